@@ -1,0 +1,1 @@
+"""What the chain enforces, and how Python compiles it."""
