@@ -1,0 +1,227 @@
+"""The task spec: one canonical JSON document whose sha256 the chain stores; it never carries code.
+
+Amounts and learning rates are decimal strings, everything else integers and names, so that every language reads
+the same value. ``TaskSpec.parse`` is the only way in; it answers bad input with a sentence that names the field.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from protocol.canonical import canonical_json, is_canonical
+from protocol.errors import InvalidInput
+from protocol.ids import Sha256, parse_sha256, sha256
+
+MAX_SPEC_BYTES = 64 * 1024
+MAX_ROUNDS = 1_000_000
+MAX_SHARDS = 1024
+MAX_UNCERTIFIED_ROUNDS = 64
+
+Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,37})$", description="smallest token units, as a decimal string")]
+DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$", description="a non-negative decimal number, as a string")]
+Hex64 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 in lowercase hex")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Ppm = Annotated[int, Meta(ge=0, le=1_000_000, description="parts per million")]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part of a spec: immutable, named fields only, unknown fields refused."""
+
+
+class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which registered architecture, with which integer parameters; bounds are checked by the registry."""
+
+    arch: Literal["mlp", "cnn", "transformer"]
+    params: Annotated[dict[Name, Natural], Meta(max_length=32)]
+
+
+class DatasetSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A canonical dataset blob by hash; ``name`` is for people."""
+
+    name: Name
+    kind: Literal["classification", "text"]
+    sha256: Hex64
+
+
+class Optimizer(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The outer update. ``momentum`` is read by sgd, ``beta1``, ``beta2`` and ``eps`` by adamw."""
+
+    kind: Literal["sgd", "adamw"]
+    lr: DecimalText
+    momentum: DecimalText = "0"
+    beta1: DecimalText = "0.9"
+    beta2: DecimalText = "0.999"
+    eps: DecimalText = "0.00000001"
+    weight_decay: DecimalText = "0"
+
+
+class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the model is trained. ``global_batch`` samples a round are cut into ``shards`` equal shards; a shard is
+    computed in micro-batches of ``micro_batch`` samples; with ``local_steps`` > 1 a shard is that many inner steps."""
+
+    optimizer: Optimizer
+    rounds: Annotated[int, Meta(ge=1, le=MAX_ROUNDS)]
+    shards: Annotated[int, Meta(ge=1, le=MAX_SHARDS)]
+    global_batch: Annotated[int, Meta(ge=1, le=1 << 20)]
+    micro_batch: Annotated[int, Meta(ge=1, le=1 << 16)] = 32
+    local_steps: Annotated[int, Meta(ge=1, le=1000)] = 1
+    codec: Literal["float32", "int8", "int16"] = "int16"
+    compute: Literal["float64", "float32"] = "float64"
+    aggregation: Literal["mean"] = "mean"
+    seed: Natural = 0
+
+    @property
+    def samples_per_shard(self) -> int:
+        return self.global_batch // self.shards
+
+
+class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How hard the committee looks: each replica re-executes each shard with probability ``sample_ppm``; a shard
+    passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``."""
+
+    sample_ppm: Ppm
+    max_differing_ppm: Ppm = 0
+    max_level: Annotated[int, Meta(ge=0, le=16)] = 1
+    hardware_class: Literal["exact", "tolerant"] = "exact"
+
+
+class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Amounts in the token's smallest unit."""
+
+    reward_per_shard: Amount
+    fee_per_round: Amount
+    miner_stake: Amount
+    slash_per_fault: Amount
+
+    @property
+    def reward_per_shard_wei(self) -> int:
+        return int(self.reward_per_shard)
+
+    @property
+    def fee_per_round_wei(self) -> int:
+        return int(self.fee_per_round)
+
+    @property
+    def miner_stake_wei(self) -> int:
+        return int(self.miner_stake)
+
+    @property
+    def slash_per_fault_wei(self) -> int:
+        return int(self.slash_per_fault)
+
+
+class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds in seconds, shards, bytes and rounds."""
+
+    task_life_s: Annotated[int, Meta(ge=10, le=30 * 86_400)]
+    round_deadline_s: Annotated[int, Meta(ge=1, le=86_400)] = 30
+    min_shards: Annotated[int, Meta(ge=1, le=MAX_SHARDS)] = 1
+    max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
+    max_uncertified_rounds: Annotated[int, Meta(ge=1, le=MAX_UNCERTIFIED_ROUNDS)] = 4
+    rounds_per_certificate: Annotated[int, Meta(ge=1, le=MAX_UNCERTIFIED_ROUNDS)] = 1
+
+
+class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pooled training task, complete: its canonical bytes' sha256 is what the chain stores."""
+
+    version: Literal[1]
+    kind: Literal["pooled"]
+    title: Name
+    model: ModelSpec
+    dataset: DatasetSpec
+    recipe: Recipe
+    verification: Verification
+    money: Money
+    limits: Limits
+
+    @classmethod
+    def from_value(cls, value: Any) -> "TaskSpec":
+        """Validate a parsed document. Raises InvalidInput with a sentence that names the field."""
+        try:
+            spec = msgspec.convert(value, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(_sentence(error, value)) from error
+        _check_consistency(spec)
+        return spec
+
+    @classmethod
+    def parse(cls, data: bytes) -> "TaskSpec":
+        """Parse a spec blob. Raises InvalidInput when it is too large, not canonical JSON or not valid."""
+        if len(data) > MAX_SPEC_BYTES:
+            raise InvalidInput(f"A spec of {len(data)} bytes exceeds the limit of {MAX_SPEC_BYTES}.")
+        try:
+            value = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"The spec is not JSON: {error}.") from error
+        spec = cls.from_value(value)
+        if not is_canonical(data, spec.to_value()):
+            raise InvalidInput("The spec is not in canonical form (sorted keys, no white space, every field present).")
+        return spec
+
+    def to_value(self) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.to_builtins(self)
+        return value
+
+    @property
+    def blob(self) -> bytes:
+        """The canonical bytes."""
+        return canonical_json(self.to_value())
+
+    @property
+    def hash(self) -> Sha256:
+        return sha256(self.blob)
+
+    @property
+    def dataset_sha256(self) -> Sha256:
+        return parse_sha256(self.dataset.sha256)
+
+    @property
+    def escrow_wei(self) -> int:
+        """The escrow that pays every round in full."""
+        money = self.money
+        return self.recipe.rounds * (self.recipe.shards * money.reward_per_shard_wei + money.fee_per_round_wei)
+
+
+def spec_json_schema() -> dict[str, Any]:
+    """The JSON schema of a spec, for forms and editors."""
+    return msgspec.json.schema(TaskSpec)
+
+
+def _sentence(error: msgspec.ValidationError, value: Any) -> str:
+    """``Expected `int` <= 10 - at `$.recipe.rounds``` -> ``recipe.rounds is 1000: expected `int` <= 10.``"""
+    detail, _, path = str(error).partition(" - at `")
+    names = path.rstrip("`").removeprefix("$").strip(".").split(".")
+    found = value
+    for name in filter(None, names):
+        found = found.get(name) if isinstance(found, dict) else None
+    where = ".".join(filter(None, names)) or "the document"
+    shown = f" is {str(found)[:60]!r}" if found is not None and not isinstance(found, dict | list) else ""
+    return f"The spec cannot be used: {where}{shown}: {detail[:1].lower()}{detail[1:]}."
+
+
+def _check_consistency(spec: TaskSpec) -> None:
+    recipe, limits, money = spec.recipe, spec.limits, spec.money
+    if recipe.global_batch % recipe.shards:
+        raise InvalidInput(
+            f"recipe.global_batch is {recipe.global_batch}, which {recipe.shards} shards cannot share equally."
+        )
+    if recipe.samples_per_shard % recipe.local_steps:
+        raise InvalidInput(
+            f"A shard of {recipe.samples_per_shard} samples cannot be cut into recipe.local_steps = {recipe.local_steps}."
+        )
+    if limits.min_shards > recipe.shards:
+        raise InvalidInput(f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}.")
+    if limits.rounds_per_certificate > limits.max_uncertified_rounds:
+        raise InvalidInput("limits.rounds_per_certificate is larger than limits.max_uncertified_rounds.")
+    if money.slash_per_fault_wei > money.miner_stake_wei:
+        raise InvalidInput("money.slash_per_fault is larger than money.miner_stake: a miner could not pay it.")
+    if money.reward_per_shard_wei == 0:
+        raise InvalidInput("money.reward_per_shard is 0: no miner would work.")
+    if Decimal(recipe.optimizer.lr) == 0:
+        raise InvalidInput("recipe.optimizer.lr is 0: nothing would be learned.")
+    if spec.escrow_wei >= 1 << 128:
+        raise InvalidInput(f"The escrow of {spec.escrow_wei} units does not fit the contract (2^128).")
