@@ -10,7 +10,7 @@ const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 const VALUE_OPTIONS = new Set(["--allow-paths", "--base-path", "--include-path"]);
 
 function parse(argv) {
-  const options = { mode: null, roots: [] };
+  const options = { mode: null, roots: [], allowed: [] };
   let base = null;
   for (let i = 0; i < argv.length; i += 1) {
     const [name, inline] = argv[i].split(/=(.*)/s, 2);
@@ -19,6 +19,7 @@ function parse(argv) {
       if (value === undefined) fail(`${name} needs a value`);
       if (name === "--base-path") base = value;
       if (name === "--include-path") options.roots.push(value);
+      if (name === "--allow-paths") options.allowed.push(...value.split(","));
     } else if (name === "--version" || name === "--standard-json") {
       options.mode = name;
     } else if (name !== "-") {
@@ -34,13 +35,18 @@ function fail(sentence) {
   process.exit(1);
 }
 
-// An import that leaves the base and include paths is refused: --allow-paths would only widen that.
-function importer(roots) {
+function inside(folder, file) {
+  const relative = path.relative(folder, file);
+  return relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
+}
+
+// As with the native compiler, an import may only reach the folders that the caller named.
+function importer(roots, allowed) {
+  const folders = [...roots, ...allowed].map((folder) => path.resolve(folder));
   return (name) => {
     for (const root of roots) {
       const file = path.resolve(root, name);
-      const relative = path.relative(root, file);
-      if (relative.startsWith("..") || path.isAbsolute(relative)) continue;
+      if (!folders.some((folder) => inside(folder, file))) continue;
       if (fs.existsSync(file)) return { contents: fs.readFileSync(file, "utf8") };
     }
     return { error: `${name} was not found under ${roots.join(", ")}` };
@@ -58,7 +64,7 @@ function main() {
   }
   const input = fs.readFileSync(0);
   if (input.length > MAX_INPUT_BYTES) fail(`the input is larger than ${MAX_INPUT_BYTES} bytes`);
-  process.stdout.write(solc.compile(input.toString("utf8"), { import: importer(options.roots) }));
+  process.stdout.write(solc.compile(input.toString("utf8"), { import: importer(options.roots, options.allowed) }));
 }
 
 main();
