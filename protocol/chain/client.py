@@ -1,0 +1,120 @@
+"""One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait bounded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from eth_typing import ChecksumAddress
+from web3 import HTTPProvider, Web3
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
+from web3.types import LogReceipt, RPCEndpoint
+
+from protocol.chain.reverts import decode_revert, refusal
+from protocol.errors import Refused, ServiceUnreachable
+from protocol.ids import Address
+
+DEFAULT_TIMEOUT_S = 10.0
+MAX_LOG_BLOCKS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRef:
+    """A block by number and hash; ``timestamp`` is Unix seconds, ``base_fee`` wei per gas."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    base_fee: int
+
+
+class ChainClient:
+    """A synchronous client; one per thread of work. ``timeout_s`` bounds each request."""
+
+    def __init__(self, rpc_url: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self.rpc_url = rpc_url
+        self._provider = HTTPProvider(
+            rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
+        )
+        self.web3 = Web3(self._provider)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn whatever web3 raises inside the block into ServiceUnreachable or a decoded Refused."""
+        try:
+            yield
+        except (requests.RequestException, ConnectionError) as error:
+            raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
+        except ContractLogicError as error:
+            data = error.data if isinstance(error.data, str) else None
+            if data is not None and len(data) >= 10:
+                raise decode_revert(bytes.fromhex(data[2:])) from error
+            raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
+        except BadFunctionCallOutput as error:
+            raise Refused(f"There is no contract of ours at that address on {self.rpc_url}.", "NoContract") from error
+        except Web3RPCError as error:
+            raise refusal((error.rpc_response or {}).get("error") or {"message": str(error)}) from error
+        except Web3Exception as error:
+            raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """One raw call. Raises ServiceUnreachable when nobody answers, Refused when the node says no."""
+        with self.errors():
+            answer: dict[str, Any] = dict(self._provider.make_request(RPCEndpoint(method), list(params)))
+        if "error" in answer:
+            raise refusal(answer["error"])
+        return answer["result"]
+
+    def chain_id(self) -> int:
+        return int(self.rpc("eth_chainId"), 16)
+
+    def block(self, number: int | str = "latest") -> BlockRef:
+        """The block's reference. Raises Refused when there is no such block."""
+        tag = hex(number) if isinstance(number, int) else number
+        raw = self.rpc("eth_getBlockByNumber", tag, False)
+        if raw is None:
+            raise Refused(f"Block {number} does not exist.", "NoBlock")
+        return BlockRef(
+            number=int(raw["number"], 16),
+            hash=bytes.fromhex(raw["hash"][2:]),
+            parent_hash=bytes.fromhex(raw["parentHash"][2:]),
+            timestamp=int(raw["timestamp"], 16),
+            base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
+        )
+
+    def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[LogReceipt]:
+        """Logs of ``addresses`` in ``first_block..last_block``, in chain order, fetched in bounded pages."""
+        found: list[LogReceipt] = []
+        for start in range(first_block, last_block + 1, MAX_LOG_BLOCKS):
+            end = min(start + MAX_LOG_BLOCKS - 1, last_block)
+            query = {"address": addresses, "fromBlock": start, "toBlock": end}
+            with self.errors():
+                found.extend(self.web3.eth.get_logs(query))  # type: ignore[arg-type]
+        return found
+
+    def balance(self, account: Address) -> int:
+        """The account's native coin in wei."""
+        with self.errors():
+            return int(self.web3.eth.get_balance(ChecksumAddress(account)))  # type: ignore[arg-type]
+
+    def transaction_input(self, tx_hash: bytes) -> bytes:
+        """The calldata of a mined transaction. Raises Refused when it is unknown."""
+        raw = self.rpc("eth_getTransactionByHash", "0x" + tx_hash.hex())
+        if raw is None:
+            raise Refused(f"Transaction 0x{tx_hash.hex()} does not exist.", "NoTransaction")
+        return bytes.fromhex(raw["input"][2:])
+
+    def receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
+        """The raw receipt, or None while the transaction is not mined."""
+        raw: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", "0x" + tx_hash.hex())
+        return raw
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError | ConnectionError):
+        return "connection refused or cut"
+    return f"{type(error).__name__}: {error}"[:200]

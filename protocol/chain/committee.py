@@ -1,0 +1,60 @@
+"""Committee: the validator pool, epochs, endpoints, equivocation proofs."""
+
+from protocol.certificate import RoundCertificate
+from protocol.chain.contract import Block, Call, ContractClient
+from protocol.ids import Address, EpochNo, Wei
+
+
+class CommitteeContract(ContractClient):
+    """One method per function of Committee."""
+
+    NAME = "Committee"
+
+    def current_epoch(self, block: Block = "latest") -> EpochNo:
+        """The latest snapshot; 0 while there is none."""
+        return EpochNo(self.view("currentEpoch", block=block))
+
+    def members_of(self, epoch: EpochNo, block: Block = "latest") -> tuple[Address, ...]:
+        """The epoch's members in ascending order, the order of a certificate's bitmap. Raises Refused for none."""
+        return tuple(Address(member) for member in self.view("membersOf", epoch, block=block))
+
+    def pool(self, block: Block = "latest") -> tuple[Address, ...]:
+        """Everybody who has joined and not left."""
+        return tuple(Address(member) for member in self.view("pool", block=block))
+
+    def is_validator(self, account: Address, block: Block = "latest") -> bool:
+        return bool(self.view("isValidator", account, block=block))
+
+    def endpoint_of(self, account: Address, block: Block = "latest") -> str:
+        return str(self.view("endpointOf", account, block=block))
+
+    def validator_stake(self, block: Block = "latest") -> Wei:
+        return Wei(self.view("VALIDATOR_STAKE", block=block))
+
+    def next_epoch_at(self, block: Block = "latest") -> int:
+        """The first block number at which the epoch may advance."""
+        return int(self.view("nextEpochAt", block=block))
+
+    def join(self, endpoint: str) -> Call:
+        return self.write("join", endpoint)
+
+    def set_endpoint(self, endpoint: str) -> Call:
+        return self.write("setEndpoint", endpoint)
+
+    def leave(self) -> Call:
+        return self.write("leave")
+
+    def advance_epoch(self) -> Call:
+        return self.write("advanceEpoch")
+
+    def prove_equivocation(
+        self, first: RoundCertificate, first_signature: bytes, second: RoundCertificate, second_signature: bytes
+    ) -> Call:
+        """Two certificates of overlapping rounds by one signer; signatures are 64-byte EIP-2098."""
+        return self.write(
+            "proveEquivocation",
+            tuple(first.typed_values().values()),
+            first_signature,
+            tuple(second.typed_values().values()),
+            second_signature,
+        )

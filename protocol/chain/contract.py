@@ -1,0 +1,69 @@
+"""The base of the contract classes: views at an explicit block, writes as ``Call`` values, calldata decoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from eth_typing import ChecksumAddress
+from web3.types import LogReceipt
+
+from protocol.chain.abi import load_abi
+from protocol.chain.client import ChainClient
+from protocol.ids import Address
+
+Block = int | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A write that somebody may send: ``data`` is the calldata for contract ``to``; ``label`` is for people."""
+
+    to: Address
+    data: bytes
+    label: str
+
+
+class ContractClient:
+    """One deployed contract. Subclasses have one method per function; tuples come back as named tuples."""
+
+    NAME = ""
+
+    def __init__(self, client: ChainClient, address: Address) -> None:
+        self.client = client
+        self.address = address
+        self._contract = client.web3.eth.contract(
+            address=ChecksumAddress(address),  # type: ignore[arg-type]
+            abi=load_abi(self.NAME),
+            decode_tuples=True,
+        )
+        # Event arguments nest as dicts, which builders read by name.
+        self._events = client.web3.eth.contract(
+            address=ChecksumAddress(address),  # type: ignore[arg-type]
+            abi=load_abi(self.NAME),
+        )
+
+    def view(self, function: str, *args: Any, block: Block = "latest") -> Any:
+        """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
+        with self.client.errors():
+            bound = self._contract.get_function_by_name(function)(*args)
+            return bound.call(block_identifier=block)  # type: ignore[arg-type]
+
+    def write(self, function: str, *args: Any) -> Call:
+        data = self._contract.encode_abi(function, list(args))
+        return Call(to=self.address, data=bytes.fromhex(data[2:]), label=f"{self.NAME}.{function}")
+
+    def event(self, name: str) -> tuple[bytes, Callable[[LogReceipt], dict[str, Any]]]:
+        """(topic 0, decoder of a raw log into arguments by name) of one of the contract's events."""
+        event = self._events.get_event_by_name(name)()
+
+        def decode(log: LogReceipt) -> dict[str, Any]:
+            return dict(event.process_log(log)["args"])
+
+        return bytes.fromhex(event.topic[2:]), decode
+
+    def arguments(self, function: str, data: bytes) -> dict[str, Any]:
+        """Decode calldata of ``function`` by argument name. Raises ValueError when it calls another function."""
+        found, values = self._events.decode_function_input(data)
+        if found.fn_name != function:
+            raise ValueError(f"the calldata calls {found.fn_name}, not {self.NAME}.{function}")
+        return dict(values)

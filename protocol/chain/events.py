@@ -1,0 +1,287 @@
+"""Contract events as frozen values, decoded by the committed ABIs; the whole public history of a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from web3.types import LogReceipt
+
+from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.chain.contract import ContractClient
+from protocol.chain.contracts import Contracts
+from protocol.chain.market import TaskParams
+from protocol.errors import VerificationFailed
+from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, Wei, parse_address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRef:
+    """Where an event stands on the chain."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    where: EventRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCreated(Event):
+    task_id: TaskId
+    poster: Address
+    params: TaskParams
+    epoch: EpochNo
+    escrow: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateAccepted(Event):
+    task_id: TaskId
+    certificate: RoundCertificate
+    signers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed(Event):
+    task_id: TaskId
+    account: Address
+    amount: Wei
+    cumulative: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningFeeClaimed(Event):
+    task_id: TaskId
+    account: Address
+    amount: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSlashed(Event):
+    task_id: TaskId
+    miner: Address
+    reporter: Address
+    round: RoundNo
+    shard: ShardNo
+    gradient: Sha256
+    amount: Wei
+    bounty: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled(Event):
+    task_id: TaskId
+    refund: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskClosed(Event):
+    task_id: TaskId
+    last_round: RoundNo
+    refund: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited(Event):
+    account: Address
+    amount: Wei
+    stake: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbonded(Event):
+    account: Address
+    amount: Wei
+    unbonding: Wei
+    unlocks_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(Event):
+    account: Address
+    amount: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeSlashed(Event):
+    account: Address
+    slasher: Address
+    victim: Address
+    reporter: Address
+    amount: Wei
+    victim_share: Wei
+    bounty: Wei
+    treasury_share: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorJoined(Event):
+    account: Address
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointChanged(Event):
+    account: Address
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorLeft(Event):
+    account: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochAdvanced(Event):
+    epoch: EpochNo
+    members: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquivocationProven(Event):
+    signer: Address
+    task_id: TaskId
+    amount: Wei
+    reporter: Address
+
+
+Args = dict[str, Any]
+_Builder = Callable[[EventRef, Args], Event]
+
+
+def _params(raw: Args) -> TaskParams:
+    return TaskParams(
+        spec_hash=Sha256(bytes(raw["specHash"])),
+        genesis_model=Sha256(bytes(raw["genesisModel"])),
+        rounds=raw["rounds"],
+        shards=raw["shards"],
+        reward_per_shard=raw["rewardPerShard"],
+        fee_per_round=raw["feePerRound"],
+        miner_stake=raw["minerStake"],
+        slash_per_fault=raw["slashPerFault"],
+        starts_at=raw["startsAt"],
+        deadline=raw["deadline"],
+    )
+
+
+_MARKET: dict[str, _Builder] = {
+    "TaskCreated": lambda w, a: TaskCreated(
+        where=w,
+        task_id=a["taskId"],
+        poster=a["poster"],
+        params=_params(a["params"]),
+        epoch=a["epoch"],
+        escrow=a["escrow"],
+    ),
+    "CertificateAccepted": lambda w, a: CertificateAccepted(
+        where=w,
+        task_id=a["taskId"],
+        certificate=RoundCertificate.from_typed_values(a["certificate"]),
+        signers=a["signers"],
+    ),
+    "Claimed": lambda w, a: Claimed(
+        where=w, task_id=a["taskId"], account=a["account"], amount=a["amount"], cumulative=a["cumulative"]
+    ),
+    "SigningFeeClaimed": lambda w, a: SigningFeeClaimed(
+        where=w, task_id=a["taskId"], account=a["account"], amount=a["amount"]
+    ),
+    "FaultSlashed": lambda w, a: FaultSlashed(
+        where=w,
+        task_id=a["taskId"],
+        miner=a["miner"],
+        reporter=a["reporter"],
+        round=a["leaf"]["round"],
+        shard=a["leaf"]["shard"],
+        gradient=Sha256(bytes(a["leaf"]["gradient"])),
+        amount=a["amount"],
+        bounty=a["bounty"],
+    ),
+    "TaskCancelled": lambda w, a: TaskCancelled(where=w, task_id=a["taskId"], refund=a["refund"]),
+    "TaskClosed": lambda w, a: TaskClosed(
+        where=w, task_id=a["taskId"], last_round=a["lastRound"], refund=a["refund"]
+    ),
+}
+_VAULT: dict[str, _Builder] = {
+    "Deposited": lambda w, a: Deposited(where=w, account=a["account"], amount=a["amount"], stake=a["stake"]),
+    "Unbonded": lambda w, a: Unbonded(
+        where=w, account=a["account"], amount=a["amount"], unbonding=a["unbonding"], unlocks_at=a["unlocksAt"]
+    ),
+    "Withdrawn": lambda w, a: Withdrawn(where=w, account=a["account"], amount=a["amount"]),
+    "Slashed": lambda w, a: StakeSlashed(
+        where=w,
+        account=a["account"],
+        slasher=a["slasher"],
+        victim=a["victim"],
+        reporter=a["reporter"],
+        amount=a["split"]["amount"],
+        victim_share=a["split"]["victimShare"],
+        bounty=a["split"]["bounty"],
+        treasury_share=a["split"]["treasuryShare"],
+    ),
+}
+_COMMITTEE: dict[str, _Builder] = {
+    "ValidatorJoined": lambda w, a: ValidatorJoined(where=w, account=a["account"], endpoint=a["endpoint"]),
+    "EndpointChanged": lambda w, a: EndpointChanged(where=w, account=a["account"], endpoint=a["endpoint"]),
+    "ValidatorLeft": lambda w, a: ValidatorLeft(where=w, account=a["account"]),
+    "EpochAdvanced": lambda w, a: EpochAdvanced(where=w, epoch=a["epoch"], members=tuple(a["members"])),
+    "EquivocationProven": lambda w, a: EquivocationProven(
+        where=w, signer=a["signer"], task_id=a["taskId"], amount=a["amount"], reporter=a["reporter"]
+    ),
+}
+
+
+class EventReader:
+    """Decodes the logs of one deployment."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._contracts = contracts
+        self._builders: dict[tuple[str, bytes], tuple[Callable[[LogReceipt], Args], _Builder]] = {}
+        parts: tuple[tuple[ContractClient, dict[str, _Builder]], ...] = (
+            (contracts.market, _MARKET),
+            (contracts.vault, _VAULT),
+            (contracts.committee, _COMMITTEE),
+        )
+        for contract, builders in parts:
+            for name, build in builders.items():
+                topic, decode = contract.event(name)
+                self._builders[(contract.address, topic)] = (decode, build)
+
+    def read(self, first_block: int, last_block: int) -> list[Event]:
+        """All events of ``first_block..last_block`` in chain order. Raises ServiceUnreachable, Refused."""
+        logs = self._contracts.client.logs(self._contracts.deployment.addresses, first_block, last_block)
+        events = (self._decode(log) for log in logs)
+        return [event for event in events if event is not None]
+
+    def _decode(self, log: LogReceipt) -> Event | None:
+        key = (parse_address(log["address"]), bytes(log["topics"][0]))
+        if key not in self._builders:
+            return None
+        decode, build = self._builders[key]
+        where = EventRef(
+            block_number=int(log["blockNumber"]),
+            block_hash=bytes(log["blockHash"]),
+            tx_hash=bytes(log["transactionHash"]),
+            log_index=int(log["logIndex"]),
+        )
+        return build(where, decode(log))
+
+
+def certificate_behind(contracts: Contracts, event: CertificateAccepted) -> SignedCertificate:
+    """The certificate with its signatures, from the calldata of the transaction behind ``event``.
+
+    Raises VerificationFailed when the transaction is not a direct ``certify`` call of that certificate.
+    """
+    data = contracts.client.transaction_input(event.where.tx_hash)
+    try:
+        signed = contracts.market.certify_arguments(data)
+    except ValueError as error:
+        raise VerificationFailed(f"transaction 0x{event.where.tx_hash.hex()}", str(error)) from error
+    if signed.certificate != event.certificate or signed.signers != event.signers:
+        raise VerificationFailed(f"transaction 0x{event.where.tx_hash.hex()}", "it is not the certificate of its event")
+    return signed
