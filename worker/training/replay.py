@@ -1,0 +1,87 @@
+"""Was this gradient blob the work that was asked for? Compute the shard again and compare."""
+
+import hashlib
+from dataclasses import dataclass
+
+from protocol.spec import TaskSpec
+from worker.training.checkpoint import Checkpoint
+from worker.training.codec import decode_codes
+from worker.training.data import Dataset
+from worker.training.errors import BlobRejected
+from worker.training.models import layout_of
+from worker.training.step import encode_gradient, shard_gradient
+from worker.training.tolerance import CodeComparison, compare_codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayVerdict:
+    """What re-execution found.
+
+    ``identical``: the blob has the hash of the replayer's own; ``comparison`` is None then, and when the blob
+    could not be read. ``samples`` and ``loss_micros`` are the replayer's. ``reason`` is a sentence, empty
+    when ``ok``.
+    """
+
+    ok: bool
+    identical: bool
+    comparison: CodeComparison | None
+    own_sha256: bytes
+    samples: int
+    loss_micros: int
+    reason: str
+
+    @property
+    def differing_ppm(self) -> int:
+        """Codes that differ, parts per million, rounded up; all of them when the blob could not be read."""
+        if self.comparison is None:
+            return 0 if self.ok else 1_000_000
+        return self.comparison.differing_ppm
+
+
+def replay_shard(
+    spec: TaskSpec,
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    round_number: int,
+    shard: int,
+    gradient_blob: bytes,
+    *,
+    threads: int = 1,
+    device: str = "cpu",
+) -> ReplayVerdict:
+    """Re-execute a shard and judge a blob by the spec's policy.
+
+    Equal hashes settle it. Otherwise the codes are compared, in the exact class for a rounding tie, in the
+    tolerant class for honest noise. A blob that cannot be read fails. Raises what ``shard_gradient`` raises:
+    then nothing is known about the blob, and the caller abstains.
+    """
+    own = shard_gradient(spec, checkpoint, dataset, round_number, shard, threads=threads, device=device)
+    own_blob = encode_gradient(spec, own.gradient)
+    comparison, reason = _judge(spec, own_blob, gradient_blob)
+    return ReplayVerdict(
+        ok=not reason,
+        identical=own_blob == gradient_blob,
+        comparison=comparison,
+        own_sha256=hashlib.sha256(own_blob).digest(),
+        samples=own.samples,
+        loss_micros=own.loss_micros,
+        reason=reason,
+    )
+
+
+def _judge(spec: TaskSpec, own: bytes, claimed: bytes) -> tuple[CodeComparison | None, str]:
+    if own == claimed:
+        return None, ""
+    codec, layout = spec.recipe.codec, layout_of(spec.model)
+    try:
+        codes = decode_codes(codec, layout, claimed)
+    except BlobRejected as error:
+        return None, str(error)
+    comparison = compare_codes(decode_codes(codec, layout, own), codes, spec.verification)
+    if comparison.ok:
+        return comparison, ""
+    limits = f"{spec.verification.max_differing_ppm} ppm and {spec.verification.max_level} levels"
+    found = (
+        f"{comparison.differing} of {comparison.total} codes differ, by up to {comparison.max_level} levels"
+    )
+    return comparison, f"{found}; allowed are {limits}"

@@ -1,0 +1,45 @@
+"""One round's update: certified model and accepted gradients in, next model out, the same bits for
+everybody."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from protocol.spec import TaskSpec
+from worker.training.aggregate import aggregate
+from worker.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from worker.training.codec import decode
+from worker.training.errors import InvalidRecipe, UnusualArithmetic
+from worker.training.models import layout_of
+from worker.training.optimizer import update
+
+
+def apply_round(spec: TaskSpec, checkpoint_blob: bytes, gradients: Mapping[int, bytes]) -> bytes:
+    """The checkpoint blob after one more round.
+
+    ``gradients`` maps shard numbers to gradient blobs; their order does not matter, and which shards are
+    missing is the caller's policy. Raises BlobRejected for a bad blob (named by its shard), InvalidRecipe for
+    a shard or round the recipe does not have, Diverged, and UnusualArithmetic where this process cannot
+    compute exactly.
+    """
+    require_exact_arithmetic()
+    before = load_checkpoint(spec, checkpoint_blob)
+    if before.round >= spec.recipe.rounds:
+        raise InvalidRecipe("rounds", f"all {spec.recipe.rounds} rounds are done")
+    if strangers := [shard for shard in gradients if not 0 <= shard < spec.recipe.shards]:
+        raise InvalidRecipe("shards", f"shard {strangers[0]} is not in 0..{spec.recipe.shards - 1}")
+    layout, recipe = layout_of(spec.model), spec.recipe
+    decoded = [
+        decode(recipe.codec, layout, gradients[k], f"gradient of shard {k}") for k in sorted(gradients)
+    ]
+    gradient = aggregate(recipe.aggregation, decoded)
+    number = before.round + 1
+    parameters, state = update(recipe.optimizer, number, before.parameters, gradient, before.state)
+    return save_checkpoint(spec, Checkpoint(round=number, parameters=parameters, state=state))
+
+
+def require_exact_arithmetic() -> None:
+    """Raises UnusualArithmetic when some library has switched this thread's processor to flush subnormals."""
+    smallest = np.array([2.0**-149], dtype=np.float32)
+    if not bool((np.multiply(smallest, np.float32(1)) > 0).all()):
+        raise UnusualArithmetic
