@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {RoundCertificate} from "../types/Certificate.sol";
+import {Epoch, TaskId} from "../types/Ids.sol";
+import {IStakeVault} from "./IStakeVault.sol";
+import {ITrainingMarket} from "./ITrainingMarket.sol";
+
+/// @title ICommittee
+/// @notice Who the validators are, in which snapshot (epoch), and whether a set of them signed a digest. It holds
+/// no money. Nobody has a right here that every account does not have.
+interface ICommittee {
+    /// @notice `account` entered the pool of validators.
+    event ValidatorJoined(address indexed account, string endpoint);
+
+    /// @notice `account` is reached at `endpoint` from this block on.
+    event EndpointChanged(address indexed account, string endpoint);
+
+    /// @notice `account` left the pool: by itself, for lack of stake, or for equivocation.
+    event ValidatorLeft(address indexed account);
+
+    /// @notice `epoch` is the current committee; `members` ascend by address and bitmaps count in that order.
+    event EpochAdvanced(Epoch indexed epoch, address[] members);
+
+    /// @notice `signer` signed two conflicting certificates of `taskId` and lost `amount` of stake.
+    event EquivocationProven(
+        address indexed signer,
+        TaskId indexed taskId,
+        bytes32 digestA,
+        bytes32 digestB,
+        uint256 amount,
+        address reporter
+    );
+
+    /// @notice A constructor argument lies outside its bounds.
+    error OutOfBounds(string field, uint256 value, uint256 min, uint256 max);
+
+    /// @notice `account` is in the pool already.
+    error AlreadyValidator(address account);
+
+    /// @notice `account` is not in the pool, or never was where an endpoint is changed.
+    error NotValidator(address account);
+
+    /// @notice The pool holds `max` validators.
+    error PoolFull(uint256 max);
+
+    /// @notice `account` holds `stake` in the vault and needs `needed`.
+    error StakeTooSmall(address account, uint256 stake, uint256 needed);
+
+    /// @notice An endpoint of `length` bytes is empty or longer than `max`.
+    error EndpointLength(uint256 length, uint256 max);
+
+    /// @notice The epoch ends at block `readyAt`.
+    error EpochNotOver(uint256 blockNumber, uint256 readyAt);
+
+    /// @notice Only `have` validators of the pool hold enough stake; a committee needs `needed`.
+    error NotEnoughValidators(uint256 have, uint256 needed);
+
+    /// @notice There is no such epoch.
+    error EpochUnknown(Epoch epoch);
+
+    /// @notice `account` is not a member of `epoch`.
+    error NotMember(Epoch epoch, address account);
+
+    /// @notice The bitmap names a position beyond the `members` of the epoch.
+    error SignerOutOfRange(uint64 signers, uint256 members);
+
+    /// @notice `have` signers are fewer than the quorum `needed`.
+    error QuorumMissing(uint256 have, uint256 needed);
+
+    /// @notice The signatures have `length` bytes; 64 for each signer make `needed`.
+    error SignaturesLength(uint256 length, uint256 needed);
+
+    /// @notice The signature for member `index` is not `expected`'s but recovers to `recovered` (zero: to nobody).
+    error WrongSigner(uint256 index, address expected, address recovered);
+
+    /// @notice The signature for member `index` has `s` in the upper half, where a twin of it exists.
+    error MalleableSignature(uint256 index, bytes32 s);
+
+    /// @notice The two certificates name different tasks or epochs, cover no round in common, or are the same.
+    error NoEquivocation(bytes32 digestA, bytes32 digestB);
+
+    /// @notice The signer of the first certificate is not the signer of the second.
+    error SignersDiffer(address signerA, address signerB);
+
+    /// @notice `signer` was slashed for equivocation on this task before.
+    error AlreadyProven(address signer, TaskId taskId);
+
+    /// @notice The vault whose stakes count and are slashed.
+    function VAULT() external view returns (IStakeVault);
+
+    /// @notice The market whose certificates the members sign.
+    function MARKET() external view returns (ITrainingMarket);
+
+    /// @notice Stake that a validator must hold, and that equivocation costs; in the token's smallest unit.
+    function VALIDATOR_STAKE() external view returns (uint256);
+
+    /// @notice Least number of blocks between two snapshots.
+    function EPOCH_LENGTH() external view returns (uint256);
+
+    /// @notice Number of the current committee; 0 when there was none yet.
+    function currentEpoch() external view returns (Epoch);
+
+    /// @notice Block at which `advanceEpoch` is possible.
+    function nextEpochAt() external view returns (uint256);
+
+    /// @notice Second at which the snapshot `epoch` was taken.
+    function startedAt(Epoch epoch) external view returns (uint256);
+
+    /// @notice Members of `epoch`, ascending by address.
+    function membersOf(Epoch epoch) external view returns (address[] memory);
+
+    /// @notice Signatures that a certificate of `epoch` needs: ceil((n + f + 1) / 2) with f = (n - 1) / 3.
+    function quorumOf(Epoch epoch) external view returns (uint256);
+
+    /// @notice Position of `account` in `membersOf(epoch)`; reverts when it is not there.
+    function memberIndex(Epoch epoch, address account) external view returns (uint256);
+
+    /// @notice Accounts in the pool, in no particular order.
+    function pool() external view returns (address[] memory);
+
+    /// @notice Whether `account` is in the pool.
+    function isValidator(address account) external view returns (bool);
+
+    /// @notice Where `account` is reached. It stays after leaving: the tasks of past epochs go on.
+    function endpointOf(address account) external view returns (string memory);
+
+    /// @notice Whether `signer` was slashed for equivocation on `taskId`.
+    function equivocated(address signer, TaskId taskId) external view returns (bool);
+
+    /// @notice Puts the caller into the pool. Needs `VALIDATOR_STAKE` in the vault.
+    /// @param endpoint 1 to 200 bytes, for example `wss://host:port`.
+    function join(string calldata endpoint) external;
+
+    /// @notice Changes where the caller is reached; also after leaving.
+    /// @param endpoint 1 to 200 bytes.
+    function setEndpoint(string calldata endpoint) external;
+
+    /// @notice Takes the caller out of the pool. Duties of epochs that it is a member of go on.
+    function leave() external;
+
+    /// @notice Takes the snapshot of the next epoch: the validators of the pool that hold enough stake. Those that
+    /// do not are put out of the pool. Anyone may call it.
+    /// @return epoch Number of the snapshot.
+    function advanceEpoch() external returns (Epoch epoch);
+
+    /// @notice Returns if a quorum of `epoch` signed `digest`, and reverts with the reason if not. Checked in this
+    /// order: the epoch exists, the bitmap stays in range, the quorum is there, the length fits, each signature.
+    /// @param epoch The committee.
+    /// @param digest EIP-712 digest.
+    /// @param signers Bitmap over `membersOf(epoch)`; bit 0 is the first member.
+    /// @param signatures 64 bytes (EIP-2098 `r`, `vs`; low s) for each set bit, ascending.
+    function verify(Epoch epoch, bytes32 digest, uint64 signers, bytes calldata signatures) external view;
+
+    /// @notice Slashes a member that signed two different certificates with a round in common, once for each
+    /// task. An honest replica signs one certificate for each round, ever.
+    /// @param certificateA One certificate.
+    /// @param signatureA 64 bytes (EIP-2098) over it.
+    /// @param certificateB The other.
+    /// @param signatureB 64 bytes (EIP-2098) over it by the same member.
+    function proveEquivocation(
+        RoundCertificate calldata certificateA,
+        bytes calldata signatureA,
+        RoundCertificate calldata certificateB,
+        bytes calldata signatureB
+    ) external;
+}

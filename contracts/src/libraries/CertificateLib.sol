@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {RoundCertificate} from "../types/Certificate.sol";
+
+/// @title CertificateLib
+/// @notice EIP-712 hashing of round certificates.
+library CertificateLib {
+    /// @notice Name and version of the EIP-712 domain.
+    string internal constant DOMAIN_NAME = "ProofOfTraining";
+    string internal constant DOMAIN_VERSION = "1";
+
+    bytes32 internal constant TYPEHASH = keccak256(
+        "RoundCertificate(uint256 taskId,uint32 firstRound,uint32 lastRound,uint32 epoch,bytes32 specHash,"
+        "bytes32 parentModel,bytes32 model,bytes32 contributionsRoot,bytes32 faultsRoot,bytes32 payoutsRoot,"
+        "uint128 paidTotal,bytes32 segment)"
+    );
+
+    /// @notice EIP-712 struct hash. All members are static, so `abi.encode` of the struct is EIP-712's `encodeData`.
+    function structHash(RoundCertificate calldata certificate) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TYPEHASH, certificate));
+    }
+
+    /// @notice Number of rounds covered; the caller has checked that the range is not empty.
+    function span(RoundCertificate calldata certificate) internal pure returns (uint256) {
+        return uint256(certificate.lastRound) - certificate.firstRound + 1;
+    }
+
+    /// @notice Whether two certificates of one task and committee cover a round in common.
+    function overlaps(RoundCertificate calldata a, RoundCertificate calldata b) internal pure returns (bool) {
+        return a.taskId == b.taskId && a.epoch == b.epoch && a.firstRound <= b.lastRound
+            && b.firstRound <= a.lastRound;
+    }
+}

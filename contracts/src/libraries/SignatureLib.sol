@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {ICommittee} from "../interfaces/ICommittee.sol";
+import {MembersLib} from "./MembersLib.sol";
+import {QuorumLib} from "./QuorumLib.sol";
+
+/// @title SignatureLib
+/// @notice Compact (EIP-2098) signatures of committee members: 64 bytes, `r` then `vs`, `s` in the lower half.
+library SignatureLib {
+    using MembersLib for bytes;
+
+    uint256 internal constant SIGNATURE_BYTES = 64;
+
+    /// @notice Reverts unless `signatures` holds, ascending by position, one signature over `digest` of each
+    /// member whose bit is set, and the set bits are a quorum of `members`.
+    function verify(bytes memory members, bytes32 digest, uint64 signers, bytes calldata signatures)
+        internal
+        pure
+    {
+        uint256 n = members.count();
+        if (signers >> n != 0) revert ICommittee.SignerOutOfRange(signers, n);
+        uint256 signed = QuorumLib.popcount(signers);
+        uint256 needed = QuorumLib.quorum(n);
+        if (signed < needed) revert ICommittee.QuorumMissing(signed, needed);
+        if (signatures.length != signed * SIGNATURE_BYTES) {
+            revert ICommittee.SignaturesLength(signatures.length, signed * SIGNATURE_BYTES);
+        }
+        uint256 offset = 0;
+        for (uint256 index = 0; index < n; ++index) {
+            if ((signers >> index) & 1 == 0) continue;
+            address expected = members.at(index);
+            address recovered = recover(digest, signatures[offset:], index);
+            if (recovered != expected) revert ICommittee.WrongSigner(index, expected, recovered);
+            offset += SIGNATURE_BYTES;
+        }
+    }
+
+    /// @notice Signer of the first 64 bytes of `signature`; zero when they are no signature.
+    /// @param index Position that an error names.
+    function recover(bytes32 digest, bytes calldata signature, uint256 index)
+        internal
+        pure
+        returns (address signer)
+    {
+        ECDSA.RecoverError problem;
+        bytes32 s;
+        (signer, problem, s) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:64]));
+        if (problem == ECDSA.RecoverError.InvalidSignatureS) revert ICommittee.MalleableSignature(index, s);
+    }
+}
