@@ -1,0 +1,83 @@
+"""Money, durations, shares and rates as people write them, and the exact integers and strings they mean."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from protocol.errors import InvalidInput
+
+TOKEN_DECIMALS = 18
+TOKEN_SYMBOL = "POT"
+_UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_PPM = 1_000_000
+_EXAMPLE = f"1.5 {TOKEN_SYMBOL}"
+_AMOUNT_HINT = f"write smallest units (1500) or whole tokens ({_EXAMPLE})."
+_MAX_DIGITS = 60  # beyond it a text is refused before it is turned into a number
+
+
+def parse_amount(value: object, field: str) -> int:
+    """Smallest units of an amount: an integer (or its digits) is that many units, ``"1.5 POT"`` that many
+    tokens. Raises InvalidInput with a sentence that names ``field``."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or len(str(value)) > _MAX_DIGITS:
+        raise InvalidInput(f"{field} is {str(value)[:60]!r}: {_AMOUNT_HINT}")
+    number, _, symbol = str(value).strip().partition(" ")
+    try:
+        amount = Decimal(number)
+    except InvalidOperation:
+        raise InvalidInput(f"{field} is {value!r}: {_AMOUNT_HINT}") from None
+    if not amount.is_finite() or amount < 0:
+        raise InvalidInput(f"{field} is {value}: an amount cannot be negative.")
+    if symbol.strip().upper() not in ("", TOKEN_SYMBOL):
+        raise InvalidInput(f"{field} is {value!r}: the token of this network is {TOKEN_SYMBOL}.")
+    units = amount.scaleb(TOKEN_DECIMALS) if symbol else amount
+    if units != units.to_integral_value():
+        what = f"more than {TOKEN_DECIMALS} decimals" if symbol else "a fraction of the smallest unit"
+        raise InvalidInput(f"{field} is {value!r}, which has {what}; whole tokens are written {_EXAMPLE!r}.")
+    return int(units)
+
+
+def format_amount(units: int) -> str:
+    """``1500000000000000000`` -> ``1.5 POT``, exactly."""
+    whole, rest = divmod(abs(units), 10**TOKEN_DECIMALS)
+    fraction = f".{rest:018d}".rstrip("0") if rest else ""
+    return f"{'-' if units < 0 else ''}{whole:,}{fraction} {TOKEN_SYMBOL}"
+
+
+def parse_duration_s(value: object, field: str) -> int:
+    """Seconds of ``90``, ``"90s"``, ``"30m"``, ``"2h"`` or ``"1d"``. Raises InvalidInput."""
+    found = re.fullmatch(r"([0-9]{1,9})\s*(s|m|min|h|d)?", str(value).strip())
+    if found is None or isinstance(value, bool):
+        raise InvalidInput(f"{field} is {str(value)[:60]!r}: write a duration such as 90s, 30m, 2h or 1d.")
+    return int(found[1]) * _UNITS_S[found[2] or "s"]
+
+
+def parse_share_ppm(value: object, field: str) -> int:
+    """Parts per million of ``"25%"`` or ``"0.25"``. Raises InvalidInput."""
+    text = str(value).strip()
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*(%?)", text)
+    if found is None or isinstance(value, bool):
+        raise InvalidInput(f"{field} is {text[:60]!r}: write a share such as 25% or 0.25.")
+    ppm = Decimal(found[1]) * (_PPM // 100 if found[2] else _PPM)
+    if ppm > _PPM or ppm != ppm.to_integral_value():
+        raise InvalidInput(f"{field} is {text}: it must lie between 0% and 100%, in steps of a millionth.")
+    return int(ppm)
+
+
+def plain_decimal(value: object, field: str) -> str:
+    """``1e-3`` -> ``0.001``: a decimal number without exponent, as specs hold it. Raises InvalidInput."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise InvalidInput(f"{field} is {str(value)[:60]!r}: a decimal number is needed.") from None
+    if not number.is_finite() or number < 0 or abs(number.adjusted()) > 15:
+        raise InvalidInput(f"{field} is {str(value)[:60]}: a finite decimal number, not negative, is needed.")
+    return f"{number:f}"
+
+
+def format_duration(seconds: int) -> str:
+    """``7260`` -> ``2 h 1 min``."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"

@@ -1,0 +1,65 @@
+"""The one place where a command's outcome becomes output and an exit status.
+
+0 = done and true, 1 = it ran and the answer is no, 2 = wrong usage or configuration, 3 = a needed service is
+unreachable. With ``--json`` stdout holds exactly one document, also when the command fails.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from pot.options import JSON_FLAG
+from pot.output import Reply, print_reply
+from pot.session import Session
+from protocol.errors import PotError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def run(group: Any, argv: Sequence[str]) -> int:
+    """Run ``argv`` on ``group``. A command returns a Reply, an exit status or None; it raises PotError
+    to say no."""
+    arguments = list(argv)
+    session = Session(json=JSON_FLAG in arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        outcome = group.main(args=arguments, prog_name="pot", standalone_mode=False, obj=session)
+    except PotError as error:
+        return _failed(session, str(error), type(error).__name__, error.exit_code)
+    except typer.TyperException as error:
+        return _failed(session, f"{error.format_message()} {_help_hint(error)}", "Usage", EXIT_USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed(session, "Interrupted.", "Interrupted", EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: a defect must still end in the contract's form
+        traceback.print_exc()
+        return _failed(session, f"This is a defect of pot: {type(error).__name__}: {error}", "Defect", 1)
+    return _finished(session, outcome)
+
+
+def _finished(session: Session, outcome: Any) -> int:
+    match outcome:
+        case Reply():
+            print_reply(outcome, as_json=session.json)
+            return 0 if outcome.ok else 1
+        case int():
+            return outcome
+        case _:
+            return 0
+
+
+def _failed(session: Session, sentence: str, kind: str, exit_code: int) -> int:
+    print(sentence, file=sys.stderr)
+    if session.json:
+        print(json.dumps({"ok": False, "error": kind, "message": sentence, "exit_code": exit_code}))
+    return exit_code
+
+
+def _help_hint(error: typer.TyperException) -> str:
+    ctx = getattr(error, "ctx", None)
+    return f"See `{ctx.command_path} --help`." if ctx is not None else "See `pot --help`."
