@@ -1,6 +1,7 @@
 """Content-addressed storage: a blob's name is its sha256, so nothing a store returns has to be believed.
 
-``file://``, ``memory://``, ``s3://`` and whatever else fsspec speaks; ``http(s)://`` is a coordinator's gateway.
+``file://``, ``memory://``, ``s3://`` and whatever else fsspec speaks; ``http(s)://`` is a coordinator's
+gateway.
 """
 
 import os
@@ -53,7 +54,9 @@ def open_blob_store(url: str) -> BlobStore:
 
 def _checked(name: Sha256, data: bytes) -> bytes:
     if sha256(data) != name:
-        raise VerificationFailed(f"blob {name.hex()}", f"the store returned bytes with sha256 {sha256(data).hex()}")
+        raise VerificationFailed(
+            f"blob {name.hex()}", f"the store returned bytes with sha256 {sha256(data).hex()}"
+        )
     return data
 
 
@@ -110,9 +113,9 @@ class HttpBlobStore:
         self._url = url.rstrip("/")
 
     def _request(self, name: Sha256, method: str, data: bytes | None = None) -> Any:
-        request = urllib.request.Request(f"{self._url}/{name.hex()}", data=data, method=method)  # noqa: S310
+        request = urllib.request.Request(f"{self._url}/{name.hex()}", data=data, method=method)
         try:
-            return urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S)  # noqa: S310
+            return urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 raise BlobMissing(name) from error

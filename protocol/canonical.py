@@ -7,10 +7,12 @@ from protocol.errors import InvalidInput
 
 
 def canonical_json(value: Any) -> bytes:
-    """Encode ``value`` (dicts, lists, str, int, bool, None). Raises InvalidInput on a float: they do not round-trip
-    between languages, so numbers travel as integers or decimal strings."""
+    """Encode ``value`` (dicts, lists, str, int, bool, None). Raises InvalidInput on a float: they do not
+    round-trip between languages, so numbers travel as integers or decimal strings."""
     _refuse_floats(value, "$")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def _refuse_floats(value: Any, path: str) -> None:

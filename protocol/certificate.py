@@ -1,7 +1,7 @@
 """The round certificate: what a committee swears to, and the only thing that moves escrow.
 
-It extends protocol section 5 by ``segment`` (ADR 0001): the sha256 of the segment record, so that an auditor who
-holds only events and blobs can find every contribution behind the roots.
+It extends protocol section 5 by ``segment`` (ADR 0001): the sha256 of the segment record, so that an
+auditor who holds only events and blobs can find every contribution behind the roots.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ _UINT_FIELDS = frozenset(name for name, kind in CERTIFICATE_TYPE.fields if kind.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundCertificate:
     """The committee's statement about rounds ``first_round..last_round`` of one task. Hashes are 32 bytes;
-    ``faults_root`` and ``payouts_root`` are cumulative over the task; ``paid_total`` is the sum of all payouts."""
+    ``faults_root`` and ``payouts_root`` are cumulative over the task; ``paid_total`` is the sum of all
+    payouts."""
 
     task_id: TaskId
     first_round: RoundNo
@@ -130,7 +131,9 @@ class SignedCertificate:
         if len(names) < quorum(len(members)):
             raise PeerMisbehaved(subject, f"{len(names)} signatures, {quorum(len(members))} are needed")
         if len(self.signatures) != 64 * len(names):
-            raise PeerMisbehaved(subject, f"{len(self.signatures)} bytes of signatures for {len(names)} signers")
+            raise PeerMisbehaved(
+                subject, f"{len(self.signatures)} bytes of signatures for {len(names)} signers"
+            )
         digest = self.certificate.digest(domain)
         for index, name in enumerate(names):
             signer = recover_compact(digest, self.signatures[64 * index : 64 * index + 64])

@@ -6,7 +6,17 @@ from typing import Any, Self
 from eth_account.signers.local import LocalAccount
 
 from protocol.errors import PeerMisbehaved
-from protocol.ids import Address, Digest, RoundNo, Sha256, ShardNo, TaskId, parse_address, parse_hex_bytes, parse_sha256
+from protocol.ids import (
+    Address,
+    Digest,
+    RoundNo,
+    Sha256,
+    ShardNo,
+    TaskId,
+    parse_address,
+    parse_hex_bytes,
+    parse_sha256,
+)
 from protocol.parsing import natural, peer_value
 from protocol.signing import recover, sign
 from protocol.typed_data import Domain, StructType
@@ -33,7 +43,8 @@ MAX_DEVICE_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """One shard's work: ``gradient`` names the blob of codes, ``loss_micros`` is the shard's mean loss in 1e-6 nats."""
+    """One shard's work: ``gradient`` names the blob of codes, ``loss_micros`` is the shard's mean loss in
+    1e-6 nats."""
 
     task_id: TaskId
     round: RoundNo
@@ -79,7 +90,8 @@ class SignedContribution:
         signer = recover(c.digest(domain), self.signature)
         if signer != c.miner:
             raise PeerMisbehaved(
-                f"contribution to round {c.round} shard {c.shard}", f"it names {c.miner} but {signer} signed it"
+                f"contribution to round {c.round} shard {c.shard}",
+                f"it names {c.miner} but {signer} signed it",
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -117,7 +129,8 @@ class SignedContribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """A miner's signed sign of life; ``time_s`` is Unix seconds, ``device`` a name such as ``cpu`` or ``cuda:0``."""
+    """A miner's signed sign of life; ``time_s`` is Unix seconds, ``device`` a name such as ``cpu`` or
+    ``cuda:0``."""
 
     miner: Address
     time_s: int
@@ -134,10 +147,13 @@ class Heartbeat:
 
     @classmethod
     def verified(cls, value: dict[str, Any], domain: Domain) -> Self:
-        """Parse and check a posted heartbeat. Raises PeerMisbehaved when it is malformed or not the miner's."""
+        """Parse and check a posted heartbeat. Raises PeerMisbehaved when it is malformed or not the
+        miner's."""
         with peer_value("heartbeat"):
             beat = cls(
-                miner=parse_address(value["miner"]), time_s=natural(value["time_s"]), device=str(value["device"])
+                miner=parse_address(value["miner"]),
+                time_s=natural(value["time_s"]),
+                device=str(value["device"]),
             )
             signature = parse_hex_bytes(value["signature"], 65)
         if len(beat.device) > MAX_DEVICE_NAME:

@@ -5,7 +5,17 @@ from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
 
-from protocol.ids import Address, Digest, RoundNo, Sha256, ShardNo, TaskId, parse_address, parse_hex_bytes, parse_sha256
+from protocol.ids import (
+    Address,
+    Digest,
+    RoundNo,
+    Sha256,
+    ShardNo,
+    TaskId,
+    parse_address,
+    parse_hex_bytes,
+    parse_sha256,
+)
 from protocol.parsing import natural, peer_value
 from protocol.signing import recover, sign
 from protocol.typed_data import Domain, StructType
@@ -25,7 +35,8 @@ FAULT_TYPE = StructType(
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Fault:
-    """A shard that failed re-execution. Ordering is (round, shard, miner, gradient): the canonical leaf order."""
+    """A shard that failed re-execution. Ordering is (round, shard, miner, gradient): the canonical leaf
+    order."""
 
     round: RoundNo
     shard: ShardNo
@@ -89,7 +100,11 @@ class FaultReport:
         return recover(self.fault.digest(domain, self.task_id), self.signature)
 
     def to_json(self) -> dict[str, Any]:
-        return {"task_id": str(self.task_id), **self.fault.to_json(), "signature": "0x" + self.signature.hex()}
+        return {
+            "task_id": str(self.task_id),
+            **self.fault.to_json(),
+            "signature": "0x" + self.signature.hex(),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:

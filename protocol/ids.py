@@ -31,7 +31,8 @@ def sha256(data: bytes) -> Sha256:
 
 
 def parse_sha256(text: str) -> Sha256:
-    """Parse 64 lowercase hex digits. Raises InvalidInput for anything else (also paths, prefixes, newlines)."""
+    """Parse 64 lowercase hex digits. Raises InvalidInput for anything else (also paths, prefixes,
+    newlines)."""
     if not _HEX64.fullmatch(text):
         raise InvalidInput(f"{text[:80]!r} is not a sha256: 64 lowercase hex digits are needed.")
     return Sha256(bytes.fromhex(text))
@@ -46,6 +47,6 @@ def parse_address(text: str) -> Address:
 
 def parse_hex_bytes(text: str, length: int) -> bytes:
     """Parse 0x-prefixed hex of exactly ``length`` bytes. Raises InvalidInput otherwise."""
-    if not re.fullmatch(r"0x[0-9a-fA-F]{%d}" % (2 * length), text):
+    if not re.fullmatch("0x[0-9a-fA-F]{" + str(2 * length) + "}", text):
         raise InvalidInput(f"{text[:80]!r} is not {length} bytes of 0x-prefixed hex.")
     return bytes.fromhex(text[2:])

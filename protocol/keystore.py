@@ -1,4 +1,5 @@
-"""Keys at rest: keystore v3 files opened with a password *file*; neither ever stands in argv or the environment."""
+"""Keys at rest: keystore v3 files opened with a password *file*; neither ever stands in argv or the
+environment."""
 
 import json
 import os
@@ -14,8 +15,8 @@ LIGHT_ITERATIONS = 2**12
 
 
 def create_keystore(path: Path, password: str, iterations: int | None = None) -> LocalAccount:
-    """Make a fresh key and write it, readable by the owner only. ``iterations`` None = the library's full strength.
-    Raises ConfigurationError when the file exists: a key is never overwritten."""
+    """Make a fresh key and write it, readable by the owner only. ``iterations`` None = the library's full
+    strength. Raises ConfigurationError when the file exists: a key is never overwritten."""
     account: LocalAccount = Account.create()
     document = Account.encrypt(account.key, password, iterations=iterations)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +30,8 @@ def create_keystore(path: Path, password: str, iterations: int | None = None) ->
 
 
 def open_keystore(path: Path, password_file: Path | None) -> LocalAccount:
-    """Decrypt a keystore v3 file. Raises ConfigurationError with the next step when a file is missing or wrong."""
+    """Decrypt a keystore v3 file. Raises ConfigurationError with the next step when a file is missing or
+    wrong."""
     if password_file is None:
         raise ConfigurationError(f"To open {path} set POT_PASSWORD_FILE to a file that holds its password.")
     try:

@@ -3,6 +3,7 @@ coordinator that builds segments, the validators that check them and the auditor
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import Fault, FaultReport
@@ -18,7 +19,8 @@ from protocol.typed_data import Domain
 class TaskLedger:
     """What the chain has certified for a task so far, with the public data behind its roots.
 
-    ``last_signers`` signed the last certificate, which covered ``last_span`` rounds; their fee is due in the next.
+    ``last_signers`` signed the last certificate, which covered ``last_span`` rounds; their fee is due in
+    the next.
     """
 
     task_id: TaskId
@@ -53,7 +55,9 @@ class TaskLedger:
             fee_share=fee_share_down(money.fee_per_round_wei, self.last_span, len(self.last_signers)),
         )
 
-    def extend(self, rounds: tuple[RoundRecord, ...], evidence: tuple[FaultReport, ...] = ()) -> SegmentRecord:
+    def extend(
+        self, rounds: tuple[RoundRecord, ...], evidence: tuple[FaultReport, ...] = ()
+    ) -> SegmentRecord:
         """The one segment record that ``rounds`` and the new faults in ``evidence`` lead to."""
         faults = {*self.faults, *(report.fault for report in evidence)}
         return SegmentRecord(
@@ -80,24 +84,28 @@ class TaskLedger:
     def check(self, record: SegmentRecord, domain: Domain) -> None:
         """Everything about a segment that needs no tensors and no chain.
 
-        Accepted when: it extends this task and spec; rounds and models are consecutive; each round holds at least
-        the minimum of shards, ascending and known; each contribution names the round's parent model and the exact
-        sample count, is signed by its miner and by nobody excluded; faults grow only by reported ones; payouts are
-        the ones this state implies. Raises PeerMisbehaved otherwise.
+        Accepted when: it extends this task and spec; rounds and models are consecutive; each round holds at
+        least the minimum of shards, ascending and known; each contribution names the round's parent model
+        and the exact sample count, is signed by its miner and by nobody excluded; faults grow only by
+        reported ones; payouts are the ones this state implies. Raises PeerMisbehaved otherwise.
         """
         subject = f"segment {record.first_round}..{record.last_round} of task {self.task_id}"
         if record.task_id != self.task_id or record.spec_hash != self.spec_hash:
             raise PeerMisbehaved(subject, "it belongs to another task or spec")
         if len(record.rounds) > self.spec.limits.rounds_per_certificate:
             raise PeerMisbehaved(
-                subject, f"it covers {len(record.rounds)} rounds, the spec allows {self.spec.limits.rounds_per_certificate}"
+                subject,
+                f"it covers {len(record.rounds)} rounds, "
+                f"the spec allows {self.spec.limits.rounds_per_certificate}",
             )
         self._check_faults(record, domain, subject)
         excluded = {fault.miner for fault in record.faults}
         model, number = self.model, self.last_round
         for item in record.rounds:
             if item.round != number + 1 or item.round > self.spec.recipe.rounds or item.parent_model != model:
-                raise PeerMisbehaved(subject, f"round {item.round} does not follow round {number} and its model")
+                raise PeerMisbehaved(
+                    subject, f"round {item.round} does not follow round {number} and its model"
+                )
             self._check_round(item, excluded, domain)
             model, number = item.model, item.round
         if dict(record.payouts) != self.payouts_after(record.rounds) or list(record.payouts) != list(
@@ -109,9 +117,16 @@ class TaskLedger:
         subject = f"round {item.round} of task {self.task_id}"
         shards = [signed.contribution.shard for signed in item.contributions]
         if len(shards) < self.spec.limits.min_shards:
-            raise PeerMisbehaved(subject, f"{len(shards)} shards, the spec needs {self.spec.limits.min_shards}")
-        if any(b <= a for a, b in zip(shards, shards[1:], strict=False)) or shards[-1] >= self.spec.recipe.shards:
-            raise PeerMisbehaved(subject, f"its shards {shards} are not ascending numbers below {self.spec.recipe.shards}")
+            raise PeerMisbehaved(
+                subject, f"{len(shards)} shards, the spec needs {self.spec.limits.min_shards}"
+            )
+        if (
+            any(b <= a for a, b in pairwise(shards))
+            or shards[-1] >= self.spec.recipe.shards
+        ):
+            raise PeerMisbehaved(
+                subject, f"its shards {shards} are not ascending numbers below {self.spec.recipe.shards}"
+            )
         for signed in item.contributions:
             c = signed.contribution
             fits = (c.task_id, c.round, c.spec_hash, c.parent_model, c.samples) == (
@@ -134,7 +149,9 @@ class TaskLedger:
         for report in record.fault_evidence:
             reporter = report.reporter(domain)
             if report.task_id != self.task_id or reporter not in self.members:
-                raise PeerMisbehaved(subject, f"a fault report by {reporter} is not by a member for this task")
+                raise PeerMisbehaved(
+                    subject, f"a fault report by {reporter} is not by a member for this task"
+                )
             reporters.setdefault(report.fault, set()).add(reporter)
         new = set(record.faults) - set(self.faults)
         if new != set(reporters):
@@ -143,5 +160,6 @@ class TaskLedger:
         for fault, names in reporters.items():
             if len(names) < needed:
                 raise PeerMisbehaved(
-                    subject, f"the fault of {fault.miner} in round {fault.round} has {len(names)} reporters of {needed}"
+                    subject,
+                    f"{len(names)} of {needed} reporters name the fault of {fault.miner} in round {fault.round}",
                 )

@@ -1,4 +1,5 @@
-"""Merkle roots and proofs that OpenZeppelin's contract and JavaScript tree agree with (double-hashed leaves)."""
+"""Merkle roots and proofs that OpenZeppelin's contract and JavaScript tree agree with (double-hashed
+leaves)."""
 
 from collections.abc import Sequence
 from typing import Any

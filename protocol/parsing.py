@@ -24,7 +24,8 @@ def natural(value: Any) -> int:
 
 
 def amount(value: Any) -> int:
-    """A decimal string without sign, spaces or leading zeros, as money travels. Raises ValueError otherwise."""
+    """A decimal string without sign, spaces or leading zeros, as money travels. Raises ValueError
+    otherwise."""
     if not isinstance(value, str) or not value.isascii() or not value.isdigit() or str(int(value)) != value:
         raise ValueError(f"{value!r} is not a decimal amount")
     return int(value)

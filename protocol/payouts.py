@@ -1,8 +1,8 @@
 """Who has earned what: cumulative payouts, recomputed by everybody from public data alone.
 
-Each accepted contribution earns the shard reward. The validator fee of a certificate is split evenly among its
-signers; they are public only once the certificate is on the chain, so the *next* certificate's payouts carry that
-fee, and the contract pays the last one from the signer bitmap it keeps.
+Each accepted contribution earns the shard reward. The validator fee of a certificate is split evenly among
+its signers; they are public only once the certificate is on the chain, so the *next* certificate's payouts
+carry that fee, and the contract pays the last one from the signer bitmap it keeps.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,8 @@ def next_payouts(
 ) -> dict[Address, Wei]:
     """Cumulative payouts after one more certificate, ascending by account.
 
-    ``miners`` names the miner of each accepted contribution (with repetition), ``fee_signers`` those who signed the
-    *previous* certificate, each of whom earns ``fee_share``.
+    ``miners`` names the miner of each accepted contribution (with repetition), ``fee_signers`` those who
+    signed the *previous* certificate, each of whom earns ``fee_share``.
     """
     totals: dict[Address, int] = dict(previous)
     for miner in miners:

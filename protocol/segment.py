@@ -1,4 +1,5 @@
-"""The segment record: the public data behind one certificate, stored as a blob under the certificate's ``segment``."""
+"""The segment record: the public data behind one certificate, stored as a blob under the certificate's
+``segment``."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ MAX_SEGMENT_ROUNDS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundRecord:
-    """One round: the contributions that were aggregated, ascending by shard, and the models before and after."""
+    """One round: the contributions that were aggregated, ascending by shard, and the models before and
+    after."""
 
     round: RoundNo
     parent_model: Sha256
@@ -103,7 +105,9 @@ class SegmentRecord:
     def from_blob(cls, data: bytes) -> Self:
         """Parse a record. Raises PeerMisbehaved when it is too large, malformed or not in canonical form."""
         if len(data) > MAX_RECORD_BYTES:
-            raise PeerMisbehaved("segment record", f"{len(data)} bytes exceed the limit of {MAX_RECORD_BYTES}")
+            raise PeerMisbehaved(
+                "segment record", f"{len(data)} bytes exceed the limit of {MAX_RECORD_BYTES}"
+            )
         with peer_value("segment record"):
             value = json.loads(data)
             if not is_canonical(data, value) or value["version"] != RECORD_VERSION:

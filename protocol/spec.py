@@ -1,7 +1,8 @@
 """The task spec: one canonical JSON document whose sha256 the chain stores; it never carries code.
 
-Amounts and learning rates are decimal strings, everything else integers and names, so that every language reads
-the same value. ``TaskSpec.parse`` is the only way in; it answers bad input with a sentence that names the field.
+Amounts and learning rates are decimal strings, everything else integers and names, so that every language
+reads the same value. ``TaskSpec.parse`` is the only way in; it answers bad input with a sentence that names
+the field.
 """
 
 from decimal import Decimal
@@ -21,8 +22,13 @@ MAX_UNCERTIFIED_ROUNDS = 64
 
 Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,37})$", description="smallest token units, as a decimal string")]
-DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$", description="a non-negative decimal number, as a string")]
+Amount = Annotated[
+    str, Meta(pattern=r"^(0|[1-9][0-9]{0,37})$", description="smallest token units, as a decimal string")
+]
+DecimalText = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$", description="a non-negative decimal number, as a string"),
+]
 Hex64 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 in lowercase hex")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000, description="parts per million")]
@@ -60,8 +66,9 @@ class Optimizer(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model is trained. ``global_batch`` samples a round are cut into ``shards`` equal shards; a shard is
-    computed in micro-batches of ``micro_batch`` samples; with ``local_steps`` > 1 a shard is that many inner steps."""
+    """How the model is trained. ``global_batch`` samples a round are cut into ``shards`` equal shards; a
+    shard is computed in micro-batches of ``micro_batch`` samples; with ``local_steps`` > 1 a shard is that
+    many inner steps."""
 
     optimizer: Optimizer
     rounds: Annotated[int, Meta(ge=1, le=MAX_ROUNDS)]
@@ -80,8 +87,8 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How hard the committee looks: each replica re-executes each shard with probability ``sample_ppm``; a shard
-    passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``."""
+    """How hard the committee looks: each replica re-executes each shard with probability ``sample_ppm``; a
+    shard passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``."""
 
     sample_ppm: Ppm
     max_differing_ppm: Ppm = 0
@@ -159,7 +166,9 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise InvalidInput(f"The spec is not JSON: {error}.") from error
         spec = cls.from_value(value)
         if not is_canonical(data, spec.to_value()):
-            raise InvalidInput("The spec is not in canonical form (sorted keys, no white space, every field present).")
+            raise InvalidInput(
+                "The spec is not in canonical form (sorted keys, no white space, every field present)."
+            )
         return spec
 
     def to_value(self) -> dict[str, Any]:
@@ -183,7 +192,9 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def escrow_wei(self) -> int:
         """The escrow that pays every round in full."""
         money = self.money
-        return self.recipe.rounds * (self.recipe.shards * money.reward_per_shard_wei + money.fee_per_round_wei)
+        return self.recipe.rounds * (
+            self.recipe.shards * money.reward_per_shard_wei + money.fee_per_round_wei
+        )
 
 
 def spec_json_schema() -> dict[str, Any]:
@@ -207,18 +218,24 @@ def _check_consistency(spec: TaskSpec) -> None:
     recipe, limits, money = spec.recipe, spec.limits, spec.money
     if recipe.global_batch % recipe.shards:
         raise InvalidInput(
-            f"recipe.global_batch is {recipe.global_batch}, which {recipe.shards} shards cannot share equally."
+            f"recipe.global_batch is {recipe.global_batch}, which {recipe.shards} shards cannot share "
+            "equally."
         )
     if recipe.samples_per_shard % recipe.local_steps:
         raise InvalidInput(
-            f"A shard of {recipe.samples_per_shard} samples cannot be cut into recipe.local_steps = {recipe.local_steps}."
+            f"A shard of {recipe.samples_per_shard} samples cannot be cut into "
+            f"recipe.local_steps = {recipe.local_steps}."
         )
     if limits.min_shards > recipe.shards:
-        raise InvalidInput(f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}.")
+        raise InvalidInput(
+            f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}."
+        )
     if limits.rounds_per_certificate > limits.max_uncertified_rounds:
         raise InvalidInput("limits.rounds_per_certificate is larger than limits.max_uncertified_rounds.")
     if money.slash_per_fault_wei > money.miner_stake_wei:
-        raise InvalidInput("money.slash_per_fault is larger than money.miner_stake: a miner could not pay it.")
+        raise InvalidInput(
+            "money.slash_per_fault is larger than money.miner_stake: a miner could not pay it."
+        )
     if money.reward_per_shard_wei == 0:
         raise InvalidInput("money.reward_per_shard is 0: no miner would work.")
     if Decimal(recipe.optimizer.lr) == 0:

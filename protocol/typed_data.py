@@ -1,4 +1,5 @@
-"""EIP-712 hashing of flat structs: every field one 32-byte word (dynamic ``string`` and ``bytes`` as their keccak).
+"""EIP-712 hashing of flat structs: every field one 32-byte word (dynamic ``string`` and ``bytes`` as their
+keccak).
 
 The domain separator and the type hashes are computed once; what remains per message is two keccaks.
 """
@@ -63,7 +64,8 @@ def _type_hash(encoded: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """The EIP-712 domain of one deployment: a signature made for it is worthless on any other chain or market."""
+    """The EIP-712 domain of one deployment: a signature made for it is worthless on any other chain or
+    market."""
 
     chain_id: int
     market: Address

@@ -1,4 +1,5 @@
-"""One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait bounded."""
+"""One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait
+bounded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,9 +54,11 @@ class ChainClient:
                 raise decode_revert(bytes.fromhex(data[2:])) from error
             raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
         except BadFunctionCallOutput as error:
-            raise Refused(f"There is no contract of ours at that address on {self.rpc_url}.", "NoContract") from error
+            raise Refused(
+                f"There is no contract of ours at that address on {self.rpc_url}.", "NoContract"
+            ) from error
         except Web3RPCError as error:
-            raise refusal((error.rpc_response or {}).get("error") or {"message": str(error)}) from error
+            raise refusal(dict((error.rpc_response or {}).get("error") or {"message": str(error)})) from error
         except Web3Exception as error:
             raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
 

@@ -15,7 +15,8 @@ class CommitteeContract(ContractClient):
         return EpochNo(self.view("currentEpoch", block=block))
 
     def members_of(self, epoch: EpochNo, block: Block = "latest") -> tuple[Address, ...]:
-        """The epoch's members in ascending order, the order of a certificate's bitmap. Raises Refused for none."""
+        """The epoch's members in ascending order, the order of a certificate's bitmap. Raises Refused for
+        none."""
         return tuple(Address(member) for member in self.view("membersOf", epoch, block=block))
 
     def pool(self, block: Block = "latest") -> tuple[Address, ...]:
@@ -48,7 +49,11 @@ class CommitteeContract(ContractClient):
         return self.write("advanceEpoch")
 
     def prove_equivocation(
-        self, first: RoundCertificate, first_signature: bytes, second: RoundCertificate, second_signature: bytes
+        self,
+        first: RoundCertificate,
+        first_signature: bytes,
+        second: RoundCertificate,
+        second_signature: bytes,
     ) -> Call:
         """Two certificates of overlapping rounds by one signer; signatures are 64-byte EIP-2098."""
         return self.write(

@@ -1,10 +1,11 @@
-"""The base of the contract classes: views at an explicit block, writes as ``Call`` values, calldata decoded."""
+"""The base of the contract classes: views at an explicit block, writes as ``Call`` values, calldata
+decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from eth_typing import ChecksumAddress
+from eth_utils.address import to_checksum_address
 from web3.types import LogReceipt
 
 from protocol.chain.abi import load_abi
@@ -16,7 +17,8 @@ Block = int | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A write that somebody may send: ``data`` is the calldata for contract ``to``; ``label`` is for people."""
+    """A write that somebody may send: ``data`` is the calldata for contract ``to``; ``label`` is for
+    people."""
 
     to: Address
     data: bytes
@@ -31,14 +33,15 @@ class ContractClient:
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.client = client
         self.address = address
+        checksum = to_checksum_address(address)
         self._contract = client.web3.eth.contract(
-            address=ChecksumAddress(address),  # type: ignore[arg-type]
+            address=checksum,
             abi=load_abi(self.NAME),
             decode_tuples=True,
         )
         # Event arguments nest as dicts, which builders read by name.
         self._events = client.web3.eth.contract(
-            address=ChecksumAddress(address),  # type: ignore[arg-type]
+            address=checksum,
             abi=load_abi(self.NAME),
         )
 
@@ -46,7 +49,7 @@ class ContractClient:
         """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
         with self.client.errors():
             bound = self._contract.get_function_by_name(function)(*args)
-            return bound.call(block_identifier=block)  # type: ignore[arg-type]
+            return bound.call(block_identifier=block)
 
     def write(self, function: str, *args: Any) -> Call:
         data = self._contract.encode_abi(function, list(args))
@@ -62,7 +65,8 @@ class ContractClient:
         return bytes.fromhex(event.topic[2:]), decode
 
     def arguments(self, function: str, data: bytes) -> dict[str, Any]:
-        """Decode calldata of ``function`` by argument name. Raises ValueError when it calls another function."""
+        """Decode calldata of ``function`` by argument name. Raises ValueError when it calls another
+        function."""
         found, values = self._events.decode_function_input(data)
         if found.fn_name != function:
             raise ValueError(f"the calldata calls {found.fn_name}, not {self.NAME}.{function}")

@@ -35,11 +35,13 @@ class Contracts:
 
     @classmethod
     def connect(cls, rpc_url: str, deployment: Deployment) -> "Contracts":
-        """Connect and refuse a chain other than the deployment's. Raises ServiceUnreachable, ConfigurationError."""
+        """Connect and refuse a chain other than the deployment's. Raises ServiceUnreachable,
+        ConfigurationError."""
         client = ChainClient(rpc_url)
         chain_id = client.chain_id()
         if chain_id != deployment.chain_id:
             raise ConfigurationError(
-                f"{rpc_url} is chain {chain_id}, but the contracts were deployed on chain {deployment.chain_id}."
+                f"{rpc_url} is chain {chain_id}, but the contracts were deployed on chain "
+                f"{deployment.chain_id}."
             )
         return cls.at(client, deployment)

@@ -283,5 +283,7 @@ def certificate_behind(contracts: Contracts, event: CertificateAccepted) -> Sign
     except ValueError as error:
         raise VerificationFailed(f"transaction 0x{event.where.tx_hash.hex()}", str(error)) from error
     if signed.certificate != event.certificate or signed.signers != event.signers:
-        raise VerificationFailed(f"transaction 0x{event.where.tx_hash.hex()}", "it is not the certificate of its event")
+        raise VerificationFailed(
+            f"transaction 0x{event.where.tx_hash.hex()}", "it is not the certificate of its event"
+        )
     return signed

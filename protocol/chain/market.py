@@ -105,7 +105,8 @@ class OnchainTask:
         return self.rounds * (self.shards * self.reward_per_shard + self.fee_per_round)
 
     def agrees_with(self, spec: TaskSpec) -> None:
-        """Raises InvalidInput, naming the field, unless hash, rounds, shards and money are those of ``spec``."""
+        """Raises InvalidInput, naming the field, unless hash, rounds, shards and money are those of
+        ``spec``."""
         for name, here, there in (
             ("spec_hash", self.spec_hash, spec.hash),
             ("rounds", self.rounds, spec.recipe.rounds),
@@ -116,7 +117,9 @@ class OnchainTask:
             ("slash_per_fault", self.slash_per_fault, spec.money.slash_per_fault_wei),
         ):
             if here != there:
-                raise InvalidInput(f"Task {self.task_id}: {name} is {here!r} on the chain but {there!r} in the spec.")
+                raise InvalidInput(
+                    f"Task {self.task_id}: {name} is {here!r} on the chain but {there!r} in the spec."
+                )
 
 
 class Market(ContractClient):
@@ -200,7 +203,8 @@ class Market(ContractClient):
         return self.write("close", task_id)
 
     def certify_arguments(self, data: bytes) -> SignedCertificate:
-        """The signed certificate in the calldata of a ``certify`` transaction. Raises ValueError for other calldata."""
+        """The signed certificate in the calldata of a ``certify`` transaction. Raises ValueError for other
+        calldata."""
         values = self.arguments("certify", data)
         return SignedCertificate(
             certificate=RoundCertificate.from_typed_values(values["certificate"]),

@@ -95,7 +95,8 @@ def _sentence(name: str, values: dict[str, Any]) -> str:
 
 SENTENCES = {
     "ERC20InsufficientBalance": "{sender} holds {balance} token units, {needed} are needed.",
-    "ERC20InsufficientAllowance": "{spender} may move {allowance} token units, {needed} are needed: approve or permit first.",
+    "ERC20InsufficientAllowance": "{spender} may move {allowance} token units, {needed} are needed: "
+    "approve or permit first.",
     "ERC2612ExpiredSignature": "The permit expired at {deadline}: sign a new one.",
     "ERC2612InvalidSigner": "The permit was signed by {signer}, not by the owner {owner}.",
 }

@@ -1,4 +1,5 @@
-"""The one owner of an account's nonces: signs, sends, waits, bumps both fees, and tells reverts as sentences."""
+"""The one owner of an account's nonces: signs, sends, waits, bumps both fees, and tells reverts as
+sentences."""
 
 import threading
 import time
@@ -29,7 +30,8 @@ class Receipt:
 
 
 class Sender:
-    """Sends ``Call`` values from one account. Thread-safe; no other sender may use the account at the same time.
+    """Sends ``Call`` values from one account. Thread-safe; no other sender may use the account at the same
+    time.
 
     ``bump_after_s`` is how long a transaction may stay unmined before it is replaced at higher fees,
     ``poll_s`` how often the receipt is asked for.
@@ -55,8 +57,8 @@ class Sender:
         return int(self._client.rpc("eth_estimateGas", request), 16)
 
     def send(self, call: Call) -> Receipt:
-        """Send and wait until mined. Raises Refused when it reverts (before or after sending), ServiceUnreachable
-        when it is not mined within the bounded number of fee bumps."""
+        """Send and wait until mined. Raises Refused when it reverts (before or after sending),
+        ServiceUnreachable when it is not mined within the bounded number of fee bumps."""
         with self._lock:
             gas = min(self.estimate(call) * 5 // 4 + 10_000, GAS_CAP)
             nonce = int(self._client.rpc("eth_getTransactionCount", self.address, "pending"), 16)
@@ -76,23 +78,24 @@ class Sender:
     def _submit(self, call: Call, gas: int, nonce: int, max_fee: int, tip: int) -> bytes | None:
         if self._chain_id is None:
             self._chain_id = self._client.chain_id()
-        signed = self._account.sign_transaction(
-            {
-                "chainId": self._chain_id,
-                "to": call.to,
-                "data": "0x" + call.data.hex(),
-                "value": 0,
-                "gas": gas,
-                "nonce": nonce,
-                "maxFeePerGas": max_fee,
-                "maxPriorityFeePerGas": tip,
-                "type": 2,
-            }
-        )
+        fields: dict[str, Any] = {
+            "chainId": self._chain_id,
+            "to": call.to,
+            "data": "0x" + call.data.hex(),
+            "value": 0,
+            "gas": gas,
+            "nonce": nonce,
+            "maxFeePerGas": max_fee,
+            "maxPriorityFeePerGas": tip,
+            "type": 2,
+        }
+        signed = self._account.sign_transaction(fields)
         try:
-            return bytes.fromhex(self._client.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())[2:])
+            return bytes.fromhex(
+                self._client.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())[2:]
+            )
         except Refused as error:
-            # An earlier, cheaper copy of this transaction may have been mined or still be pooled: its receipt decides.
+            # An earlier, cheaper copy may have been mined or still be pooled: its receipt decides.
             if error.reason in ("NonceTooLow", "AlreadyKnown", "Underpriced"):
                 return bytes(signed.hash)
             raise
@@ -111,7 +114,7 @@ class Sender:
     def _checked(self, call: Call, raw: dict[str, Any]) -> Receipt:
         block = int(raw["blockNumber"], 16)
         if int(raw["status"], 16) != 1:
-            # The estimate passed, so the state changed in between; the same call at that block names the reason.
+            # The estimate passed, so the state changed in between; the call at that block names the reason.
             request = {"from": self.address, "to": call.to, "data": "0x" + call.data.hex()}
             self._client.rpc("eth_call", request, hex(block))
             raise Refused(f"{call.label} was mined in block {block} but reverted.", "Reverted")

@@ -61,10 +61,17 @@ class Token(ContractClient):
         return self.write("transfer", to, amount)
 
     def sign_permit(self, account: LocalAccount, spender: Address, value: int, deadline: int) -> Permit:
-        """Sign an approval of ``value`` units for ``spender`` until Unix second ``deadline``, at the current nonce."""
+        """Sign an approval of ``value`` units for ``spender`` until Unix second ``deadline``, at the
+        current nonce."""
         nonce = self.view("nonces", account.address)
         struct = PERMIT_TYPE.hash_struct(
-            {"owner": account.address, "spender": spender, "value": value, "nonce": nonce, "deadline": deadline}
+            {
+                "owner": account.address,
+                "spender": spender,
+                "value": value,
+                "nonce": nonce,
+                "deadline": deadline,
+            }
         )
         digest = keccak(b"\x19\x01" + bytes(self.view("DOMAIN_SEPARATOR")) + struct)
         return Permit(value=value, deadline=deadline, signature=sign(digest, account))
