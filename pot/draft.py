@@ -1,0 +1,207 @@
+"""A task as its poster writes it: a YAML draft in, a checked spec, its dataset and its genesis model out.
+
+A draft is a spec in which money may be whole tokens ("1.5 POT"), durations and shares are as people write them,
+the dataset is named by where it lies, and what the dataset implies (widths, classes, its hash) may be left out.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from pot.amounts import parse_amount, parse_duration_s, parse_share_ppm, plain_decimal
+from protocol.blobs import BlobStore
+from protocol.errors import InvalidInput
+from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.spec import MAX_SPEC_BYTES, DatasetSpec, TaskSpec
+from worker.training.checkpoint import initial_checkpoint
+from worker.training.data import MAX_DATASET_BYTES, Dataset, Text, load_dataset, parse_dataset
+from worker.training.ingest import bundled_dataset, from_file
+from worker.training.models import ARCHITECTURES, layout_of
+
+_MONEY: Final = ("reward_per_shard", "fee_per_round", "miner_stake", "slash_per_fault")
+_DECIMALS: Final = ("lr", "momentum", "beta1", "beta2", "eps", "weight_decay")
+# What people write -> the spec's field and unit.
+_DURATIONS: Final = {"task_life": "task_life_s", "round_deadline": "round_deadline_s"}
+_SHARES: Final = {"sample": "sample_ppm", "max_differing": "max_differing_ppm"}
+_TEXT_SUFFIXES: Final = (".txt", ".md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A task ready to be posted: all three blobs, whose hashes the chain and the spec name."""
+
+    spec: TaskSpec
+    dataset: Dataset
+    dataset_blob: bytes
+    genesis_blob: bytes
+
+    @property
+    def genesis(self) -> Sha256:
+        return sha256(self.genesis_blob)
+
+
+def read_draft(path: Path, blobs: BlobStore | None = None) -> Draft:
+    """Read a YAML (or JSON) draft; files it names are relative to it. ``blobs`` is asked for a dataset that is
+    named by hash alone. Raises InvalidInput with a sentence that names the field."""
+    return build_draft(_load_yaml(path), path.parent, path.stem, blobs)
+
+
+def build_draft(value: dict[str, Any], folder: Path, title: str, blobs: BlobStore | None = None) -> Draft:
+    """The draft of a parsed document; see ``read_draft``."""
+    document = {"version": 1, "kind": "pooled", "title": title, **value}
+    _check_architecture(document)
+    named, dataset, blob = _read_dataset(_section(document, "dataset"), folder, blobs)
+    document["dataset"] = {"name": named.name, "kind": named.kind, "sha256": named.sha256}
+    document["model"] = _filled_model(_section(document, "model"), dataset)
+    document["money"] = _money(_section(document, "money"))
+    document["recipe"] = _recipe(_section(document, "recipe"))
+    document["verification"] = _renamed(document, "verification", _SHARES, parse_share_ppm)
+    document["limits"] = _renamed(document, "limits", _DURATIONS, parse_duration_s)
+    spec = TaskSpec.from_value(document)
+    layout_of(spec.model)
+    dataset.require_fit(spec.model)
+    _check_blob_limit(spec, len(blob))
+    genesis = initial_checkpoint(spec)
+    _check_blob_limit(spec, len(genesis))
+    return Draft(spec=spec, dataset=dataset, dataset_blob=blob, genesis_blob=genesis)
+
+
+class _Loader(yaml.SafeLoader):
+    """Numbers with a point stay the text they are: a learning rate must not pass through a float."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9_]{0,59})$"), list("-0123456789")
+)
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = _read_file(path, MAX_SPEC_BYTES, "the spec").decode("utf-8")
+        value = yaml.load(data, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{path} is not a task spec: a document with model, dataset, recipe, money is needed.")
+    return value
+
+
+def _read_file(path: Path, limit: int, what: str) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise InvalidInput(f"{path} ({what}) is larger than {limit} bytes.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path} ({what}) does not exist.") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} ({what}) cannot be read: {error.strerror}.") from error
+
+
+def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    if not isinstance(value, dict):
+        raise InvalidInput(f"The spec cannot be used: it needs a section {name!r} with named entries.")
+    return dict(value)
+
+
+def _check_architecture(document: dict[str, Any]) -> None:
+    arch = _section(document, "model").get("arch")
+    if arch not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise InvalidInput(f"model.arch is {str(arch)[:60]!r}, an unknown architecture; known are {known}.")
+
+
+def _read_dataset(
+    entry: dict[str, Any], folder: Path, blobs: BlobStore | None
+) -> tuple[DatasetSpec, Dataset, bytes]:
+    unknown = sorted(set(entry) - {"source", "file", "label", "scale", "name", "kind", "sha256"})
+    if unknown:
+        raise InvalidInput(f"dataset.{unknown[0]} is unknown; write source, or file with label and scale.")
+    if "source" in entry and "file" in entry:
+        raise InvalidInput("dataset names both a source and a file; write one of them.")
+    if "source" in entry:
+        default, blob = str(entry["source"]), bundled_dataset(str(entry["source"]))
+    elif "file" in entry:
+        default, blob = str(entry["file"]), _ingest(entry, folder)
+    else:
+        return _by_hash(entry, blobs)
+    kind = "text" if default.endswith(_TEXT_SUFFIXES) else "classification"
+    found = sha256(blob).hex()
+    if entry.get("sha256", found) != found:
+        raise InvalidInput(
+            f"dataset.sha256 is {str(entry['sha256'])[:64]}, but the canonical form of {default} has sha256 {found}."
+        )
+    named = DatasetSpec(name=str(entry.get("name", Path(default).name)), kind=kind, sha256=found)
+    return named, parse_dataset(blob, named.kind), blob
+
+
+def _ingest(entry: dict[str, Any], folder: Path) -> bytes:
+    path = folder / str(entry["file"])
+    data = _read_file(path, MAX_DATASET_BYTES, "the dataset")
+    scale = entry.get("scale", "standard")
+    if scale not in ("standard", "none"):
+        raise InvalidInput(f"dataset.scale is {str(scale)[:60]!r}; write standard or none.")
+    return from_file(path.name, data, label=str(entry.get("label", "label")), scale=scale)
+
+
+def _by_hash(entry: dict[str, Any], blobs: BlobStore | None) -> tuple[DatasetSpec, Dataset, bytes]:
+    if blobs is None or "sha256" not in entry or entry.get("kind") not in ("classification", "text"):
+        raise InvalidInput(
+            "The spec names no dataset: write dataset.source (digits), dataset.file (my.csv), or the sha256, "
+            "name and kind of one that is in the blob store."
+        )
+    name = parse_sha256(str(entry["sha256"]))
+    named = DatasetSpec(name=str(entry.get("name", name.hex()[:12])), kind=entry["kind"], sha256=name.hex())
+    blob = blobs.get(name, MAX_DATASET_BYTES)
+    return named, load_dataset(blob, named), blob
+
+
+def _filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """What the dataset implies about the model, where the draft leaves it out."""
+    implied: dict[str, int]
+    if isinstance(dataset, Text):
+        implied = {"vocab": max(2, len(dataset.vocab))}
+    else:
+        side = math.isqrt(dataset.features)
+        square = {"height": side, "width": side} if side * side == dataset.features else {}
+        implied = {"inputs": dataset.features, "classes": max(2, dataset.classes), **square}
+    bounds = ARCHITECTURES[model["arch"]].bounds
+    params = _section(model, "params")
+    return {**model, "params": {**{k: v for k, v in implied.items() if k in bounds}, **params}}
+
+
+def _money(money: dict[str, Any]) -> dict[str, Any]:
+    amounts = {name: str(parse_amount(money[name], f"money.{name}")) for name in _MONEY if name in money}
+    return {**money, **amounts}
+
+
+def _recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    optimizer = _section(recipe, "optimizer")
+    for name in _DECIMALS:
+        if name in optimizer:
+            optimizer[name] = plain_decimal(optimizer[name], f"recipe.optimizer.{name}")
+    return {**recipe, "optimizer": optimizer}
+
+
+def _renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:
+    entries = _section(document, section)
+    for name, field in names.items():
+        if name in entries and field in entries:
+            raise InvalidInput(f"{section} has both {name} and {field}; write one of them.")
+        if name in entries:
+            entries[field] = parse(entries.pop(name), f"{section}.{name}")
+    return entries
+
+
+def _check_blob_limit(spec: TaskSpec, size: int) -> None:
+    if size > spec.limits.max_blob_bytes:
+        raise InvalidInput(
+            f"limits.max_blob_bytes is {spec.limits.max_blob_bytes}, but a blob of this task has {size} bytes."
+        )
