@@ -4,11 +4,12 @@ It extends protocol section 5 by ``segment`` (ADR 0001): the sha256 of the segme
 auditor who holds only events and blobs can find every contribution behind the roots.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from protocol.errors import PeerMisbehaved
-from protocol.ids import Digest, EpochNo, RoundNo, Sha256, TaskId
+from protocol.ids import Address, Digest, EpochNo, RoundNo, Sha256, TaskId
 from protocol.members import quorum
 from protocol.signing import recover_compact
 from protocol.typed_data import Domain, StructType
@@ -122,7 +123,7 @@ class SignedCertificate:
     signers: int
     signatures: bytes
 
-    def verify(self, domain: Domain, members: list[str]) -> list[str]:
+    def verify(self, domain: Domain, members: Sequence[Address]) -> list[Address]:
         """The addresses that signed. Raises PeerMisbehaved unless a quorum of distinct ``members`` did."""
         subject = f"certificate of round {self.certificate.last_round}"
         if self.signers >> len(members):

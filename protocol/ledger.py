@@ -161,5 +161,5 @@ class TaskLedger:
             if len(names) < needed:
                 raise PeerMisbehaved(
                     subject,
-                    f"{len(names)} of {needed} reporters name the fault of {fault.miner} in round {fault.round}",
+                    f"{len(names)} of {needed} reporters name {fault.miner} in round {fault.round}",
                 )
