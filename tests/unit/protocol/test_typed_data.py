@@ -39,7 +39,8 @@ def test_digest__any_values__equals_the_wallet_library(struct: StructType, data:
         message_types={struct.name: [{"name": name, "type": kind} for name, kind in struct.fields]},
         message_data=values,
     )
-    assert bytes(Domain(chain_id=chain_id, market=market).digest(struct, values)) == _hash_eip191_message(reference)
+    digest = Domain(chain_id=chain_id, market=market).digest(struct, values)
+    assert bytes(digest) == _hash_eip191_message(reference)
 
 
 @pytest.mark.parametrize(
