@@ -38,8 +38,8 @@ class RedisProcess:
         self._program: LocalProgram | None = None
         if len(str(self.socket).encode()) > MAX_SOCKET_PATH_BYTES:
             raise ConfigurationError(
-                f"{self.socket} is longer than the {MAX_SOCKET_PATH_BYTES} bytes that the path of a unix socket "
-                "may have. Choose a shorter directory."
+                f"{self.socket} is longer than the {MAX_SOCKET_PATH_BYTES} bytes that the path of a "
+                "unix socket may have. Choose a shorter directory."
             )
 
     @property

@@ -1,0 +1,92 @@
+"""Check and test the contracts with the native forge, and believe it only when tests ran.
+
+forge ends with 0 when no test matched, and its npm wrapper ends with 0 when tests fail: this runner calls the
+native binary, passes its exit code on, and fails a run that counted no test.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from anvil.toolchain import PROJECT_ROOT, ensure_forge, ensure_npm_packages, ensure_solc, tool_environment
+from protocol.errors import PotError
+
+TIMEOUT_S: Final = 1_500.0
+SUMMARY: Final = re.compile(r"(\d+) tests? passed, (\d+) failed, (\d+) skipped \((\d+) total tests?\)")
+
+
+def forge_environment(profile: str) -> dict[str, str]:
+    """What forge needs to find the pinned compiler, whatever is on PATH."""
+    return tool_environment() | {
+        "FOUNDRY_SOLC": str(ensure_solc().path),
+        "FOUNDRY_PROFILE": profile,
+        "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
+        "NO_COLOR": "1",
+    }
+
+
+def run(arguments: list[str], project: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Run forge, show what it says as it says it, and return its exit code and its words."""
+    command = [str(ensure_forge().path), *arguments]
+    said: list[str] = []
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            said.append(line)
+        return process.wait(timeout=TIMEOUT_S), "".join(said)
+
+
+def count_tests(output: str) -> int:
+    """How many tests passed, by forge's own closing line; 0 if it did not print one."""
+    found = SUMMARY.search(output)
+    return int(found[1]) if found else 0
+
+
+def check(project: Path, profile: str, filters: list[str], formatting: bool) -> int:
+    """0 only when the sources are formatted, every test passed, and at least one did."""
+    environment = forge_environment(profile)
+    if formatting:
+        code, _ = run(["fmt", "--check"], project, environment)
+        if code != 0:
+            print("forge: sources are not formatted; run `make format`")
+            return code
+    code, output = run(["test", *filters], project, environment)
+    if code != 0:
+        return code
+    if count_tests(output) == 0:
+        # A stale cache can hide every test; ask once more without it.
+        code, output = run(["test", "--force", *filters], project, environment)
+    if code == 0 and count_tests(output) == 0:
+        print("forge: no test ran, so nothing was shown to work")
+        return 1
+    return code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, set up, run; the exit code is forge's, or 1 when it ran nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=PROJECT_ROOT / "contracts")
+    parser.add_argument("--profile", default=os.environ.get("FOUNDRY_PROFILE", "default"))
+    parser.add_argument("--no-fmt", action="store_true", help="leave out `forge fmt --check`")
+    parser.add_argument("--format", action="store_true", help="format the sources and do nothing else")
+    parser.add_argument("filters", nargs="*", help="passed to forge test, after --")
+    arguments = parser.parse_args(argv)
+    try:
+        ensure_npm_packages()
+        if arguments.format:
+            return run(["fmt"], arguments.project, forge_environment(arguments.profile))[0]
+        return check(arguments.project, arguments.profile, arguments.filters, not arguments.no_fmt)
+    except PotError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
