@@ -1,0 +1,141 @@
+"""One miner process: everything is put together here, and the Celery worker runs here."""
+
+import logging
+import sys
+import time
+from typing import Final
+
+import structlog
+from celery import Celery
+from eth_account.signers.local import LocalAccount
+
+from protocol.blobs import open_blob_store
+from protocol.chain.contracts import Contracts
+from protocol.errors import ServiceUnreachable
+from protocol.ids import parse_address
+from worker.adversary import Accomplices, adversary
+from worker.api_client import CoordinatorClient
+from worker.app import create_app, register
+from worker.blob_cache import CachedBlobs
+from worker.config import MinerConfig
+from worker.heartbeat import HeartbeatThread
+from worker.jobs import ShardMiner
+from worker.journal import SigningJournal
+from worker.task_book import ContractsReader, TaskBook
+from worker.trainer import HonestTrainer, Trainer, resolve_device, warm_up
+from worker.training.data import DatasetCache
+
+DATASETS_HELD: Final = 2
+MAX_CRASHES: Final = 10
+CRASH_WINDOW_S: Final = 60.0
+log = structlog.get_logger("worker")
+
+
+def run(config: MinerConfig, account: LocalAccount) -> int:
+    """Mine until SIGTERM or SIGINT; the job in hand is finished first. Returns the process's exit code.
+
+    Lost brokers and coordinators are waited for. Raises ConfigurationError when the chain is another one than
+    the deployment's or a setting cannot be used, ServiceUnreachable when the chain does not answer at the
+    start.
+    """
+    log_to_stderr()
+    device = resolve_device(config.device)
+    miner = build_miner(config, account, device)
+    app = create_app(config.broker_url, parse_address(account.address), config.visibility_timeout_s)
+    register(app, miner)
+    warm_up(config.threads, device)
+    heartbeat = HeartbeatThread(
+        account=account,
+        domain=config.deployment.domain,
+        device=device,
+        sink=CoordinatorClient(config.api_url),
+        now_s=time.time,
+        every_s=config.heartbeat_s,
+    )
+    heartbeat.start()
+    log.info("mining", miner=account.address, device=device, threads=config.threads)
+    try:
+        return consume(app, f"miner-{account.address}@{config.deployment.chain_id}")
+    finally:
+        heartbeat.stop()
+        miner.journal.close()
+
+
+def build_miner(config: MinerConfig, account: LocalAccount, device: str) -> ShardMiner:
+    """The use case with its real parts. Raises as ``run`` does."""
+    contracts = Contracts.connect(config.chain_url, config.deployment)
+    blobs = CachedBlobs(open_blob_store(config.blob_url), config.cache_bytes)
+    domain = config.deployment.domain
+    journal = f"signed-{domain.chain_id}-{domain.market}-{account.address}.sqlite"
+    trainer: Trainer = HonestTrainer(config.threads, device)
+    if config.adversary is not None:
+        trainer = adversary(
+            config.adversary,
+            Accomplices(
+                honest=HonestTrainer(config.threads, device),
+                contracts=contracts,
+                blobs=blobs,
+                miner=parse_address(account.address),
+            ),
+        )
+    return ShardMiner(
+        account=account,
+        domain=domain,
+        tasks=TaskBook(ContractsReader(contracts), blobs, time.time),
+        blobs=blobs,
+        datasets=DatasetCache(DATASETS_HELD),
+        max_blob_bytes=config.max_blob_bytes,
+        trainer=trainer,
+        journal=SigningJournal(config.state_dir / journal),
+        coordinator=CoordinatorClient(config.api_url),
+        now_s=time.time,
+    )
+
+
+def consume(app: Celery, hostname: str) -> int:
+    """Run Celery workers until one ends in order.
+
+    A message that no worker can read ends its worker, but is off the queue by then, so the next one goes on;
+    MAX_CRASHES within CRASH_WINDOW_S are more than poison explains and raise ServiceUnreachable.
+    """
+    crashes: list[float] = []
+    while True:
+        worker = app.Worker(
+            pool="solo",
+            concurrency=1,
+            hostname=hostname,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+        )
+        worker.start()
+        if worker.exitcode in (None, 0):
+            return 0
+        now = time.monotonic()
+        crashes = [*(at for at in crashes if now - at < CRASH_WINDOW_S), now]
+        if len(crashes) >= MAX_CRASHES:
+            raise ServiceUnreachable(
+                "the broker", app.conf.broker_url, f"{len(crashes)} worker crashes in a minute"
+            )
+        log.error("worker crashed; starting another", crashes=len(crashes))
+
+
+def log_to_stderr() -> None:
+    """Plain lines on stderr, unless whoever started the process has configured logging."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+        )
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+                structlog.processors.LogfmtRenderer(
+                    key_order=("timestamp", "level", "event"), sort_keys=False
+                ),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        )
