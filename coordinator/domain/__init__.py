@@ -1,0 +1,1 @@
+"""What the coordinator decides, as values: no clock, no database, no network."""
