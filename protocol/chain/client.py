@@ -55,7 +55,7 @@ class ChainClient:
             raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
         except BadFunctionCallOutput as error:
             raise Refused(
-                f"There is no contract of ours at that address on {self.rpc_url}.", "NoContract"
+                f"What is deployed on {self.rpc_url} is not this version of our contracts.", "NoContract"
             ) from error
         except Web3RPCError as error:
             raise refusal(dict((error.rpc_response or {}).get("error") or {"message": str(error)})) from error

@@ -1,0 +1,143 @@
+"""A task's life rebuilt from public data alone: contract events, and the blobs that their hashes name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from protocol.blobs import BlobStore
+from protocol.chain.contracts import Contracts
+from protocol.chain.events import (
+    CertificateAccepted,
+    Claimed,
+    Event,
+    EventReader,
+    FaultSlashed,
+    SigningFeeClaimed,
+    TaskCancelled,
+    TaskClosed,
+    TaskCreated,
+)
+from protocol.errors import Refused, VerificationFailed
+from protocol.ids import Address, RoundNo, TaskId
+from protocol.ledger import TaskLedger
+from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
+from protocol.spec import MAX_SPEC_BYTES, TaskSpec
+from protocol.typed_data import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedSegment:
+    """A certificate on the chain and the record behind it."""
+
+    event: CertificateAccepted
+    record: SegmentRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHistory:
+    """Everything public about one task. ``ledger`` is the state after the last certificate."""
+
+    domain: Domain
+    created: TaskCreated
+    ledger: TaskLedger
+    segments: tuple[CertifiedSegment, ...] = ()
+    claims: tuple[Claimed, ...] = ()
+    fee_claims: tuple[SigningFeeClaimed, ...] = ()
+    slashes: tuple[FaultSlashed, ...] = ()
+    ended: TaskCancelled | TaskClosed | None = None
+
+    def followed_by(self, event: Event, blobs: BlobStore) -> "TaskHistory":
+        """The history after one more event of this task. Raises VerificationFailed or BlobMissing when a
+        certificate's record does not lead to its roots or is not stored."""
+        match event:
+            case CertificateAccepted():
+                segment = read_segment(self.ledger, event, self.domain, blobs)
+                ledger = advance(self.ledger, segment)
+                return replace(self, segments=(*self.segments, segment), ledger=ledger)
+            case Claimed():
+                return replace(self, claims=(*self.claims, event))
+            case SigningFeeClaimed():
+                return replace(self, fee_claims=(*self.fee_claims, event))
+            case FaultSlashed():
+                return replace(self, slashes=(*self.slashes, event))
+            case TaskCancelled() | TaskClosed():
+                return replace(self, ended=event)
+            case _:
+                return self
+
+
+def signers_of(members: tuple[Address, ...], bitmap: int) -> tuple[Address, ...]:
+    """The members whose bit is set, ascending."""
+    return tuple(member for index, member in enumerate(members) if bitmap >> index & 1)
+
+
+def read_spec(created: TaskCreated, blobs: BlobStore) -> TaskSpec:
+    """The spec that a task was created with. Raises BlobMissing, VerificationFailed or InvalidInput."""
+    return TaskSpec.parse(blobs.get(created.params.spec_hash, MAX_SPEC_BYTES))
+
+
+def genesis(contracts: Contracts, blobs: BlobStore, created: TaskCreated) -> TaskHistory:
+    """A task at its creation: nothing certified, the committee of its epoch."""
+    spec = read_spec(created, blobs)
+    ledger = TaskLedger(
+        task_id=created.task_id,
+        spec_hash=created.params.spec_hash,
+        spec=spec,
+        epoch=created.epoch,
+        members=contracts.committee.members_of(created.epoch),
+        last_round=RoundNo(0),
+        model=created.params.genesis_model,
+        payouts={},
+    )
+    return TaskHistory(domain=contracts.deployment.domain, created=created, ledger=ledger)
+
+
+def read_segment(
+    ledger: TaskLedger, event: CertificateAccepted, domain: Domain, blobs: BlobStore
+) -> CertifiedSegment:
+    """Fetch the record behind a certificate and recompute every root.
+
+    Raises VerificationFailed when one differs, BlobMissing when the record is not stored.
+    """
+    certificate = event.certificate
+    record = SegmentRecord.from_blob(blobs.get(certificate.segment, MAX_RECORD_BYTES))
+    implied = record.certificate(domain, ledger.epoch).typed_values()
+    for name, value in certificate.typed_values().items():
+        if implied[name] != value:
+            raise VerificationFailed(
+                f"certificate of round {certificate.last_round} of task {ledger.task_id}",
+                f"its {name} is not what segment record {certificate.segment.hex()} leads to",
+            )
+    return CertifiedSegment(event=event, record=record)
+
+
+def advance(ledger: TaskLedger, segment: CertifiedSegment) -> TaskLedger:
+    """The certified state after ``segment``."""
+    return ledger.certified(segment.record, signers_of(ledger.members, segment.event.signers))
+
+
+def follow(
+    contracts: Contracts,
+    blobs: BlobStore,
+    events: Iterable[Event],
+    history: TaskHistory | None,
+    task_id: TaskId,
+) -> TaskHistory | None:
+    """Fold ``events`` in chain order into the history of ``task_id``; None while it is not created."""
+    for event in events:
+        if getattr(event, "task_id", None) != task_id:
+            continue
+        if isinstance(event, TaskCreated):
+            history = genesis(contracts, blobs, event)
+        elif history is not None:
+            history = history.followed_by(event, blobs)
+    return history
+
+
+def read_task(contracts: Contracts, blobs: BlobStore, task_id: TaskId) -> TaskHistory:
+    """The whole history of a task up to the latest block. Raises Refused when there is no such task."""
+    latest = contracts.client.block().number
+    events = EventReader(contracts).read(contracts.deployment.block, latest)
+    history = follow(contracts, blobs, events, None, task_id)
+    if history is None:
+        raise Refused(f"There is no task {task_id} on chain {contracts.deployment.chain_id}.", "TaskUnknown")
+    return history
