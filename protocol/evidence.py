@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
 
+from protocol.contribution import SignedContribution
 from protocol.ids import (
     Address,
     Digest,
@@ -43,6 +44,14 @@ class Fault:
     miner: Address
     gradient: Sha256
     parent_model: Sha256
+
+    @classmethod
+    def of(cls, signed: SignedContribution) -> Self:
+        """The fault that ``signed`` would be."""
+        c = signed.contribution
+        return cls(
+            round=c.round, shard=c.shard, miner=c.miner, gradient=c.gradient, parent_model=c.parent_model
+        )
 
     def leaf(self) -> tuple[Any, ...]:
         return (self.round, self.shard, self.miner, self.gradient)
@@ -85,31 +94,39 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultReport:
-    """One validator's signed fault. ``reporter`` is recovered, never claimed."""
+    """One validator's signed word that ``contribution`` failed re-execution. It carries the miner's own
+    signature, so that nobody can be blamed for work that he never claimed. The reporter is recovered, never
+    stated."""
 
-    task_id: TaskId
-    fault: Fault
+    contribution: SignedContribution
     signature: bytes
 
+    @property
+    def task_id(self) -> TaskId:
+        return self.contribution.contribution.task_id
+
+    @property
+    def fault(self) -> Fault:
+        return Fault.of(self.contribution)
+
     @classmethod
-    def signed(cls, fault: Fault, task_id: TaskId, domain: Domain, account: LocalAccount) -> Self:
-        return cls(task_id=task_id, fault=fault, signature=sign(fault.digest(domain, task_id), account))
+    def signed(cls, contribution: SignedContribution, domain: Domain, account: LocalAccount) -> Self:
+        digest = Fault.of(contribution).digest(domain, contribution.contribution.task_id)
+        return cls(contribution=contribution, signature=sign(digest, account))
 
     def reporter(self, domain: Domain) -> Address:
-        """Who signed. Raises PeerMisbehaved for a malformed signature."""
+        """Who reports. Raises PeerMisbehaved for a malformed signature, or when the named miner did not
+        sign."""
+        self.contribution.verify(domain)
         return recover(self.fault.digest(domain, self.task_id), self.signature)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "task_id": str(self.task_id),
-            **self.fault.to_json(),
-            "signature": "0x" + self.signature.hex(),
-        }
+        return {"contribution": self.contribution.to_json(), "signature": "0x" + self.signature.hex()}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Raises PeerMisbehaved when malformed."""
         with peer_value("fault report"):
-            task_id = TaskId(int(value["task_id"]))
             signature = parse_hex_bytes(value["signature"], 65)
-        return cls(task_id=task_id, fault=Fault.from_json(value), signature=signature)
+            contribution = value["contribution"]
+        return cls(contribution=SignedContribution.from_json(contribution), signature=signature)

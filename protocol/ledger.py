@@ -120,10 +120,7 @@ class TaskLedger:
             raise PeerMisbehaved(
                 subject, f"{len(shards)} shards, the spec needs {self.spec.limits.min_shards}"
             )
-        if (
-            any(b <= a for a, b in pairwise(shards))
-            or shards[-1] >= self.spec.recipe.shards
-        ):
+        if any(b <= a for a, b in pairwise(shards)) or shards[-1] >= self.spec.recipe.shards:
             raise PeerMisbehaved(
                 subject, f"its shards {shards} are not ascending numbers below {self.spec.recipe.shards}"
             )

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from protocol.contribution import SignedContribution
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import Fault, FaultReport
-from protocol.ids import RoundNo, ShardNo, Wei, parse_address, sha256
+from protocol.ids import Wei, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.segment import RoundRecord, SegmentRecord
-from tests.unit.protocol.builders import DOMAIN, TASK, account, contribution, ledger, members, round_record
+from tests.unit.protocol.builders import DOMAIN, account, contribution, ledger, members, round_record
 
 MINERS = {0: 1, 1: 2, 2: 3, 3: 1}
 
@@ -19,18 +20,12 @@ def two_rounds(state: TaskLedger) -> tuple[RoundRecord, ...]:
     return (first, round_record(state, 2, first.model, MINERS))
 
 
-def fault() -> Fault:
-    return Fault(
-        round=RoundNo(1),
-        shard=ShardNo(3),
-        miner=parse_address(account(9).address),
-        gradient=sha256(b"zeros"),
-        parent_model=sha256(b"genesis"),
-    )
+def zeros(state: TaskLedger) -> SignedContribution:
+    return contribution(state, 1, 3, state.model, 9)
 
 
 def reports(count: int) -> tuple[FaultReport, ...]:
-    return tuple(FaultReport.signed(fault(), TASK, DOMAIN, account(100 + i)) for i in range(count))
+    return tuple(FaultReport.signed(zeros(ledger()), DOMAIN, account(100 + i)) for i in range(count))
 
 
 def test_check__honest_segment__passes_and_survives_its_blob() -> None:
@@ -66,16 +61,27 @@ def test_check__fault_with_enough_reporters__excludes_the_miner() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_check__fault_with_too_few_reporters__is_refused(count: int) -> None:
     state = ledger()
-    record = replace(state.extend(two_rounds(state), reports(count)), faults=(fault(),))
+    record = replace(state.extend(two_rounds(state), reports(count)), faults=(Fault.of(zeros(state)),))
     with pytest.raises(PeerMisbehaved):
         state.check(record, DOMAIN)
 
 
 def test_check__fault_reported_by_a_stranger__is_refused() -> None:
     state = ledger()
-    outsider = FaultReport.signed(fault(), TASK, DOMAIN, account(55))
+    outsider = FaultReport.signed(zeros(state), DOMAIN, account(55))
     with pytest.raises(PeerMisbehaved, match="not by a member"):
         state.check(state.extend(two_rounds(state), (*reports(2), outsider)), DOMAIN)
+
+
+def test_check__blame_for_work_the_miner_never_signed__is_refused() -> None:
+    state = ledger()
+    signed = zeros(state)
+    framed = replace(signed, contribution=replace(signed.contribution, gradient=sha256(b"never sent")))
+    record = state.extend(
+        two_rounds(state), tuple(FaultReport.signed(framed, DOMAIN, account(100 + i)) for i in range(2))
+    )
+    with pytest.raises(PeerMisbehaved, match="signed it"):
+        state.check(record, DOMAIN)
 
 
 def break_payouts(record: SegmentRecord) -> SegmentRecord:

@@ -1,0 +1,194 @@
+"""Is this proposal true? Signatures, stakes, hashes, the exact update, and a secret sample of re-executed
+shards.
+
+A judgement has three values. *Valid* and *invalid* are statements; *unknown* (a blob withheld, the chain
+out of reach) is an abstention and never counts against anybody.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from protocol.blobs import BlobMissing, BlobStore
+from protocol.certificate import RoundCertificate
+from protocol.contribution import SignedContribution
+from protocol.errors import PeerMisbehaved, ServiceUnreachable, VerificationFailed
+from protocol.evidence import Fault
+from protocol.ids import Address, Sha256, sha256
+from protocol.ledger import TaskLedger
+from protocol.segment import MAX_RECORD_BYTES, RoundRecord, SegmentRecord
+from protocol.signing import Signer
+from protocol.spec import TaskSpec
+from protocol.typed_data import Domain
+from worker.training.checkpoint import load_checkpoint
+from worker.training.data import DatasetCache
+from worker.training.errors import BlobRejected, TrainingError
+from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.rounds import apply_round
+
+SAMPLE_DOMAIN = b"ProofOfTraining/sample/1"
+
+
+class Finding(Enum):
+    """What a check came to."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """``faults`` are the contributions that failed re-execution, ``executed`` how many shards were
+    replayed."""
+
+    finding: Finding
+    reason: str = ""
+    faults: tuple[SignedContribution, ...] = ()
+    executed: int = 0
+
+
+def sampled(seed: bytes, round_number: int, shard: int, sample_ppm: int) -> bool:
+    """Whether a replica with this secret seed looks at a shard: true with probability ``sample_ppm`` /
+    10^6."""
+    word = hashlib.sha256(seed + round_number.to_bytes(8, "big") + shard.to_bytes(8, "big")).digest()
+    return int.from_bytes(word[:8], "big") * 1_000_000 < sample_ppm << 64
+
+
+def sample_seed(signer: Signer, certificate_digest: bytes) -> bytes:
+    """The secret of one replica for one proposal: its deterministic (RFC 6979) signature over the proposal's
+    digest. Nobody else can predict it; shown afterwards, anybody can check it."""
+    return signer.sign(hashlib.sha256(SAMPLE_DOMAIN + certificate_digest).digest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checker:
+    """The ports a check needs. ``stake_of`` reads the vault (smallest token units); one thread uses one
+    checker."""
+
+    domain: Domain
+    blobs: BlobStore
+    stake_of: Callable[[Address], int]
+    signer: Signer
+    datasets: DatasetCache
+    threads: int = 1
+    device: str = "cpu"
+
+    def judge(self, ledger: TaskLedger, certificate: RoundCertificate, known: frozenset[Fault]) -> Judgement:
+        """Judge a proposal to extend ``ledger``; ``known`` are faults this replica has confirmed already.
+
+        Valid when: the segment record leads to exactly this certificate; the record obeys the ledger's
+        rules; every miner's stake is sufficient; no known fault is contained; each round's update is bit
+        for bit the one computed here; the declared faults are faults; the sampled shards pass.
+        """
+        try:
+            record = SegmentRecord.from_blob(self.blobs.get(certificate.segment, MAX_RECORD_BYTES))
+            if record.certificate(self.domain, ledger.epoch) != certificate:
+                raise PeerMisbehaved("proposal", "its certificate is not the one its segment record leads to")
+            ledger.check(record, self.domain)
+            self._check_stakes(ledger, record)
+            found = tuple(s for s in _contributions(record) if Fault.of(s) in known)
+            if found:
+                return Judgement(finding=Finding.INVALID, reason="it contains a known fault", faults=found)
+            return self._execute(ledger, record, certificate)
+        except PeerMisbehaved as error:
+            return Judgement(finding=Finding.INVALID, reason=str(error))
+        except (BlobMissing, ServiceUnreachable, VerificationFailed, TrainingError) as error:
+            return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+
+    def confirm(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
+        """Re-execute one reported contribution against the parent model its miner signed for. Invalid = a
+        fault."""
+        try:
+            parent = self.blobs.get(signed.contribution.parent_model, ledger.spec.limits.max_blob_bytes)
+            verdict = self._replay(ledger.spec, parent, signed)
+        except (BlobMissing, ServiceUnreachable, VerificationFailed, TrainingError) as error:
+            return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+        if verdict.ok:
+            return Judgement(finding=Finding.VALID, executed=1)
+        return Judgement(finding=Finding.INVALID, reason=verdict.reason, faults=(signed,), executed=1)
+
+    def _check_stakes(self, ledger: TaskLedger, record: SegmentRecord) -> None:
+        needed = ledger.spec.money.miner_stake_wei
+        for miner in sorted({signed.contribution.miner for signed in _contributions(record)}):
+            stake = self.stake_of(miner)
+            if stake < needed:
+                raise PeerMisbehaved("proposal", f"{miner} has a stake of {stake}, the task needs {needed}")
+
+    def _execute(self, ledger: TaskLedger, record: SegmentRecord, certificate: RoundCertificate) -> Judgement:
+        executed = 0
+        for report in {r.fault: r for r in record.fault_evidence}.values():
+            judgement = self.confirm(ledger, report.contribution)
+            executed += 1
+            if judgement.finding is Finding.VALID:
+                raise PeerMisbehaved("proposal", f"it blames {report.fault.miner} for honest work")
+            if judgement.finding is Finding.UNKNOWN:
+                return judgement
+        seed = sample_seed(self.signer, certificate.digest(self.domain))
+        for item in record.rounds:
+            parent = self.blobs.get(item.parent_model, ledger.spec.limits.max_blob_bytes)
+            looked = [
+                s
+                for s in item.contributions
+                if sampled(seed, item.round, s.contribution.shard, ledger.spec.verification.sample_ppm)
+            ]
+            faults = self._faults(ledger.spec, parent, looked)
+            executed += len(looked)
+            if faults:
+                return Judgement(
+                    finding=Finding.INVALID, reason="a shard failed", faults=faults, executed=executed
+                )
+            unreadable = self._check_update(ledger.spec, parent, item)
+            if unreadable is not None:
+                return Judgement(
+                    finding=Finding.INVALID, reason="a gradient is unusable", faults=(unreadable,)
+                )
+        return Judgement(finding=Finding.VALID, executed=executed)
+
+    def _faults(
+        self, spec: TaskSpec, parent: bytes, looked: list[SignedContribution]
+    ) -> tuple[SignedContribution, ...]:
+        return tuple(signed for signed in looked if not self._replay(spec, parent, signed).ok)
+
+    def _replay(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> ReplayVerdict:
+        c = signed.contribution
+        dataset = self.datasets.get(spec.dataset, lambda: self.blobs.get(spec.dataset_sha256))
+        return replay_shard(
+            spec,
+            load_checkpoint(spec, parent),
+            dataset,
+            c.round,
+            c.shard,
+            self._gradient(spec, c.gradient),
+            threads=self.threads,
+            device=self.device,
+        )
+
+    def _check_update(self, spec: TaskSpec, parent: bytes, item: RoundRecord) -> SignedContribution | None:
+        """Recompute the round's model and keep it in the blob store. Returns a contribution whose blob
+        cannot be decoded, if there is one; raises PeerMisbehaved when the model is another one."""
+        gradients: dict[int, bytes] = {
+            s.contribution.shard: self._gradient(spec, s.contribution.gradient) for s in item.contributions
+        }
+        try:
+            model = apply_round(spec, parent, gradients)
+        except BlobRejected as error:
+            for signed in item.contributions:
+                if not self._replay(spec, parent, signed).ok:
+                    return signed
+            raise PeerMisbehaved(f"round {item.round}", str(error)) from error
+        if sha256(model) != item.model:
+            raise PeerMisbehaved(
+                f"round {item.round}",
+                f"the update leads to model {sha256(model).hex()}, not to {item.model.hex()}",
+            )
+        self.blobs.put(model)
+        return None
+
+    def _gradient(self, spec: TaskSpec, name: Sha256) -> bytes:
+        return self.blobs.get(name, spec.limits.max_blob_bytes)
+
+
+def _contributions(record: SegmentRecord) -> list[SignedContribution]:
+    return [signed for item in record.rounds for signed in item.contributions]
