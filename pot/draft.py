@@ -1,7 +1,8 @@
 """A task as its poster writes it: a YAML draft in, a checked spec, its dataset and its genesis model out.
 
-A draft is a spec in which money may be whole tokens ("1.5 POT"), durations and shares are as people write them,
-the dataset is named by where it lies, and what the dataset implies (widths, classes, its hash) may be left out.
+A draft is a spec in which money may be whole tokens ("1.5 POT"), durations and shares are as people write
+them, the dataset is named by where it lies, and what the dataset implies (widths, classes, its hash) may be
+left out.
 """
 
 import math
@@ -45,8 +46,8 @@ class Draft:
 
 
 def read_draft(path: Path, blobs: BlobStore | None = None) -> Draft:
-    """Read a YAML (or JSON) draft; files it names are relative to it. ``blobs`` is asked for a dataset that is
-    named by hash alone. Raises InvalidInput with a sentence that names the field."""
+    """Read a YAML (or JSON) draft; files it names are relative to it. ``blobs`` is asked for a dataset that
+    is named by hash alone. Raises InvalidInput with a sentence that names the field."""
     return build_draft(_load_yaml(path), path.parent, path.stem, blobs)
 
 
@@ -85,11 +86,13 @@ _Loader.add_implicit_resolver(
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         data = _read_file(path, MAX_SPEC_BYTES, "the spec").decode("utf-8")
-        value = yaml.load(data, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+        value = yaml.load(data, Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(value, dict):
-        raise InvalidInput(f"{path} is not a task spec: a document with model, dataset, recipe, money is needed.")
+        raise InvalidInput(
+            f"{path} is not a task spec: a document with model, dataset, recipe, money is needed."
+        )
     return value
 
 
@@ -136,7 +139,8 @@ def _read_dataset(
     found = sha256(blob).hex()
     if entry.get("sha256", found) != found:
         raise InvalidInput(
-            f"dataset.sha256 is {str(entry['sha256'])[:64]}, but the canonical form of {default} has sha256 {found}."
+            f"dataset.sha256 is {str(entry['sha256'])[:64]}, but the canonical form of {default} "
+            f"has sha256 {found}."
         )
     named = DatasetSpec(name=str(entry.get("name", Path(default).name)), kind=kind, sha256=found)
     return named, parse_dataset(blob, named.kind), blob
@@ -203,5 +207,5 @@ def _renamed(document: dict[str, Any], section: str, names: dict[str, str], pars
 def _check_blob_limit(spec: TaskSpec, size: int) -> None:
     if size > spec.limits.max_blob_bytes:
         raise InvalidInput(
-            f"limits.max_blob_bytes is {spec.limits.max_blob_bytes}, but a blob of this task has {size} bytes."
+            f"limits.max_blob_bytes is {spec.limits.max_blob_bytes}, but this task has a blob of {size}."
         )

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +32,37 @@ def print_reply(reply: Reply, *, as_json: bool) -> None:
         json.dump(reply.data, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
         return
-    for item in reply.text:
-        print(item) if isinstance(item, str) else _print_table(item)
+    print_lines(reply.text, sys.stdout)
 
 
-def _print_table(table: Table) -> None:
-    if sys.stdout.isatty():
+def print_lines(text: Sequence[str | Table], stream: TextIO) -> None:
+    """Write lines and tables for people."""
+    for item in text:
+        if isinstance(item, str):
+            print(item, file=stream)
+        else:
+            _print_table(item, stream)
+
+
+def _print_table(table: Table, stream: TextIO) -> None:
+    if stream.isatty():
         from rich.console import Console
         from rich.table import Table as Drawn
 
         drawn = Drawn(*table.columns, title=table.title or None, title_justify="left")
         for row in table.rows:
             drawn.add_row(*row)
-        Console().print(drawn)
+        Console(file=stream).print(drawn)
         return
     if table.title:
-        print(table.title)
+        print(table.title, file=stream)
     lines = [tuple(table.columns), *map(tuple, table.rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(table.columns))]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip(),
+            file=stream,
+        )
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> list[str]:

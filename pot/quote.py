@@ -1,0 +1,192 @@
+"""What a task costs and what it buys, before anything is signed."""
+
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from pot.amounts import TOKEN_DECIMALS, format_amount, format_duration
+from pot.draft import Draft
+from pot.output import Table, facts
+from protocol.members import max_faulty
+from protocol.spec import TaskSpec
+
+PPM: Final = 1_000_000
+# Whole transactions, measured on Anvil (contracts/snapshots, benchmarks): rounded up.
+CREATE_GAS: Final = 260_000
+CERTIFICATE_GAS: Final = 110_000
+CLOSE_GAS: Final = 80_000
+CHEATED_SHARES: Final = (Fraction(1, 20), Fraction(1, 5), Fraction(1, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committee:
+    """The committee a task would have: ``n`` members, of whom ``f`` may be Byzantine."""
+
+    n: int
+
+    @property
+    def f(self) -> int:
+        return max_faulty(self.n)
+
+    @property
+    def honest(self) -> int:
+        """Members that can be counted on in the worst case."""
+        return self.n - self.f
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Money in smallest units, gas price in wei, times in seconds. ``shard_s`` is one shard measured here."""
+
+    spec: TaskSpec
+    committee: Committee
+    gas_price: int
+    shard_s: float | None
+
+    @property
+    def shards(self) -> int:
+        return self.spec.recipe.rounds * self.spec.recipe.shards
+
+    @property
+    def sampling(self) -> Fraction:
+        """The share of shards that one replica re-executes."""
+        return Fraction(self.spec.verification.sample_ppm, PPM)
+
+    @property
+    def detection(self) -> Fraction:
+        """p: a cheated shard is seen by at least one honest replica: 1 - (1 - sampling)^honest."""
+        return 1 - (1 - self.sampling) ** self.committee.honest
+
+    def caught_within(self, cheated: int) -> float:
+        """The probability that a miner who cheats in ``cheated`` shards is caught: 1 - (1 - p)^cheated."""
+        return 1.0 - float(1 - self.detection) ** cheated
+
+    @property
+    def break_even_slash(self) -> int | None:
+        """The least slash at which cheating loses money even when a shard costs its whole reward to compute:
+        slash >= (1 - p) / p * reward, rounded up. None when nothing is sampled."""
+        if not self.detection:
+            return None
+        price = (1 - self.detection) / self.detection * self.spec.money.reward_per_shard_wei
+        return -(-price.numerator // price.denominator)
+
+    @property
+    def cheating_pays(self) -> bool:
+        needed = self.break_even_slash
+        return needed is None or self.spec.money.slash_per_fault_wei < needed
+
+    @property
+    def extra_compute(self) -> Fraction:
+        """Re-execution by all replicas together, as a share of the miners' work."""
+        return self.sampling * self.committee.n
+
+    @property
+    def certificates(self) -> int:
+        return -(-self.spec.recipe.rounds // self.spec.limits.rounds_per_certificate)
+
+    def to_json(self) -> dict[str, Any]:
+        """The quote as a document: amounts are decimal strings, probabilities numbers."""
+        spec = self.spec
+        return {
+            "spec_hash": spec.hash.hex(),
+            "escrow": str(spec.escrow_wei),
+            "reward_total": str(self.shards * spec.money.reward_per_shard_wei),
+            "fee_total": str(spec.recipe.rounds * spec.money.fee_per_round_wei),
+            "rounds": spec.recipe.rounds,
+            "shards": self.shards,
+            "committee": {"n": self.committee.n, "f": self.committee.f},
+            "sampling": float(self.sampling),
+            "detection_per_shard": float(self.detection),
+            "detection_by_cheated_shards": {str(m): self.caught_within(m) for m in self._cheated_counts()},
+            "break_even_slash": None if self.break_even_slash is None else str(self.break_even_slash),
+            "slash_per_fault": str(spec.money.slash_per_fault_wei),
+            "cheating_pays": self.cheating_pays,
+            "extra_compute": float(self.extra_compute),
+            "gas": {
+                "create": CREATE_GAS,
+                "close": CLOSE_GAS,
+                "certificates_by_committee": self.certificates * CERTIFICATE_GAS,
+                "price_wei": str(self.gas_price),
+            },
+            "seconds": {
+                "shard_here": self.shard_s,
+                "rounds_at_most": spec.recipe.rounds * spec.limits.round_deadline_s,
+                "task_life": spec.limits.task_life_s,
+            },
+        }
+
+    def text(self) -> list[str | Table]:
+        """The quote for people."""
+        spec, committee = self.spec, self.committee
+        fee = (CREATE_GAS + CLOSE_GAS) * self.gas_price
+        lines: list[tuple[str, object]] = [
+            ("escrow", f"{format_amount(spec.escrow_wei)} (what is not earned comes back)"),
+            ("  for miners", f"{self.shards:,} shards x {format_amount(spec.money.reward_per_shard_wei)}"),
+            (
+                "  for validators",
+                f"{spec.recipe.rounds:,} rounds x {format_amount(spec.money.fee_per_round_wei)}",
+            ),
+            ("committee", f"{committee.n} validators, {committee.f} of them may be Byzantine"),
+            ("sampling", f"each validator re-executes {_percent(self.sampling)} of the shards"),
+            ("detection", f"a cheated shard is caught with {_percent(self.detection)}"),
+            (
+                "  over the task",
+                "; ".join(f"{m:,} shards {_percent(self.caught_within(m))}" for m in self._cheated_counts()),
+            ),
+            ("cheating", self._verdict()),
+            ("extra compute", f"{_percent(self.extra_compute)} of the miners' work, done by validators"),
+            (
+                "gas",
+                f"about {CREATE_GAS + CLOSE_GAS:,} to create and close, {fee / 1e18:.6f} coin now",
+            ),
+            ("", f"{self.certificates:,} certificates of up to {CERTIFICATE_GAS:,}, posted by validators"),
+            ("time", self._time()),
+        ]
+        return list(facts(lines))
+
+    def _cheated_counts(self) -> list[int]:
+        return sorted({1, *(max(1, int(self.shards * share)) for share in CHEATED_SHARES)})
+
+    def _verdict(self) -> str:
+        needed = self.break_even_slash
+        if needed is None:
+            return "PAYS: nothing is sampled. Set verification.sample."
+        slash = format_amount(self.spec.money.slash_per_fault_wei)
+        if self.cheating_pays:
+            return f"PAYS: the slash is {slash}, {_rounded_up(needed)} is the least at this rate."
+        return f"loses money: the slash is {slash}, {_rounded_up(needed)} would do"
+
+    def _time(self) -> str:
+        spec = self.spec
+        most = min(spec.limits.task_life_s, spec.recipe.rounds * spec.limits.round_deadline_s)
+        here = "" if self.shard_s is None else f"; one shard takes {self.shard_s:.3f} s on this machine"
+        return f"at most {format_duration(most)}{here}"
+
+
+def make_quote(draft: Draft, *, members: int, gas_price: int, measure: bool = True) -> Quote:
+    """The quote for ``draft`` with ``members`` validators; ``measure`` times one shard on this machine."""
+    shard_s = measure_shard_s(draft) if measure else None
+    return Quote(spec=draft.spec, committee=Committee(n=members), gas_price=gas_price, shard_s=shard_s)
+
+
+def measure_shard_s(draft: Draft) -> float:
+    """Seconds that the first shard of the first round takes here, computed as a miner would."""
+    from worker.training.checkpoint import load_checkpoint
+    from worker.training.step import shard_gradient
+
+    checkpoint = load_checkpoint(draft.spec, draft.genesis_blob)
+    start = time.perf_counter()
+    shard_gradient(draft.spec, checkpoint, draft.dataset, 1, 0)
+    return time.perf_counter() - start
+
+
+def _percent(share: Fraction | float) -> str:
+    value = float(share) * 100
+    certain = isinstance(share, Fraction) and share == 1
+    return f"{value:.4g} %" if value < 99.995 or certain else "> 99.99 %"
+
+
+def _rounded_up(units: int) -> str:
+    step = 10 ** (TOKEN_DECIMALS - 3)
+    return format_amount(-(-units // step) * step)
