@@ -35,8 +35,8 @@ class Rule:
 
 #: A core takes time, chance and messages as arguments.
 NOT_IN_A_CORE: Final = frozenset(
-    ["time", "datetime", "random", "secrets", "uuid", "socket", "ssl", "asyncio", "subprocess", "http"]
-    + ["urllib", "web3", "sqlalchemy", "celery", "redis", "websockets", "httpx2", "requests", "fastapi"]
+    {"time", "datetime", "random", "secrets", "uuid", "socket", "ssl", "asyncio", "subprocess", "http"}
+    | {"urllib", "web3", "sqlalchemy", "celery", "redis", "websockets", "httpx2", "requests", "fastapi"}
 )
 HEAVY: Final = frozenset(["torch", "celery", "sqlalchemy", "fastapi", "sklearn"])
 
