@@ -23,7 +23,7 @@ from worker.training.models import Layout
 from worker.training.tensors import Manifest, TensorSpec, safe_load, safe_save
 
 CodecName: TypeAlias = Literal["float32", "int8", "int16"]
-Gradient: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Gradient: TypeAlias = NDArray[np.floating[Any]]
 
 T = TypeVar("T", bound=np.generic)
 
@@ -136,8 +136,12 @@ def _complaint(grid: Codes) -> str | None:
         return "an exponent is out of range"
     if bool((grid.exponents[peaks == 0] != MIN_EXPONENT).any()):
         return "a block of zeros has an exponent"
-    small = (peaks > 0) & (peaks < 2 ** (grid.bits - 1))
-    if bool((grid.exponents[small] != _floor(top + grid.bits)).any()):
+    lowest = _floor(top + grid.bits)
+    used = peaks > 0
+    if bool((grid.exponents[used] < lowest).any()):
+        return "a block lies below the floor"
+    unscaled = used & (peaks < 2 ** (grid.bits - 1)) & (grid.exponents != lowest)
+    if bool(unscaled.any()):
         return "a block is not scaled to its largest value"
     return None
 

@@ -9,7 +9,7 @@ momentum averages the miners' models (McMahan et al. 2017).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -87,8 +87,7 @@ def batches_gradient(
             total += step_gradient
             loss += batch_loss
             targets += batch.targets.size
-        host: NDArray[Any] = total.cpu().numpy()
-    gradient: Gradient = host.astype(np.float64 if dtype == torch.float64 else np.float32, copy=False)
+        gradient: Gradient = total.cpu().numpy()
     if not (np.isfinite(loss) and bool(np.isfinite(gradient).all())):
         raise Diverged("a shard's gradient")
     return ShardResult(
