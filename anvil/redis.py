@@ -73,23 +73,10 @@ class RedisProcess:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         self.socket.unlink(missing_ok=True)  # a killed server leaves it behind
-        settings = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "unixsocketperm": "700",
-            "save": "",
-            "appendonly": "no",
-            "daemonize": "no",
-            "maxmemory": MAX_MEMORY,
-            "maxmemory-policy": "noeviction",
-            "dir": str(self.directory),
-        }
-        command = [str(ensure_redis().path)]
-        for name, value in settings.items():
-            command += [f"--{name}", value]
+        command = redis_command(self.directory)
         self._program = LocalProgram("redis", command, log=self.directory / "redis.log")
         self._program.start()
-        self._program.wait_until(self._answers)
+        self._program.wait_until(lambda: redis_answers(self.socket))
 
     def stop(self) -> None:
         """End it and remove a directory of its own; does nothing if it is not running."""
@@ -112,12 +99,31 @@ class RedisProcess:
     ) -> None:
         self.stop()
 
-    def _answers(self) -> bool:
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(PROBE_TIMEOUT_S)
-                client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
-                return client.recv(64).startswith(b"+PONG")
-        except OSError:
-            return False
+
+def redis_command(directory: Path) -> list[str]:
+    """The command line of a broker whose socket and files lie in ``directory``."""
+    settings = {
+        "port": "0",
+        "unixsocket": str(directory / SOCKET_NAME),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "daemonize": "no",
+        "maxmemory": MAX_MEMORY,
+        "maxmemory-policy": "noeviction",
+        "dir": str(directory),
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    return [str(ensure_redis().path), *options]
+
+
+def redis_answers(path: Path) -> bool:
+    """Whether a broker listens on the unix socket at ``path``."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PROBE_TIMEOUT_S)
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False

@@ -61,7 +61,7 @@ class Supervisor:
             with log.open("ab") as output:
                 child = subprocess.Popen(
                     (*wrapper, *program.command),
-                    env={**os.environ, **program.environment},
+                    env={**inherited_environment(), **program.environment},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -129,6 +129,11 @@ class Supervisor:
         if entry is None or name not in self._children or not entry.running:
             raise ProgramFailed(name, "does not run", self.log_tail(name))
         return entry
+
+
+def inherited_environment() -> dict[str, str]:
+    """This process's environment without the settings of its user: a network gets its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("POT_")}
 
 
 def tail(path: Path, size: int) -> str:

@@ -1,0 +1,268 @@
+"""A whole local network: chain, broker, contracts, staked accounts, coordinator, validators, miners."""
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from eth_account.signers.local import LocalAccount
+
+from anvil.chain import HOST, AnvilOptions, fresh_chain_id
+from anvil.deploy import TOKEN_UNIT, VALIDATOR_STAKE, deploy
+from anvil.errors import ProgramFailed
+from anvil.layout import Layout, NetworkFile
+from anvil.processes import ProcessTable
+from anvil.programs import Services, broker_program, chain_program
+from anvil.redis import MAX_SOCKET_PATH_BYTES, SOCKET_NAME, redis_answers
+from anvil.supervise import Supervisor
+from anvil.transactions import Pipeline, settle
+from protocol.chain.client import ChainClient
+from protocol.chain.contracts import Contracts
+from protocol.errors import ConfigurationError, InvalidInput, PotError, ServiceUnreachable
+from protocol.ids import Wei, parse_address
+from protocol.keystore import LIGHT_ITERATIONS, create_keystore
+
+MIN_VALIDATORS: Final = 4
+MAX_VALIDATORS: Final = 64
+MAX_MINERS: Final = 256
+COIN_WEI: Final = 1_000 * 10**18
+MINER_STAKE: Final = Wei(1_000 * TOKEN_UNIT)
+CHAIN_READY_S: Final = 30.0
+BROKER_READY_S: Final = 15.0
+SERVICES_READY_S: Final = 120.0
+BROKER_SCHEME: Final = "redis+socket://"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPlan:
+    """What to build. ``adversaries`` maps miner numbers (from 1) to kinds of cheating. Raises
+    InvalidInput.
+    """
+
+    miners: int = 4
+    validators: int = 4
+    adversaries: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not MIN_VALIDATORS <= self.validators <= MAX_VALIDATORS:
+            raise InvalidInput(
+                f"{self.validators} validators make no committee: {MIN_VALIDATORS} to {MAX_VALIDATORS} do, "
+                "as 3f + 1 of them tolerate f liars."
+            )
+        if not 1 <= self.miners <= MAX_MINERS:
+            raise InvalidInput(f"{self.miners} miners are asked for; 1 to {MAX_MINERS} are possible.")
+        if strangers := [number for number in self.adversaries if not 1 <= number <= self.miners]:
+            raise InvalidInput(f"Miner {strangers[0]} is to cheat, but there are {self.miners} miners.")
+
+    def names(self) -> list[str]:
+        """Every account with a key."""
+        miners = [f"miner-{number}" for number in range(1, self.miners + 1)]
+        validators = [f"validator-{number}" for number in range(1, self.validators + 1)]
+        return ["deployer", "poster", *validators, *miners]
+
+
+class LocalNetwork:
+    """One network under ``root``; ``attached`` processes die with this one. Use it from the main thread."""
+
+    def __init__(self, root: Path, *, attached: bool, say: Progress) -> None:
+        self.layout = Layout(root.absolute())
+        self.layout.root.mkdir(parents=True, exist_ok=True)
+        self.supervisor = Supervisor(self.layout.root, attached=attached)
+        self._attached = attached
+        self._say = say
+
+    def up(self, plan: NetworkPlan) -> NetworkFile:
+        """Build a network and start every process; it is ready when this returns.
+
+        Raises ConfigurationError when one runs here already, ProgramFailed with the log of what did not
+        start, ToolchainError; whatever was started is stopped again.
+        """
+        self._require_stopped()
+        try:
+            network = self._resumed() or self._built(plan)
+            self._start_services(network)
+        except BaseException:
+            self.supervisor.stop()
+            raise
+        return network
+
+    def _require_stopped(self) -> None:
+        if running := [entry.name for entry in self.supervisor.table if entry.running]:
+            raise ConfigurationError(
+                f"A network runs in {self.layout.root} already ({', '.join(running)}). "
+                "Stop it with `pot network down`."
+            )
+
+    def _built(self, plan: NetworkPlan) -> NetworkFile:
+        self._say("starting chain and broker")
+        chain_port, api_port, *validator_ports = free_ports(2 + plan.validators)
+        chain_id, sockets = fresh_chain_id(), socket_folder(self.layout)
+        self._start_chain_and_broker(chain_id, chain_port, sockets)
+        password = self.layout.make_password()
+        accounts = {
+            name: create_keystore(self.layout.keystore(name), password, LIGHT_ITERATIONS)
+            for name in plan.names()
+        }
+        rpc_url = f"http://{HOST}:{chain_port}"
+        self._await_chain_and_broker(rpc_url, chain_id, sockets)
+        self._say("deploying contracts")
+        client = ChainClient(rpc_url)
+        for account in accounts.values():
+            client.rpc("anvil_setBalance", account.address, hex(COIN_WEI))
+        deployment = deploy(client, accounts["deployer"])
+        endpoints = {
+            f"validator-{number}": f"ws://{HOST}:{port}"
+            for number, port in enumerate(validator_ports, start=1)
+        }
+        self._say(f"staking {plan.validators} validators and {plan.miners} miners")
+        stake_everybody(Contracts.at(client, deployment), accounts, endpoints)
+        network = NetworkFile(
+            rpc_url=rpc_url,
+            api_url=f"http://{HOST}:{api_port}",
+            blob_url=self.layout.blobs.as_uri(),
+            broker_url=f"{BROKER_SCHEME}{sockets / SOCKET_NAME}",
+            deployment=deployment,
+            accounts={name: parse_address(account.address) for name, account in accounts.items()},
+            keystores={name: self.layout.keystore(name) for name in accounts},
+            password_file=self.layout.password_file,
+            endpoints=endpoints,
+            adversaries={f"miner-{number}": kind for number, kind in plan.adversaries.items()},
+        )
+        network.write(self.layout.network_file)
+        return network
+
+    def _resumed(self) -> NetworkFile | None:
+        """The network that was stopped here, its chain brought back from its state file."""
+        if self._attached or not (self.layout.network_file.exists() and self.layout.chain_state.exists()):
+            return None
+        self._say("resuming the network that was stopped here")
+        network = NetworkFile.read(self.layout.network_file)
+        sockets = Path(network.broker_url.removeprefix(BROKER_SCHEME)).parent
+        port = urlsplit(network.rpc_url).port or 0
+        self._start_chain_and_broker(network.deployment.chain_id, port, sockets)
+        self._await_chain_and_broker(network.rpc_url, network.deployment.chain_id, sockets)
+        return network
+
+    def _start_chain_and_broker(self, chain_id: int, port: int, sockets: Path) -> None:
+        state_file = None if self._attached else self.layout.chain_state
+        if state_file is not None:
+            state_file.parent.mkdir(parents=True, exist_ok=True)
+        sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sockets.chmod(0o700)
+        self.layout.blobs.mkdir(parents=True, exist_ok=True)
+        self.supervisor.start(
+            chain_program(AnvilOptions(chain_id=chain_id, port=port, accounts=1, state_file=state_file))
+        )
+        self.supervisor.start(broker_program(sockets))
+
+    def _await_chain_and_broker(self, rpc_url: str, chain_id: int, sockets: Path) -> None:
+        client = ChainClient(rpc_url)
+        self.supervisor.wait_until("chain", lambda: _is_chain(client, chain_id), CHAIN_READY_S)
+        self.supervisor.wait_until("broker", lambda: redis_answers(sockets / SOCKET_NAME), BROKER_READY_S)
+
+    def _start_services(self, network: NetworkFile) -> None:
+        programs = Services(self.layout, network).all()
+        self._say(f"starting {len(programs)} processes")
+        for program in programs:
+            self.layout.state(program.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.supervisor.start(program)
+        deadline = time.monotonic() + SERVICES_READY_S
+        self.await_service("coordinator", network, deadline - time.monotonic())
+        for name in network.endpoints:
+            self.await_service(name, network, max(1.0, deadline - time.monotonic()))
+
+    def await_service(self, name: str, network: NetworkFile, timeout_s: float = SERVICES_READY_S) -> None:
+        """Return once the coordinator or a validator listens. Raises ProgramFailed."""
+        url = network.api_url if name == "coordinator" else network.endpoints[name]
+        self.supervisor.wait_until(name, lambda: listens(url), timeout_s)
+
+
+def stake_everybody(
+    contracts: Contracts, accounts: Mapping[str, LocalAccount], endpoints: Mapping[str, str]
+) -> None:
+    """Tokens for all, stakes for validators and miners, and the first epoch; three bursts of transactions."""
+    client, chain_id = contracts.client, contracts.deployment.chain_id
+    deployer = Pipeline(client, accounts["deployer"], chain_id)
+    settle(
+        client, [deployer.send(contracts.token.faucet(parse_address(a.address))) for a in accounts.values()]
+    )
+    sent = []
+    for name, account in accounts.items():
+        stake = VALIDATOR_STAKE if name in endpoints else MINER_STAKE if name.startswith("miner-") else None
+        if stake is None:
+            continue
+        pipeline = Pipeline(client, account, chain_id)
+        calls = [contracts.token.approve(contracts.vault.address, stake), contracts.vault.deposit(stake)]
+        if name in endpoints:
+            calls.append(contracts.committee.join(endpoints[name]))
+        sent += [pipeline.send(call) for call in calls]
+    settle(client, sent)
+    settle(client, [deployer.send(contracts.committee.advance_epoch())])
+
+
+def stop_network(root: Path) -> list[str]:
+    """Stop what runs under ``root``, also from another process than the one that started it; returns the
+    names that were running. Raises ConfigurationError when nothing does.
+    """
+    supervisor = Supervisor(root.absolute(), attached=False)
+    running = [entry.name for entry in supervisor.table if entry.running]
+    if not running:
+        raise ConfigurationError(f"No network runs in {root.absolute()}.")
+    supervisor.stop()
+    return running
+
+
+def process_table(root: Path) -> ProcessTable:
+    """The processes of the network under ``root``."""
+    return ProcessTable(root.absolute() / "processes.json")
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct loopback ports that were free a moment ago."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def socket_folder(layout: Layout) -> Path:
+    """Where the broker's socket can lie: under the network, or, where that path is too long for a socket,
+    in a private temporary folder.
+    """
+    folder = layout.root / "broker"
+    if len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="pot-broker-"))
+
+
+def listens(url: str) -> bool:
+    """Whether somebody accepts connections at the URL's port."""
+    place = urlsplit(url)
+    try:
+        with socket.create_connection((place.hostname, place.port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _is_chain(client: ChainClient, chain_id: int) -> bool:
+    try:
+        found = client.chain_id()
+    except PotError as error:
+        if isinstance(error, ServiceUnreachable):
+            return False
+        raise
+    if found != chain_id:
+        raise ProgramFailed("chain", f"lost its port to another chain ({found})", "")
+    return True

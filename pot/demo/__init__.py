@@ -1,0 +1,3 @@
+"""The main job, end to end, on one machine: network, funded task, training, certificates, payouts, audit,
+report.
+"""
