@@ -1,0 +1,1 @@
+"""The auditor: a task checked from contract events and blobs alone, by somebody who trusts nobody."""

@@ -1,0 +1,73 @@
+"""Redo the training of a certified segment: every update bit for bit, and chosen rounds from the samples
+up."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from protocol.blobs import BlobStore
+from protocol.contribution import SignedContribution
+from protocol.errors import VerificationFailed
+from protocol.ids import Sha256, sha256
+from protocol.segment import RoundRecord
+from protocol.spec import TaskSpec
+from worker.training.checkpoint import initial_checkpoint, load_checkpoint
+from worker.training.data import Dataset, DatasetCache
+from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.rounds import apply_round
+
+
+@dataclass(slots=True, kw_only=True)
+class Replayer:
+    """Replays one task. ``rounds`` are re-executed shard by shard; all others are only aggregated again."""
+
+    spec: TaskSpec
+    blobs: BlobStore
+    rounds: Collection[int]
+    on_shard: Callable[[int, int], None] = lambda round_number, shard: None
+    datasets: DatasetCache = field(default_factory=DatasetCache)
+
+    def genesis(self) -> Sha256:
+        """The sha256 of the checkpoint that the spec determines for round 0."""
+        return sha256(initial_checkpoint(self.spec))
+
+    def dataset(self) -> Dataset:
+        """The dataset the spec names. Raises VerificationFailed, BlobMissing or InvalidDataset."""
+        return self.datasets.get(self.spec.dataset, lambda: self.blobs.get(self.spec.dataset_sha256))
+
+    def round(self, item: RoundRecord) -> int:
+        """Redo one round; returns how many shards were re-executed. Raises VerificationFailed at the first
+        lie."""
+        parent = self._blob(item.parent_model)
+        gradients = {s.contribution.shard: self._blob(s.contribution.gradient) for s in item.contributions}
+        model = apply_round(self.spec, parent, {int(shard): blob for shard, blob in gradients.items()})
+        if sha256(model) != item.model:
+            raise VerificationFailed(
+                f"model of round {item.round}",
+                f"the certified gradients lead to {sha256(model).hex()}, not to {item.model.hex()}",
+            )
+        if item.round not in self.rounds:
+            return 0
+        for signed in item.contributions:
+            c = signed.contribution
+            verdict = self.shard(signed, parent, gradients[c.shard])
+            if not verdict.ok:
+                raise VerificationFailed(
+                    f"gradient {c.gradient.hex()} of round {c.round} shard {c.shard} by {c.miner}",
+                    f"re-execution disagrees: {verdict.reason}",
+                )
+            self.on_shard(c.round, c.shard)
+        return len(item.contributions)
+
+    def is_fault(self, signed: SignedContribution) -> bool:
+        """Whether a contribution that was declared a fault really fails re-execution."""
+        c = signed.contribution
+        return not self.shard(signed, self._blob(c.parent_model), self._blob(c.gradient)).ok
+
+    def shard(self, signed: SignedContribution, parent: bytes, gradient: bytes) -> ReplayVerdict:
+        """Re-execute one shard from the parent checkpoint and judge the miner's blob."""
+        c = signed.contribution
+        checkpoint = load_checkpoint(self.spec, parent, f"checkpoint {c.parent_model.hex()}")
+        return replay_shard(self.spec, checkpoint, self.dataset(), c.round, c.shard, gradient)
+
+    def _blob(self, name: Sha256) -> bytes:
+        return self.blobs.get(name, self.spec.limits.max_blob_bytes)

@@ -1,0 +1,52 @@
+"""What an audit found: a line per statement checked, and the first lie, if there was one."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One statement that was checked; ``detail`` says against what."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AuditReport:
+    """Grows while the audit runs; after the first lie nothing more is checked."""
+
+    task_id: int
+    lines: list[AuditLine] = field(default_factory=list)
+    rounds_replayed: int = 0
+    shards_replayed: int = 0
+    rounds_certified: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.lines) and all(line.ok for line in self.lines)
+
+    @property
+    def lie(self) -> AuditLine | None:
+        return next((line for line in self.lines if not line.ok), None)
+
+    def passed(self, subject: str, detail: str) -> None:
+        self.lines.append(AuditLine(subject=subject, ok=True, detail=detail))
+
+    def failed(self, subject: str, detail: str) -> None:
+        self.lines.append(AuditLine(subject=subject, ok=False, detail=detail))
+
+    def to_json(self) -> dict[str, Any]:
+        lie = self.lie
+        return {
+            "task_id": str(self.task_id),
+            "ok": self.ok,
+            "rounds_certified": self.rounds_certified,
+            "rounds_replayed": self.rounds_replayed,
+            "shards_replayed": self.shards_replayed,
+            "lie": None if lie is None else {"subject": lie.subject, "detail": lie.detail},
+            "checks": [
+                {"subject": line.subject, "ok": line.ok, "detail": line.detail} for line in self.lines
+            ],
+        }
