@@ -1,0 +1,122 @@
+"""The mirror of the chain: blocks seen, events, certificates, epochs, stakes; and how to take them back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from coordinator.store.chain_tables import (
+    Block,
+    CertificateRow,
+    ChainEvent,
+    Epoch,
+    Stake,
+    Task,
+    Validator,
+)
+from protocol.ids import Address, EpochNo, TaskId
+
+KEPT_BLOCKS = (
+    1024  # a reorganisation deeper than the blocks we remember is answered by indexing from the start
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a batch of events concerns: whose derived rows must be computed anew."""
+
+    tasks: frozenset[int]
+    stakers: frozenset[str]
+    validators: frozenset[str]
+
+
+STAKE_EVENTS = ("Deposited", "Unbonded", "Withdrawn", "StakeSlashed")
+VALIDATOR_EVENTS = ("ValidatorJoined", "EndpointChanged", "ValidatorLeft")
+
+
+def touched_by(rows: list[ChainEvent]) -> Touched:
+    return Touched(
+        tasks=frozenset(r.task_id for r in rows if r.task_id is not None and r.kind != "EquivocationProven"),
+        stakers=frozenset(r.account for r in rows if r.account and r.kind in STAKE_EVENTS),
+        validators=frozenset(r.account for r in rows if r.account and r.kind in VALIDATOR_EVENTS),
+    )
+
+
+class ChainLog:
+    """Rows that a block brought carry its number and leave with it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def cursor(self) -> Block | None:
+        """The highest block indexed."""
+        return self._session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
+
+    def blocks_down(self, limit: int) -> list[Block]:
+        """The remembered blocks, highest first."""
+        return list(self._session.scalars(select(Block).order_by(Block.number.desc()).limit(limit)))
+
+    def remember(self, number: int, block_hash: bytes, timestamp: int) -> None:
+        self._session.merge(Block(number=number, hash=block_hash, timestamp=timestamp))
+        # By number, not by count: cheap, and the cursor itself always stays.
+        self._session.execute(delete(Block).where(Block.number < number - KEPT_BLOCKS))
+
+    def rewind(self, last_good: int) -> Touched:
+        """Delete whatever came from blocks above ``last_good``; says what must be derived anew."""
+        rows = list(self._session.scalars(select(ChainEvent).where(ChainEvent.block_number > last_good)))
+        for table in (ChainEvent, CertificateRow, Epoch, Task):
+            self._session.execute(delete(table).where(table.block_number > last_good))
+        self._session.execute(delete(Block).where(Block.number > last_good))
+        self._session.expire_all()
+        return touched_by(rows)
+
+    def add(self, row: Any) -> None:
+        self._session.add(row)
+
+    def of_task(self, task_id: int, *kinds: str) -> list[ChainEvent]:
+        """The task's events of ``kinds``, oldest first."""
+        query = select(ChainEvent).where(ChainEvent.task_id == task_id, ChainEvent.kind.in_(kinds))
+        return list(self._session.scalars(query.order_by(ChainEvent.block_number, ChainEvent.log_index)))
+
+    def last_of_account(self, account: str, *kinds: str) -> ChainEvent | None:
+        query = select(ChainEvent).where(ChainEvent.account == account, ChainEvent.kind.in_(kinds))
+        newest = query.order_by(ChainEvent.block_number.desc(), ChainEvent.log_index.desc()).limit(1)
+        return self._session.scalar(newest)
+
+    def last_certificate(self, task_id: TaskId) -> CertificateRow | None:
+        query = select(CertificateRow).where(CertificateRow.task_id == task_id)
+        return self._session.scalar(query.order_by(CertificateRow.last_round.desc()).limit(1))
+
+    def certificates_after(self, task_id: TaskId, round_no: int, limit: int) -> list[CertificateRow]:
+        """Certificates of rounds above ``round_no``, ascending."""
+        query = select(CertificateRow).where(
+            CertificateRow.task_id == task_id, CertificateRow.last_round > round_no
+        )
+        return list(self._session.scalars(query.order_by(CertificateRow.last_round).limit(limit)))
+
+    def members(self, epoch: EpochNo | int) -> tuple[Address, ...]:
+        """The members of ``epoch``, ascending; empty when it is unknown."""
+        row = self._session.get(Epoch, epoch)
+        return tuple(Address(name) for name in row.members) if row else ()
+
+    def stake(self, account: str) -> int:
+        row = self._session.get(Stake, account)
+        return row.stake if row else 0
+
+    def set_stake(self, account: str, stake: int, unbonding: int, unlocks_at: int) -> None:
+        self._session.merge(Stake(account=account, stake=stake, unbonding=unbonding, unlocks_at=unlocks_at))
+
+    def set_validator(self, account: str, endpoint: str, active: bool) -> None:
+        self._session.merge(Validator(account=account, endpoint=endpoint, active=active))
+
+    def drop_validator(self, account: str) -> None:
+        self._session.execute(delete(Validator).where(Validator.account == account))
+
+    def endpoints(self) -> dict[Address, str]:
+        """Where the validators of the pool listen."""
+        rows = self._session.execute(select(Validator.account, Validator.endpoint).where(Validator.active))
+        return {Address(account): endpoint for account, endpoint in rows}
+
+    def events_count(self) -> int:
+        return self._session.scalar(select(func.count()).select_from(ChainEvent)) or 0

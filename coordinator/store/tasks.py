@@ -1,0 +1,54 @@
+"""Tasks, and what their accounts have earned."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from coordinator.domain.lifecycle import FINAL_TASK_STATUSES, TaskEvent, TaskStatus, next_task
+from coordinator.store.chain_tables import Task
+from coordinator.store.work_tables import TaskAccount
+from protocol.ids import Address, TaskId, Wei
+
+MAX_ACTIVE = 1000
+
+
+class Tasks:
+    """Rows of ``tasks`` and ``task_accounts``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, task_id: TaskId | int) -> Task | None:
+        return self._session.get(Task, task_id)
+
+    def active(self) -> list[Task]:
+        """Tasks that may still need something, oldest first."""
+        done = [status.value for status in FINAL_TASK_STATUSES]
+        query = select(Task).where(Task.status.not_in(done)).order_by(Task.task_id).limit(MAX_ACTIVE)
+        return list(self._session.scalars(query))
+
+    def behind(self) -> list[Task]:
+        """Tasks in any state whose certificates were not all adopted."""
+        query = select(Task).where(
+            (Task.certified_round != Task.adopted_round) | Task.certified_tx.is_distinct_from(Task.adopted_tx)
+        )
+        return list(self._session.scalars(query.order_by(Task.task_id).limit(MAX_ACTIVE)))
+
+    def step(self, task: Task, event: TaskEvent) -> bool:
+        """Take the lifecycle step; whether the status changed. Raises IllegalTransition."""
+        status = next_task(TaskStatus(task.status), event)
+        changed = status.value != task.status
+        task.status = status.value
+        return changed
+
+    def set_earned(self, task_id: TaskId, payouts: Mapping[Address, Wei]) -> None:
+        """Replace the certified cumulative payouts."""
+        self._session.execute(delete(TaskAccount).where(TaskAccount.task_id == task_id))
+        rows = [{"task_id": task_id, "account": a, "earned": wei} for a, wei in payouts.items()]
+        if rows:
+            self._session.execute(insert(TaskAccount), rows)
+
+    def earned(self, task_id: TaskId) -> dict[Address, int]:
+        query = select(TaskAccount).where(TaskAccount.task_id == task_id).order_by(TaskAccount.account)
+        return {Address(row.account): row.earned for row in self._session.scalars(query)}
