@@ -48,7 +48,8 @@ class ContractClient:
     def view(self, function: str, *args: Any, block: Block = "latest") -> Any:
         """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
         with self.client.errors():
-            bound = self._contract.get_function_by_name(function)(*args)
+            # ``get_function_by_name`` would forget ``decode_tuples``.
+            bound = self._contract.functions[function](*args)
             return bound.call(block_identifier=block)
 
     def write(self, function: str, *args: Any) -> Call:
