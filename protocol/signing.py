@@ -1,8 +1,9 @@
 """secp256k1 signatures in the two forms that the contracts accept, and in no other.
 
-65 bytes ``r || s || v`` with v in {27, 28} (0 and 1 are understood as well), and the 64-byte form of EIP-2098
-``r || yParity << 255 | s``. Only low s (EIP-2): every signature has a high-s twin that common libraries accept,
-and a certificate must not have two encodings. Digests are 32 bytes and are signed as they are.
+65 bytes ``r || s || v`` with v in {27, 28} (0 and 1 are understood as well), and the 64-byte form of
+EIP-2098 ``r || yParity << 255 | s``. Only low s (EIP-2): every signature has a high-s twin that common
+libraries accept, and a certificate must not have two encodings. Digests are 32 bytes and are signed as they
+are.
 """
 
 from functools import lru_cache
