@@ -24,16 +24,17 @@ class Certificate(_Part, kw_only=True):
     signers: list[str]
     gas_used: int
     posted_by: str = ""
-    seconds: float = 0.0
 
 
 class Round(_Part, kw_only=True):
-    """One certified round: mean training loss of its shards (nats), test accuracy after it (0..1)."""
+    """One certified round: mean training loss of its shards (nats), test accuracy after it (0..1), and how
+    many shards by how many miners it is made of."""
 
     round: int
     loss: float
     accuracy: float
     shards: int
+    miners: int
     model_sha256: str
 
 
@@ -76,12 +77,21 @@ class Slash(_Part, kw_only=True):
     tx_hash: str
 
 
+class Check(_Part, kw_only=True):
+    """One statement that the audit checked, and against what."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
 class Audit(_Part, kw_only=True):
     """The independent check from events and blobs alone; ``problem`` is the first lie it found."""
 
     ok: bool = False
     rounds_replayed: int = 0
     problem: str = ""
+    checks: list[Check] = msgspec.field(default_factory=list)
 
 
 class Replay(_Part, kw_only=True):
@@ -110,7 +120,7 @@ class Disturbance(_Part, kw_only=True):
 
 class Report(_Part, kw_only=True):
     """The whole run. ``ok`` only when the task ended well and every check below passed; ``problems`` holds
-    one sentence for each that did not."""
+    one sentence for each that did not; ``out`` is the folder with everything."""
 
     ok: bool = False
     problems: list[str] = msgspec.field(default_factory=list)
@@ -119,6 +129,7 @@ class Report(_Part, kw_only=True):
     task_id: str = ""
     rounds: int = 0
     rounds_wanted: int = 0
+    out: str = ""
     certificates: list[Certificate] = msgspec.field(default_factory=list)
     history: list[Round] = msgspec.field(default_factory=list)
     model_sha256: str = ""

@@ -57,8 +57,8 @@ def whole_report() -> Report:
             )
         ],
         history=[
-            Round(round=number, loss=2.0 / number, accuracy=0.4 * number, shards=4, model_sha256="00" * 32)
-            for number in (1, 2)
+            Round(round=n, loss=2.0 / n, accuracy=0.4 * n, shards=4, miners=4, model_sha256="00" * 32)
+            for n in (1, 2)
         ],
         model_sha256="00" * 32,
         accuracy=Accuracy(network=0.8, centralized=0.8),
