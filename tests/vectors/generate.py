@@ -1,0 +1,107 @@
+"""Write the shared vectors that pytest and forge both read: ``python -m tests.vectors.generate``.
+
+They are regenerated on purpose only; a test fails when the code leads to other bytes than the committed ones.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+
+from protocol import merkle
+from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
+from protocol.ids import EpochNo, RoundNo, TaskId, parse_address, sha256
+from protocol.signing import sign, to_compact
+from protocol.typed_data import Domain
+
+FOLDER = Path(__file__).parent
+SIZES = (1, 2, 3, 5, 8, 1000)
+
+
+def hexed(value: Any) -> Any:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def certificate_vector() -> dict[str, Any]:
+    domain = Domain(chain_id=31337, market=parse_address("0x" + "11" * 20))
+    keys = sorted(
+        (Account.from_key(sha256(bytes([i]))) for i in range(4)), key=lambda key: int(key.address, 16)
+    )
+    made = RoundCertificate(
+        task_id=TaskId(7),
+        first_round=RoundNo(3),
+        last_round=RoundNo(6),
+        epoch=EpochNo(2),
+        spec_hash=sha256(b"spec"),
+        parent_model=sha256(b"parent"),
+        model=sha256(b"model"),
+        contributions_root=sha256(b"contributions"),
+        faults_root=bytes(32),
+        payouts_root=sha256(b"payouts"),
+        paid_total=123456789012345678901234567890,
+        segment=sha256(b"segment"),
+    )
+    digest = made.digest(domain)
+    return {
+        "chain_id": domain.chain_id,
+        "verifying_contract": domain.market,
+        "domain_separator": hexed(domain.separator),
+        "certificate": {
+            name: str(value) if isinstance(value, int) else hexed(bytes(value))
+            for name, value in made.typed_values().items()
+        },
+        "struct_hash": hexed(CERTIFICATE_TYPE.hash_struct(made.typed_values())),
+        "digest": hexed(bytes(digest)),
+        "members": [key.address for key in keys],
+        "signers": 0b1101,
+        "signatures": hexed(b"".join(to_compact(sign(digest, keys[index])) for index in (0, 2, 3))),
+    }
+
+
+def merkle_vector(size: int) -> dict[str, Any]:
+    payouts = [
+        [parse_address("0x" + sha256(f"account {i}".encode())[:20].hex()), 10**18 * (i + 1)]
+        for i in range(size)
+    ]
+    faults = [
+        [i, i % 7, parse_address("0x" + sha256(f"miner {i}".encode())[:20].hex()), sha256(f"g {i}".encode())]
+        for i in range(size)
+    ]
+    last = size - 1
+    return {
+        "size": size,
+        "payouts": {
+            "root": hexed(merkle.root(payouts, merkle.PAYOUT_LEAF)),
+            "account": payouts[last][0],
+            "cumulative": str(payouts[last][1]),
+            "leaf": hexed(merkle.leaf_hash(payouts[last], merkle.PAYOUT_LEAF)),
+            "proof": [hexed(node) for node in merkle.proof(payouts, merkle.PAYOUT_LEAF, last)],
+        },
+        "faults": {
+            "root": hexed(merkle.root(faults, merkle.FAULT_LEAF)),
+            "round": faults[last][0],
+            "shard": faults[last][1],
+            "miner": faults[last][2],
+            "gradient": hexed(faults[last][3]),
+            "leaf": hexed(merkle.leaf_hash(faults[last], merkle.FAULT_LEAF)),
+            "proof": [hexed(node) for node in merkle.proof(faults, merkle.FAULT_LEAF, last)],
+        },
+    }
+
+
+def documents() -> dict[str, Any]:
+    """File name -> content."""
+    return {
+        "certificate.json": certificate_vector(),
+        "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
+    }
+
+
+def main() -> None:
+    for name, content in documents().items():
+        (FOLDER / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
