@@ -49,7 +49,7 @@ class ContractClient:
         """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
         with self.client.errors():
             # ``get_function_by_name`` would forget ``decode_tuples``.
-            bound = self._contract.functions[function](*args)
+            bound: Any = self._contract.functions[function](*args)
             return bound.call(block_identifier=block)
 
     def write(self, function: str, *args: Any) -> Call:
