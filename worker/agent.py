@@ -3,10 +3,12 @@
 import logging
 import sys
 import time
+import warnings
 from typing import Final
 
 import structlog
 from celery import Celery
+from celery.platforms import SecurityWarning
 from eth_account.signers.local import LocalAccount
 
 from protocol.blobs import open_blob_store
@@ -98,6 +100,8 @@ def consume(app: Celery, hostname: str) -> int:
     A message that no worker can read ends its worker, but is off the queue by then, so the next one goes on;
     MAX_CRASHES within CRASH_WINDOW_S are more than poison explains and raise ServiceUnreachable.
     """
+    # Celery warns root users because of pickle, which this application does not accept.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     crashes: list[float] = []
     while True:
         worker = app.Worker(

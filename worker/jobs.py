@@ -57,8 +57,9 @@ class ShardMiner:
             signed = self.mine(job, lease_ends_s)
         except PotError as error:
             log.warning("job not done", error=type(error).__name__, why=str(error), **where)
-        except Exception:
-            log.exception("job failed", **where)
+        except Exception as error:
+            # Celery logs the traceback, survives and acknowledges.
+            log.error("job failed", error=type(error).__name__, **where)
             raise
         else:
             log.info("shard delivered", gradient=signed.contribution.gradient.hex(), **where)
