@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pot.history import TaskHistory, read_record, signers_of
+from pot.task_events import TaskEvents, read_record
 from protocol import merkle
 from protocol.blobs import BlobStore
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import SigningFeeClaimed
+from protocol.chain.history import signers_of
 from protocol.chain.market import TaskStatus
 from protocol.chain.sender import Sender
 from protocol.ids import Address, TaskId
@@ -42,7 +43,7 @@ class Claimable:
         }
 
 
-def claimable(contracts: Contracts, blobs: BlobStore, history: TaskHistory, account: Address) -> Claimable:
+def claimable(contracts: Contracts, blobs: BlobStore, history: TaskEvents, account: Address) -> Claimable:
     """What ``account`` can claim of one task. The payouts are read from the segment record of the last
     certificate, whose roots are recomputed; VerificationFailed when the store serves another record."""
     task_id = history.task_id
@@ -67,7 +68,7 @@ def claimable(contracts: Contracts, blobs: BlobStore, history: TaskHistory, acco
     )
 
 
-def _signing_fee(contracts: Contracts, history: TaskHistory, account: Address) -> int:
+def _signing_fee(contracts: Contracts, history: TaskEvents, account: Address) -> int:
     """The share of the last certificate's fee, which the contract pays once the task is closed."""
     task = contracts.market.task(history.task_id)
     if task.status is not TaskStatus.CLOSED:

@@ -18,13 +18,14 @@ from eth_account.signers.local import LocalAccount
 from pot.claims import Claimable, claim, claimable
 from pot.draft import Draft, read_draft
 from pot.funding import create_task, deposit_stake, require_funds
-from pot.history import TaskHistory, history_of, read_events, read_spec
 from pot.quote import Quote, make_quote
 from pot.settings import Settings
+from pot.task_events import TaskEvents, events_of, read_events
 from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.contracts import Contracts
 from protocol.chain.deployment import Deployment
 from protocol.chain.events import TaskCancelled, TaskClosed, TaskCreated
+from protocol.chain.history import read_spec
 from protocol.chain.market import OnchainTask, TaskParams, TaskStatus
 from protocol.chain.sender import Receipt, Sender
 from protocol.errors import ConfigurationError, InvalidInput, Refused, VerificationFailed
@@ -182,13 +183,13 @@ class Client:
         count = self.contracts.market.task_count()
         return [self.contracts.market.task(TaskId(number)) for number in range(1, count + 1)]
 
-    def history(self, task_id: TaskId) -> TaskHistory:
+    def events(self, task_id: TaskId) -> TaskEvents:
         """The task's events."""
-        return history_of(read_events(self.contracts), task_id)
+        return events_of(read_events(self.contracts), task_id)
 
     def spec(self, task_id: TaskId) -> TaskSpec:
         """The task's spec, from the blob store, by the hash on the chain."""
-        return read_spec(self.blobs, self.history(task_id))
+        return read_spec(self.events(task_id).created, self.blobs)
 
     def wait(
         self, task_id: TaskId, *, timeout_s: float, on_change: Callable[[OnchainTask], None] | None = None
@@ -220,7 +221,7 @@ class Client:
         return self._ended(task_id, self.sender.send(self.contracts.market.close(task_id)))
 
     def _ended(self, task_id: TaskId, receipt: Receipt) -> tuple[int, Receipt]:
-        for event in reversed(self.history(task_id).events):
+        for event in reversed(self.events(task_id).events):
             if isinstance(event, TaskClosed | TaskCancelled):
                 return event.refund, receipt
         raise VerificationFailed(f"transaction 0x{receipt.tx_hash.hex()}", f"it did not end task {task_id}")
@@ -244,7 +245,7 @@ class Client:
             raise VerificationFailed(
                 f"model {task.model.hex()}", f"it is of round {checkpoint.round}, not of {task.last_round}"
             )
-        _write(path, blob)
+        write_file(path, blob)
         return Fetched(task_id=task_id, round=checkpoint.round, model=sha256(blob), path=path, size=len(blob))
 
     # Earners -----------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ class Client:
             if task_id is None
             else [task_id]
         )
-        return [claimable(self.contracts, self.blobs, history_of(events, number), account) for number in ids]
+        return [claimable(self.contracts, self.blobs, events_of(events, number), account) for number in ids]
 
     def claim(self, what: Claimable) -> list[bytes]:
         """Claim what is due; the transactions' hashes. Anyone may claim for anybody."""
@@ -284,7 +285,8 @@ def keystore_path(settings: Settings, role: str) -> Path:
     return settings.keystores[fitting[0]]
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write ``path`` whole or not at all. Raises InvalidInput when it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")

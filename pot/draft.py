@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -135,7 +135,7 @@ def _read_dataset(
         default, blob = str(entry["file"]), _ingest(entry, folder)
     else:
         return _by_hash(entry, blobs)
-    kind = "text" if default.endswith(_TEXT_SUFFIXES) else "classification"
+    kind: Literal["classification", "text"] = "text" if default.endswith(_TEXT_SUFFIXES) else "classification"
     found = sha256(blob).hex()
     if entry.get("sha256", found) != found:
         raise InvalidInput(
@@ -182,7 +182,9 @@ def _filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
 
 
 def _money(money: dict[str, Any]) -> dict[str, Any]:
-    amounts = {name: str(parse_amount(money[name], f"money.{name}")) for name in _MONEY if name in money}
+    amounts: dict[str, Any] = {
+        name: str(parse_amount(money[name], f"money.{name}")) for name in _MONEY if name in money
+    }
     return {**money, **amounts}
 
 

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     keystores: dict[str, Path] = Field(default={}, description="names of keystore files")
     state_dir: Path = Field(default=Path(".pot"), description="folder of write-ahead logs, caches, databases")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where a miner computes")
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads that a miner computes with")
     host: str = Field(default="127.0.0.1", description="address that a service listens on")
     port: int = Field(default=0, ge=0, le=65535, description="port that a service listens on; 0 = its own")
     endpoint: str | None = Field(default=None, description="websocket URL that a validator publishes")

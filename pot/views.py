@@ -4,9 +4,10 @@ from typing import Any
 
 from pot.amounts import format_amount
 from pot.client import Client
-from pot.history import TaskHistory, read_record, signers_of
 from pot.output import Reply, Table, facts
+from pot.task_events import TaskEvents, read_record
 from protocol.chain.events import Claimed, SigningFeeClaimed, TaskCancelled, TaskClosed
+from protocol.chain.history import signers_of
 from protocol.chain.market import OnchainTask
 from protocol.errors import PotError
 from protocol.ids import TaskId
@@ -56,7 +57,7 @@ def list_tasks(client: Client) -> Reply:
 def show_task(client: Client, number: int) -> Reply:
     """One task: state, certificates with signers, payouts, and the escrow's balance sheet."""
     task = client.task(TaskId(number))
-    history = client.history(task.task_id)
+    history = client.events(task.task_id)
     sheet = balance_sheet(client, task, history)
     certificates = _certificates(client, task, history)
     payouts, problem = _payouts(client, history)
@@ -95,7 +96,7 @@ def show_task(client: Client, number: int) -> Reply:
     return Reply(data=data, text=[*text, problem] if problem else text, ok=problem is None)
 
 
-def balance_sheet(client: Client, task: OnchainTask, history: TaskHistory) -> dict[str, int]:
+def balance_sheet(client: Client, task: OnchainTask, history: TaskEvents) -> dict[str, int]:
     """Where the escrow is: funded = claimed + refunded + held, to the last unit."""
     claimed = sum(event.amount for event in history.events if isinstance(event, Claimed | SigningFeeClaimed))
     refunded = sum(event.refund for event in history.events if isinstance(event, TaskClosed | TaskCancelled))
@@ -107,7 +108,7 @@ def balance_sheet(client: Client, task: OnchainTask, history: TaskHistory) -> di
     }
 
 
-def _certificates(client: Client, task: OnchainTask, history: TaskHistory) -> list[dict[str, Any]]:
+def _certificates(client: Client, task: OnchainTask, history: TaskEvents) -> list[dict[str, Any]]:
     members = client.contracts.committee.members_of(task.epoch)
     return [
         {
@@ -122,7 +123,7 @@ def _certificates(client: Client, task: OnchainTask, history: TaskHistory) -> li
     ]
 
 
-def _payouts(client: Client, history: TaskHistory) -> tuple[dict[str, int], str | None]:
+def _payouts(client: Client, history: TaskEvents) -> tuple[dict[str, int], str | None]:
     """Cumulative payouts of the last certificate, and why they cannot be shown."""
     if not history.certificates:
         return {}, None

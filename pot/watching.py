@@ -1,4 +1,4 @@
-"""Following a task by what the chain and the blob store say: progress on a terminal, plain lines elsewhere."""
+"""Following a task by chain and blob store: progress on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,9 +8,9 @@ from typing import Any
 
 from pot.amounts import format_amount, parse_duration_s
 from pot.client import Client
-from pot.history import read_record
 from pot.output import Reply
 from pot.session import Session
+from pot.task_events import read_record
 from pot.views import task_json
 from protocol.chain.market import OnchainTask, TaskStatus
 from protocol.errors import PotError
@@ -58,7 +58,8 @@ def watch_task(session: Session, number: int, timeout: str, *, with_accuracy: bo
 
 def _ending(task: OnchainTask, *, done: bool) -> str:
     if done:
-        return f"All rounds are certified. Next: `pot task fetch {task.task_id}`, `pot task close {task.task_id}`."
+        number = task.task_id
+        return f"All rounds are certified. Next: `pot task fetch {number}`, `pot task close {number}`."
     if task.status is TaskStatus.OPEN:
         return (
             f"Round {task.last_round} of {task.rounds} is certified; the wait or the task's deadline ended."
@@ -86,7 +87,7 @@ class Observer:
         return Progress(task=task, held=held, loss=loss, accuracy=accuracy, miners=miners)
 
     def _last_round(self, task: OnchainTask) -> tuple[float | None, int]:
-        certificates = self._client.history(task.task_id).certificates
+        certificates = self._client.events(task.task_id).certificates
         if not certificates:
             return None, 0
         domain = self._client.deployment.domain

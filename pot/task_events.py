@@ -1,4 +1,7 @@
-"""One task's public history: its events, and the segment records behind its certificates."""
+"""One task's events, and the segment record behind a certificate: what answers need of a long history.
+
+``protocol.chain.history`` rebuilds and checks all of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +17,13 @@ from protocol.chain.events import (
     TaskCreated,
 )
 from protocol.errors import InvalidInput, VerificationFailed
-from protocol.ids import Address, TaskId
+from protocol.ids import TaskId
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
-from protocol.spec import MAX_SPEC_BYTES, TaskSpec
 from protocol.typed_data import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskHistory:
+class TaskEvents:
     """All market events of one task, in chain order."""
 
     task_id: TaskId
@@ -43,7 +45,7 @@ def read_events(contracts: Contracts) -> list[Event]:
     return EventReader(contracts).read(contracts.deployment.block, last)
 
 
-def history_of(events: Sequence[Event], task_id: TaskId) -> TaskHistory:
+def events_of(events: Sequence[Event], task_id: TaskId) -> TaskEvents:
     """The part of ``events`` that belongs to ``task_id``. Raises InvalidInput when there is no such task."""
     own = tuple(event for event in events if getattr(event, "task_id", None) == task_id)
     created = next((event for event in own if isinstance(event, TaskCreated)), None)
@@ -51,12 +53,7 @@ def history_of(events: Sequence[Event], task_id: TaskId) -> TaskHistory:
         raise InvalidInput(
             f"There is no task {task_id} on this deployment. `pot task list` shows those there are."
         )
-    return TaskHistory(task_id=task_id, created=created, events=own)
-
-
-def read_spec(blobs: BlobStore, history: TaskHistory) -> TaskSpec:
-    """The spec whose hash the chain holds. Raises what the blob store raises."""
-    return TaskSpec.parse(blobs.get(history.created.params.spec_hash, MAX_SPEC_BYTES))
+    return TaskEvents(task_id=task_id, created=created, events=own)
 
 
 def read_record(blobs: BlobStore, certificate: RoundCertificate, domain: Domain) -> SegmentRecord:
@@ -71,8 +68,3 @@ def read_record(blobs: BlobStore, certificate: RoundCertificate, domain: Domain)
             f"its roots are not those of the certificate of round {certificate.last_round}",
         )
     return record
-
-
-def signers_of(members: Sequence[Address], bitmap: int) -> tuple[Address, ...]:
-    """The members whose bit is set, in the order of the epoch's list."""
-    return tuple(member for index, member in enumerate(members) if bitmap >> index & 1)

@@ -1,0 +1,7 @@
+"""``python -m pot`` is the ``pot`` command."""
+
+import sys
+
+from pot.cli import main
+
+sys.exit(main())

@@ -1,0 +1,58 @@
+"""Answers of ``pot why``: the reasons that concern one account, one round or one transaction."""
+
+from pot.amounts import format_amount
+from pot.client import Client
+from pot.output import Reply
+from pot.why import Reason, explains, reasons
+from protocol.chain.history import TaskHistory, read_task
+from protocol.errors import InvalidInput
+from protocol.ids import Address, TaskId, parse_address, parse_hex_bytes
+
+
+def explain(
+    client: Client, number: int, *, account: str | None, round_number: int | None, tx: str | None
+) -> Reply:
+    """Rebuild the task from events and blobs, and select. ``ok`` only when an account's units add up."""
+    if sum(choice is not None for choice in (account, round_number, tx)) != 1:
+        raise InvalidInput("Choose one of --account ADDR, --round R and --tx HASH.")
+    history = read_task(client.contracts, client.blobs, TaskId(number))
+    found = reasons(history)
+    if account is not None:
+        return _about_account(history, found, parse_address(account))
+    if round_number is not None:
+        if round_number > history.ledger.spec.recipe.rounds:
+            raise InvalidInput(f"Task {number} has {history.ledger.spec.recipe.rounds} rounds.")
+        chosen = [r for r in found if r.first_round <= round_number <= r.last_round]
+        empty = f"Round {round_number} is not certified; the last is {history.ledger.last_round}."
+    else:
+        tx_hash = parse_hex_bytes(str(tx), 32)
+        chosen = [r for r in found if r.tx_hash == tx_hash]
+        empty = f"Transaction {tx} moved no money of task {number}."
+    return Reply(
+        data={"task_id": str(number), "reasons": [r.to_json() for r in chosen]},
+        text=[r.sentence for r in chosen] or [empty],
+        ok=bool(chosen),
+    )
+
+
+def _about_account(history: TaskHistory, found: list[Reason], account: Address) -> Reply:
+    chosen = [r for r in found if r.account == account]
+    sums = {
+        kind: sum(r.amount for r in chosen if r.kind == kind)
+        for kind in dict.fromkeys(r.kind for r in chosen)
+    }
+    ok = explains(history, account, found)
+    certified = history.ledger.payouts.get(account, 0)
+    totals = ", ".join(f"{kind} {format_amount(amount)}" for kind, amount in sums.items())
+    verdict = "the reasons add up to it." if ok else "the reasons do NOT add up to it: run `pot audit`."
+    last = f"Certified payouts of {account} are {format_amount(certified)}; {verdict}"
+    data = {
+        "task_id": str(history.ledger.task_id),
+        "account": account,
+        "certified": str(certified),
+        "sums": {kind: str(amount) for kind, amount in sums.items()},
+        "adds_up": ok,
+        "reasons": [r.to_json() for r in chosen],
+    }
+    lines = [r.sentence for r in chosen] or [f"{account} has no part in task {history.ledger.task_id}."]
+    return Reply(data=data, text=[*lines, *([f"Together: {totals}."] if totals else []), last], ok=ok)
