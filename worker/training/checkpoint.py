@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from protocol.spec import TaskSpec
 from worker.training.errors import BlobRejected
 from worker.training.models import initial_parameters, layout_of
-from worker.training.optimizer import state_names
+from worker.training.optimizer import check_optimizer, state_names
 from worker.training.tensors import Manifest, TensorSpec, safe_load, safe_save
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -31,7 +31,8 @@ class Checkpoint:
 
 
 def initial_checkpoint(spec: TaskSpec) -> bytes:
-    """The genesis blob of a task: a function of its spec alone. Raises InvalidModel."""
+    """The genesis blob of a task: a function of its spec alone. Raises InvalidModel or InvalidRecipe."""
+    check_optimizer(spec.recipe.optimizer)
     parameters = initial_parameters(spec.model, spec.recipe.seed)
     state = {name: np.zeros_like(parameters) for name in state_names(spec.recipe.optimizer)}
     return save_checkpoint(spec, Checkpoint(round=0, parameters=parameters, state=state))

@@ -6,6 +6,7 @@ characters], ascending code points); a training sample is one window of the mode
 """
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,22 +179,23 @@ def canonical_text(tokens_train: Indices, tokens_test: Indices, vocab: Indices) 
 
 
 class DatasetCache:
-    """The parsed datasets used last, by hash: a process parses each one once. Not for use by several
-    threads."""
+    """The parsed datasets used last, by hash: a process parses each one once. Threads may share it."""
 
     def __init__(self, capacity: int = 4) -> None:
         self._capacity = capacity
         self._found: OrderedDict[str, Dataset] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, expected: DatasetSpec, fetch: Callable[[], bytes]) -> Dataset:
         """The dataset a spec names, from ``fetch`` when it is not here; raises what ``load_dataset``
         raises."""
-        if expected.sha256 not in self._found:
-            self._found[expected.sha256] = load_dataset(fetch(), expected)
-            if len(self._found) > self._capacity:
-                self._found.popitem(last=False)
-        self._found.move_to_end(expected.sha256)
-        return self._found[expected.sha256]
+        with self._lock:
+            if expected.sha256 not in self._found:
+                self._found[expected.sha256] = load_dataset(fetch(), expected)
+                if len(self._found) > self._capacity:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(expected.sha256)
+            return self._found[expected.sha256]
 
 
 def _classification(data: bytes, entries: dict[str, Entry], sha256: bytes) -> Classification:

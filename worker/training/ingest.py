@@ -10,8 +10,11 @@ machine.
 import csv
 import hashlib
 import io
+import lzma
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
@@ -30,6 +33,11 @@ Arrays: TypeAlias = Mapping[str, Array]
 BUNDLED: Final = ("digits", "breast_cancer", "wine")
 MAX_CSV_COLUMNS: Final = 65_537
 MAX_MEMBERS: Final = 64
+MAX_MAGNITUDE: Final = float(np.finfo(np.float32).max)
+# What the standard library raises for archives that are damaged, encrypted or of an unknown method.
+_UNREADABLE_ZIP: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 _SPLIT_NAMES: Final = {"x_train", "y_train", "x_test", "y_test"}
 
 
@@ -113,8 +121,9 @@ def _features(name: str, x: Array) -> NDArray[np.float64]:
     if x.dtype.kind not in "biuf" or x.ndim < 2 or x.size == 0:
         raise InvalidDataset(name, f"is {x.dtype} {x.shape}; needed are numbers [samples, features]")
     flat = x.reshape(len(x), -1).astype(np.float64)
-    if not bool(np.isfinite(flat).all()):
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(flat))[0])
+    usable = np.abs(flat) <= MAX_MAGNITUDE
+    if not bool(usable.all()):
+        row, column = (int(i) for i in np.argwhere(~usable)[0])
         raise InvalidDataset(name, f"holds {flat[row, column]} in sample {row}, feature {column}")
     return flat
 
@@ -154,7 +163,7 @@ def _read_npz(data: bytes) -> dict[str, Array]:
                 member.filename.removesuffix(".npy"): _read_npy(member.filename, _unpack(archive, member))
                 for member in members
             }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE_ZIP as error:
         raise InvalidDataset("npz", f"is not a readable archive: {error}") from error
 
 
@@ -172,10 +181,14 @@ def _read_npy(name: str, data: bytes) -> Array:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = reader(stream)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError) as error:
         raise InvalidDataset(name, f"is not a numpy array: {str(error)[:200]}") from error
     count = math.prod(shape)
-    if dtype.kind not in "biuf" or count * dtype.itemsize != len(data) - stream.tell():
+    if (
+        dtype.kind not in "biuf"
+        or any(n < 0 for n in shape)
+        or count * dtype.itemsize != len(data) - stream.tell()
+    ):
         raise InvalidDataset(name, f"announces {dtype} {shape}, which its {len(data)} bytes do not hold")
     flat = np.frombuffer(data, dtype=dtype, count=count, offset=stream.tell())
     return flat.reshape(shape, order="F" if fortran else "C")

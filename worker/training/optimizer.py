@@ -13,9 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.spec import Optimizer
-from worker.training.errors import Diverged
+from worker.training.errors import Diverged, InvalidRecipe
 
 Vector: TypeAlias = NDArray[np.float32]
+
+
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Raises InvalidRecipe for constants with which the update is not defined."""
+    below_one = ("momentum",) if optimizer.kind == "sgd" else ("beta1", "beta2")
+    for name in below_one:
+        if float(value := getattr(optimizer, name)) >= 1.0:
+            raise InvalidRecipe(f"optimizer.{name}", f"is {value}, must be below 1")
+    if optimizer.kind == "adamw" and float(optimizer.eps) == 0.0:
+        raise InvalidRecipe(
+            "optimizer.eps", "is 0, must be above 0: a parameter without gradient would divide by it"
+        )
 
 
 def state_names(optimizer: Optimizer) -> tuple[str, ...]:
@@ -33,8 +45,9 @@ def update(
     """Parameters and state after round ``round_number`` (1-based), all flat float32 [size]; the inputs are
     left as they are.
 
-    Raises Diverged when a result is not finite.
+    Raises Diverged when a result is not finite, InvalidRecipe as ``check_optimizer``.
     """
+    check_optimizer(optimizer)
     with np.errstate(over="ignore", invalid="ignore"):
         match optimizer.kind:
             case "sgd":

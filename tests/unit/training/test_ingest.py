@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worker.training import ingest
 from worker.training.data import Classification, Text, parse_dataset
@@ -124,6 +126,7 @@ def with_value(value: float) -> Callable[[], bytes]:
 BAD: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "NaN": ("d.npz", with_value(np.nan), "holds nan in sample"),
     "infinity": ("d.npz", with_value(np.inf), "holds inf in sample"),
+    "a number beyond float32": ("d.npz", with_value(1e39), "holds 1e+39 in sample"),
     "a pickle": ("d.npz", pickled, "announces object"),
     "an array of a terabyte announced": ("d.npz", header_bomb, "which its"),
     "a zip that unpacks beyond the limit": ("d.npz", zip_bomb, "unpacks to more"),
@@ -167,3 +170,16 @@ def test_from_file__more_bytes_than_allowed__is_refused_unread(monkeypatch: pyte
     monkeypatch.setattr(ingest, "MAX_DATASET_BYTES", 10)
     with pytest.raises(InvalidDataset, match="at most 10 are allowed"):
         from_file("d.npz", npz(x=X, y=Y))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    file=st.sampled_from(["d.npz", "d.safetensors"]), place=st.integers(0, 2_000), byte=st.integers(0, 255)
+)
+def test_from_file__one_byte_changed__is_refused_or_still_a_dataset(file: str, place: int, byte: int) -> None:
+    data = bytearray(npz(x=X, y=Y) if file == "d.npz" else safe_save({"x": X, "y": Y}))
+    data[place % len(data)] = byte
+    try:
+        classification(from_file(file, bytes(data)))
+    except InvalidDataset:
+        return

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from protocol.spec import Optimizer
-from worker.training.errors import Diverged
-from worker.training.optimizer import _power, state_names, update
+from worker.training.errors import Diverged, InvalidRecipe
+from worker.training.optimizer import _power, check_optimizer, state_names, update
 from worker.training.philox import symmetric_uniform
 
 SIZE, ROUNDS = 500, 40
@@ -82,3 +82,17 @@ def test_update__result_out_of_range__is_divergence(name: str) -> None:
 def test_power__decimal_base__is_within_its_rounding_errors_of_the_exact_value(exponent: int) -> None:
     exact = float(Fraction(0.999) ** exponent)
     assert _power(0.999, exponent) == pytest.approx(exact, rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "field"),
+    [
+        (Optimizer(kind="sgd", lr="0.1", momentum="1"), "momentum"),
+        (Optimizer(kind="adamw", lr="0.1", beta1="1"), "beta1"),
+        (Optimizer(kind="adamw", lr="0.1", beta2="1.5"), "beta2"),
+        (Optimizer(kind="adamw", lr="0.1", eps="0"), "eps"),
+    ],
+)
+def test_check_optimizer__constant_without_a_meaning__is_refused(optimizer: Optimizer, field: str) -> None:
+    with pytest.raises(InvalidRecipe, match=f"recipe optimizer.{field}"):
+        check_optimizer(optimizer)

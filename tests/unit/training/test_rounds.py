@@ -2,12 +2,13 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from tests.unit.training.specs import ADAMW, SGD, dataset_of, make_spec
 from worker.training.aggregate import aggregate
 from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint, save_checkpoint
 from worker.training.codec import decode
-from worker.training.errors import BlobRejected, InvalidRecipe
+from worker.training.errors import BlobRejected, InvalidRecipe, UnusualArithmetic
 from worker.training.models import layout_of
 from worker.training.rounds import apply_round
 from worker.training.step import encode_gradient, shard_gradient
@@ -105,3 +106,15 @@ def test_load_checkpoint__round_beyond_the_recipe__is_rejected() -> None:
     late = Checkpoint(round=31, parameters=start.parameters, state=start.state)
     with pytest.raises(BlobRejected, match=r"round 31 is not in 0\.\.30"):
         load_checkpoint(spec, save_checkpoint(spec, late))
+
+
+def test_apply_round__process_that_flushes_subnormals__refuses_to_compute() -> None:
+    spec = make_spec()
+    blob = encode_gradient(spec, np.zeros(layout_of(spec.model).size))
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush subnormals")
+    try:
+        with pytest.raises(UnusualArithmetic):
+            apply_round(spec, initial_checkpoint(spec), {0: blob})
+    finally:
+        torch.set_flush_denormal(False)
