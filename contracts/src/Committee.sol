@@ -206,7 +206,7 @@ contract Committee is ICommittee {
         if (signature.length != SignatureLib.SIGNATURE_BYTES) {
             revert SignaturesLength(signature.length, SignatureLib.SIGNATURE_BYTES);
         }
-        return SignatureLib.recover(digest, signature, index);
+        return SignatureLib.recover(digest, signature, 0, index);
     }
 
     function _checkEndpoint(string calldata endpoint) private pure {

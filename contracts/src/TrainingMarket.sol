@@ -67,10 +67,10 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         EIP712(CertificateLib.DOMAIN_NAME, CertificateLib.DOMAIN_VERSION)
     {
         // The three contracts refer to each other by addresses computed beforehand; a slip must not go live.
-        if (vault.TOKEN() != token) revert MiswiredDeployment("vault.TOKEN");
+        if (address(vault.TOKEN()) != address(token)) revert MiswiredDeployment("vault.TOKEN");
         if (!vault.isSlasher(address(this))) revert MiswiredDeployment("vault.isSlasher(market)");
         if (!vault.isSlasher(address(committee))) revert MiswiredDeployment("vault.isSlasher(committee)");
-        if (committee.VAULT() != vault) revert MiswiredDeployment("committee.VAULT");
+        if (address(committee.VAULT()) != address(vault)) revert MiswiredDeployment("committee.VAULT");
         if (address(committee.MARKET()) != address(this)) revert MiswiredDeployment("committee.MARKET");
         uint256 needed = MAX_EPOCH_AGE + MAX_TASK_LIFE + SETTLEMENT_MARGIN;
         if (vault.UNBONDING_DELAY() < needed) revert UnbondingTooShort(vault.UNBONDING_DELAY(), needed);
@@ -112,7 +112,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         returns (uint256 amount)
     {
         Task storage self = _requireKnown(taskId);
-        // No check of the status: an unpaid root is zero and has no leaf, and a paid one is owed for ever.
+        // No check of the status: an empty root has no leaf, and what is certified is owed for ever.
         _requireLeaf(taskId, LeafLib.payout(account, cumulative), self.payoutsRoot, proof);
         uint256 before = claimed[taskId][account];
         if (cumulative <= before) revert NothingToClaim(taskId, account, before);
@@ -176,7 +176,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ITrainingMarket
     function task(TaskId taskId) external view returns (Task memory) {
-        return _tasks[taskId];
+        return _tasks[taskId].snapshot();
     }
 
     /// @inheritdoc ITrainingMarket

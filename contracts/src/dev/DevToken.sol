@@ -14,10 +14,7 @@ contract DevToken is ERC20, ERC20Permit {
     /// @param chainId Id of the refused chain.
     error RealChain(uint256 chainId);
 
-    constructor()
-        ERC20("Proof of Training development token", "POT")
-        ERC20Permit("Proof of Training development token")
-    {
+    constructor() ERC20("Proof of Training dev token", "POT") ERC20Permit("Proof of Training dev token") {
         if (block.chainid == 1) {
             revert RealChain(block.chainid);
         }

@@ -41,7 +41,7 @@ library MembersLib {
     }
 
     /// @notice Address number `index`, which the caller has checked to be below `count(packed)`.
-    function at(bytes memory packed, uint256 index) internal pure returns (address member) {
+    function get(bytes memory packed, uint256 index) internal pure returns (address member) {
         assembly ("memory-safe") {
             member := shr(96, mload(add(add(packed, 0x20), mul(index, ADDRESS_BYTES))))
         }
@@ -50,7 +50,7 @@ library MembersLib {
     /// @notice Position of `account`, or `count(packed)` when it is not there. At most 64 steps.
     function indexOf(bytes memory packed, address account) internal pure returns (uint256 index) {
         uint256 n = count(packed);
-        while (index < n && at(packed, index) != account) {
+        while (index < n && get(packed, index) != account) {
             ++index;
         }
     }
@@ -59,7 +59,7 @@ library MembersLib {
     function unpack(bytes memory packed) internal pure returns (address[] memory members) {
         members = new address[](count(packed));
         for (uint256 i = 0; i < members.length; ++i) {
-            members[i] = at(packed, i);
+            members[i] = get(packed, i);
         }
     }
 }

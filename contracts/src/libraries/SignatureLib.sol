@@ -31,23 +31,30 @@ library SignatureLib {
         uint256 offset = 0;
         for (uint256 index = 0; index < n; ++index) {
             if ((signers >> index) & 1 == 0) continue;
-            address expected = members.at(index);
-            address recovered = recover(digest, signatures[offset:], index);
+            address expected = members.get(index);
+            address recovered = recover(digest, signatures, offset, index);
             if (recovered != expected) revert ICommittee.WrongSigner(index, expected, recovered);
             offset += SIGNATURE_BYTES;
         }
     }
 
-    /// @notice Signer of the first 64 bytes of `signature`; zero when they are no signature.
+    /// @notice Signer of the 64 bytes from `offset` on, which the caller has checked to be there; zero when they are
+    /// no signature of anybody.
     /// @param index Position that an error names.
-    function recover(bytes32 digest, bytes calldata signature, uint256 index)
+    function recover(bytes32 digest, bytes calldata signatures, uint256 offset, uint256 index)
         internal
         pure
         returns (address signer)
     {
+        bytes32 r;
+        bytes32 vs;
+        assembly ("memory-safe") {
+            r := calldataload(add(signatures.offset, offset))
+            vs := calldataload(add(signatures.offset, add(offset, 0x20)))
+        }
         ECDSA.RecoverError problem;
         bytes32 s;
-        (signer, problem, s) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:64]));
+        (signer, problem, s) = ECDSA.tryRecover(digest, r, vs);
         if (problem == ECDSA.RecoverError.InvalidSignatureS) revert ICommittee.MalleableSignature(index, s);
     }
 }

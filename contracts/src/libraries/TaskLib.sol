@@ -29,6 +29,10 @@ library TaskLib {
     uint256 internal constant MAX_SHARDS = 1_024;
     uint256 internal constant MAX_SPAN = type(uint16).max;
 
+    /// @notice Stored for the empty payouts root: the hash of nothing, so no proof leads to it, but not zero, so that
+    /// the poster pays for the slot and every certificate costs what an overwriting one does.
+    bytes32 private constant NO_PAYOUTS = bytes32(uint256(1));
+
     /// @notice Refuses parameters outside their bounds; money and times are bounded by what a slot holds.
     function checkParams(TaskParams memory params) internal pure {
         if (params.specHash == 0) revert ITrainingMarket.ZeroHash("specHash");
@@ -51,6 +55,7 @@ library TaskLib {
     function open(Task storage self, TaskParams memory params, Epoch epoch, address poster) internal {
         self.status = TaskStatus.Open;
         self.model = params.genesisModel;
+        self.payoutsRoot = NO_PAYOUTS;
         self.specHash = params.specHash;
         self.rounds = uint24(params.rounds);
         self.shards = uint16(params.shards);
@@ -70,14 +75,7 @@ library TaskLib {
         requireOpen(self, id);
         if (block.timestamp < self.startsAt) revert ITrainingMarket.TaskNotStarted(id, self.startsAt);
         if (block.timestamp > self.deadline) revert ITrainingMarket.DeadlinePassed(id, self.deadline);
-        uint256 first = uint256(self.lastRound) + 1;
-        if (certificate.firstRound != first) {
-            revert ITrainingMarket.FirstRoundMismatch(id, certificate.firstRound, first);
-        }
-        uint256 last = certificate.lastRound;
-        uint256 max = self.rounds;
-        if (max > first + MAX_SPAN - 1) max = first + MAX_SPAN - 1;
-        if (last < first || last > max) revert ITrainingMarket.LastRoundOutOfBounds(id, last, first, max);
+        checkRounds(self, certificate, id);
         if (certificate.epoch != self.epoch) {
             revert ITrainingMarket.EpochMismatch(id, certificate.epoch, self.epoch);
         }
@@ -87,7 +85,7 @@ library TaskLib {
         if (certificate.parentModel != self.model) {
             revert ITrainingMarket.ParentModelMismatch(id, certificate.parentModel, self.model);
         }
-        checkMoney(self, certificate);
+        checkMoney(self, certificate, id);
     }
 
     /// @notice Advances an open task by a certificate that was checked and is signed.
@@ -98,11 +96,13 @@ library TaskLib {
         self.lastSigners = signers;
         self.status = certificate.lastRound == self.rounds ? TaskStatus.Completed : TaskStatus.Open;
         self.model = certificate.model;
-        if (self.payoutsRoot != certificate.payoutsRoot) self.payoutsRoot = certificate.payoutsRoot;
-        if (self.faultsRoot != certificate.faultsRoot) {
-            self.faultsRoot = certificate.faultsRoot;
-            self.faultsAt = uint40(block.timestamp);
-        }
+        self.payoutsRoot = certificate.payoutsRoot == 0 ? NO_PAYOUTS : certificate.payoutsRoot;
+        bytes32 faults = certificate.faultsRoot;
+        if (faults == 0 && !self.hasFaults) return;
+        self.hasFaults = faults != 0;
+        if (self.faultsRoot == faults) return;
+        self.faultsRoot = faults;
+        self.faultsAt = uint40(block.timestamp);
     }
 
     /// @notice Open -> Cancelled, before the start.
@@ -123,6 +123,12 @@ library TaskLib {
         if (!ended) revert ITrainingMarket.TaskNotEnded(id, status, self.deadline);
         refund = refundable(self);
         self.status = TaskStatus.Closed;
+    }
+
+    /// @notice The task as others see it: an empty payouts root is zero.
+    function snapshot(Task storage self) internal view returns (Task memory task) {
+        task = self;
+        if (task.payoutsRoot == NO_PAYOUTS) task.payoutsRoot = 0;
     }
 
     /// @notice What was funded.
@@ -157,16 +163,23 @@ library TaskLib {
         if (status != TaskStatus.Open) revert ITrainingMarket.TaskNotOpen(id, status);
     }
 
-    function checkMoney(Task storage self, RoundCertificate calldata certificate) private view {
-        uint256 paid = certificate.paidTotal;
-        if (paid < self.paidTotal) {
-            revert ITrainingMarket.PaidTotalFell(certificate.taskId, paid, self.paidTotal);
+    function checkRounds(Task storage self, RoundCertificate calldata certificate, TaskId id) private view {
+        uint256 first = uint256(self.lastRound) + 1;
+        uint256 last = certificate.lastRound;
+        if (certificate.firstRound != first) {
+            revert ITrainingMarket.FirstRoundMismatch(id, certificate.firstRound, first);
         }
+        uint256 max = first + MAX_SPAN - 1;
+        if (max > self.rounds) max = self.rounds;
+        if (last < first || last > max) revert ITrainingMarket.LastRoundOutOfBounds(id, last, first, max);
+    }
+
+    function checkMoney(Task storage self, RoundCertificate calldata certificate, TaskId id) private view {
+        uint256 paid = certificate.paidTotal;
+        if (paid < self.paidTotal) revert ITrainingMarket.PaidTotalFell(id, paid, self.paidTotal);
         uint256 fee = self.feePerRound * certificate.span();
         uint256 limit = earned(certificate.lastRound, self.shards, self.rewardPerShard, self.feePerRound);
-        if (paid + fee > limit) {
-            revert ITrainingMarket.PaidTotalExceedsEarned(certificate.taskId, paid, fee, limit);
-        }
+        if (paid + fee > limit) revert ITrainingMarket.PaidTotalExceedsEarned(id, paid, fee, limit);
     }
 
     function earned(uint256 rounds, uint256 shards, uint256 rewardPerShard, uint256 feePerRound)

@@ -43,6 +43,7 @@ struct TaskParams {
 /// @param lastSpan Number of rounds that the last certificate covers.
 /// @param lastSigners Bitmap of the last certificate's signers over the epoch's member list.
 /// @param status Where the task is in its life.
+/// @param hasFaults Whether `faultsRoot` is not empty; spares each certificate without faults a cold slot.
 /// @param model sha256 of the last certified checkpoint; the genesis checkpoint at first.
 /// @param payoutsRoot Merkle root of the certified cumulative payouts.
 /// @param faultsRoot Merkle root of the certified faults.
@@ -66,6 +67,7 @@ struct Task {
     uint16 lastSpan;
     uint64 lastSigners;
     TaskStatus status;
+    bool hasFaults;
     bytes32 model;
     bytes32 payoutsRoot;
     bytes32 faultsRoot;
