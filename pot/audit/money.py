@@ -1,12 +1,9 @@
 """The balance sheet of a task: what went in is what came out, to the last unit."""
 
-from collections.abc import Iterable
-
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import TaskCancelled, TaskClosed
 from protocol.chain.history import TaskHistory
 from protocol.errors import VerificationFailed
-from protocol.evidence import Fault
 from protocol.ids import Address
 from protocol.payouts import fee_share_down
 
@@ -91,12 +88,6 @@ def expected_refund(history: TaskHistory) -> int:
             f"refund of task {history.created.task_id}", f"{refund} came back, {expected} was due"
         )
     return int(refund)
-
-
-def unslashed(history: TaskHistory) -> Iterable[Fault]:
-    """Certified faults that nobody has had slashed yet."""
-    done = {(s.round, s.shard, s.miner, s.gradient) for s in history.slashes}
-    return (f for f in history.ledger.faults if (f.round, f.shard, f.miner, f.gradient) not in done)
 
 
 def _last_share(history: TaskHistory) -> int:
