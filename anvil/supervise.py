@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -109,12 +109,16 @@ class Supervisor:
                 raise ProgramFailed(name, f"was not ready within {timeout_s:.0f} s", self.log_tail(name))
             time.sleep(POLL_S)
 
-    def stop(self) -> list[str]:
-        """End everything in the table; returns the names that had to be killed."""
-        killed = stop(self.table)
-        for child in self._children.values():
-            child.poll()
-        self.table.remove([entry.name for entry in self.table])
+    def stop(self, but: Iterable[str] = ()) -> list[str]:
+        """End everything in the table except ``but``; returns the names that had to be killed."""
+        kept = frozenset(but)
+        ending = [entry for entry in self.table if entry.name not in kept]
+        killed = stop(ending)
+        for entry in ending:
+            child = self._children.pop(entry.name, None)
+            if child is not None:
+                child.poll()
+        self.table.remove([entry.name for entry in ending])
         return killed
 
     def log_path(self, name: str) -> Path:

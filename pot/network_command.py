@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anvil.layout import NetworkFile
     from anvil.processes import Entry
 
-app = typer.Typer(help="A local network that stays.", no_args_is_help=True)
+app = typer.Typer(help="A local network that stays.", no_args_is_help=True, add_completion=False)
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the network.", metavar="DIR")]
 FOLLOW_POLL_S = 0.3

@@ -59,8 +59,10 @@ def _receipt(client: Client, tx_hash: bytes) -> dict[str, str]:
 def _payouts(history: TaskHistory) -> dict[Address, int]:
     """What each account took, ascending by account."""
     taken: dict[Address, int] = {}
-    for event in (*history.claims, *history.fee_claims):
-        taken[event.account] = taken.get(event.account, 0) + event.amount
+    amounts = [(event.account, event.amount) for event in history.claims]
+    amounts += [(event.account, event.amount) for event in history.fee_claims]
+    for account, amount in amounts:
+        taken[account] = taken.get(account, 0) + amount
     return {account: taken[account] for account in sorted(taken, key=str.lower)}
 
 
