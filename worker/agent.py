@@ -13,7 +13,6 @@ from eth_account.signers.local import LocalAccount
 
 from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
-from protocol.errors import ServiceUnreachable
 from protocol.ids import parse_address
 from worker.adversary import Accomplices, adversary
 from worker.api_client import CoordinatorClient
@@ -28,8 +27,10 @@ from worker.trainer import HonestTrainer, Trainer, resolve_device, warm_up
 from worker.training.data import DatasetCache
 
 DATASETS_HELD: Final = 2
-MAX_CRASHES: Final = 10
 CRASH_WINDOW_S: Final = 60.0
+MAX_CRASHES_COUNTED: Final = 16
+FIRST_PAUSE_S: Final = 0.01
+MAX_PAUSE_S: Final = 5.0
 log = structlog.get_logger("worker")
 
 
@@ -95,10 +96,10 @@ def build_miner(config: MinerConfig, account: LocalAccount, device: str) -> Shar
 
 
 def consume(app: Celery, hostname: str) -> int:
-    """Run Celery workers until one ends in order.
+    """Run Celery workers until one ends in order; returns 0.
 
-    A message that no worker can read ends its worker, but is off the queue by then, so the next one goes on;
-    MAX_CRASHES within CRASH_WINDOW_S are more than poison explains and raise ServiceUnreachable.
+    A message that cannot even be read ends its worker, but is off the queue by then, so the next worker goes
+    on, at first at once, later after a pause that doubles up to MAX_PAUSE_S.
     """
     # Celery warns root users because of pickle, which this application does not accept.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -116,12 +117,10 @@ def consume(app: Celery, hostname: str) -> int:
         if worker.exitcode in (None, 0):
             return 0
         now = time.monotonic()
-        crashes = [*(at for at in crashes if now - at < CRASH_WINDOW_S), now]
-        if len(crashes) >= MAX_CRASHES:
-            raise ServiceUnreachable(
-                "the broker", app.conf.broker_url, f"{len(crashes)} worker crashes in a minute"
-            )
-        log.error("worker crashed; starting another", crashes=len(crashes))
+        crashes = [*(at for at in crashes if now - at < CRASH_WINDOW_S), now][-MAX_CRASHES_COUNTED:]
+        pause_s = min(FIRST_PAUSE_S * 2 ** (len(crashes) - 1), MAX_PAUSE_S)
+        log.error("worker crashed; starting another", crashes=len(crashes), pause_s=pause_s)
+        time.sleep(pause_s)
 
 
 def log_to_stderr() -> None:

@@ -85,14 +85,14 @@ class TaskBook:
 
 
 def _require_workable(task: OnchainTask, spec_hash: Sha256, now_s: float) -> None:
+    if task.status is not TaskStatus.OPEN:
+        raise JobRefused(
+            "not-open", f"Task {task.task_id} is {task.status.name}: nobody would pay for work on it."
+        )
     if task.spec_hash != spec_hash:
         raise JobRefused(
             "foreign-spec",
             f"The job names spec {spec_hash.hex()}, task {task.task_id} has {task.spec_hash.hex()}.",
-        )
-    if task.status is not TaskStatus.OPEN:
-        raise JobRefused(
-            "not-open", f"Task {task.task_id} is {task.status.name}: nobody would pay for work on it."
         )
     if now_s < task.starts_at:
         raise JobRefused(

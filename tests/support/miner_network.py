@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.client import ChainClient
 from protocol.chain.contracts import Contracts
 from protocol.chain.market import TaskParams
-from protocol.ids import RoundNo, Sha256, ShardNo, TaskId, parse_address
+from protocol.ids import RoundNo, Sha256, ShardNo, TaskId, parse_address, sha256
 from protocol.job import TRAIN_SHARD, ShardJob, queue_of
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
 from protocol.spec import TaskSpec
@@ -35,26 +36,31 @@ VALIDATORS: Final = 4
 WAIT_S: Final = 30.0
 
 
-def wine_spec(**limits: int) -> TaskSpec:
-    """A small real task: wine, an MLP, two shards a round."""
-    data = bundled_dataset("wine")
+@cache
+def digits() -> bytes:
+    """The canonical dataset blob."""
+    return bundled_dataset("digits")
+
+
+def digits_spec(**limits: int) -> TaskSpec:
+    """A small real task: digits, an MLP, two shards a round."""
     return TaskSpec.from_value(
         {
             "version": 1,
             "kind": "pooled",
-            "title": "wine",
-            "model": {"arch": "mlp", "params": {"inputs": 13, "hidden": 16, "layers": 1, "classes": 3}},
+            "title": "digits",
+            "model": {"arch": "mlp", "params": {"inputs": 64, "hidden": 64, "layers": 1, "classes": 10}},
             "dataset": {
-                "name": "wine",
+                "name": "digits",
                 "kind": "classification",
-                "sha256": open_blob_store("memory://wine").put(data).hex(),
+                "sha256": sha256(digits()).hex(),
             },
             "recipe": {
                 "optimizer": {"kind": "sgd", "lr": "0.1"},
                 "rounds": 5,
                 "shards": 2,
-                "global_batch": 32,
-                "micro_batch": 16,
+                "global_batch": 128,
+                "micro_batch": 32,
             },
             "verification": {"sample_ppm": 500_000},
             "money": {
@@ -114,8 +120,12 @@ class Market:
 
     def post(self, spec: TaskSpec, genesis: Sha256, delay_s: int = 0) -> TaskId:
         """Fund a task that starts ``delay_s`` seconds from the newest block."""
+        start = self.contracts.client.block().timestamp + delay_s
+        return self.post_params(TaskParams.of(spec, genesis, start))
+
+    def post_params(self, params: TaskParams) -> TaskId:
+        """Fund a task with these parameters, which need not agree with any spec."""
         client = self.contracts.client
-        params = TaskParams.of(spec, genesis, client.block().timestamp + delay_s)
         line = Pipeline(client, self.poster, self.contracts.deployment.chain_id)
         settle(client, [line.send(self.contracts.market.create_task(params))])
         return TaskId(self.contracts.market.task_count())
@@ -310,21 +320,27 @@ class MinerNetwork:
             miner.stop()
 
 
-def open_network(market: Market, coordinator: HttpCoordinator, broker_url: str, folder: Path) -> MinerNetwork:
-    """Store spec, data and genesis, and fund the task."""
+@contextmanager
+def open_network(rpc_url: str, broker_url: str, folder: Path) -> Iterator[MinerNetwork]:
+    """Deploy, listen, store spec, data and genesis, and fund the task."""
+    coordinator, market = HttpCoordinator(), Market.deployed(rpc_url)
+    coordinator.start()
     blob_url = f"file://{folder}/blobs"
-    blobs, spec = open_blob_store(blob_url), wine_spec()
-    blobs.put(bundled_dataset("wine"))
+    blobs, spec = open_blob_store(blob_url), digits_spec()
+    blobs.put(digits())
     blobs.put(spec.blob)
     genesis = blobs.put(initial_checkpoint(spec))
-    return MinerNetwork(
-        market=market,
-        coordinator=coordinator,
-        blobs=blobs,
-        blob_url=blob_url,
-        broker_url=broker_url,
-        spec=spec,
-        genesis=genesis,
-        task_id=market.post(spec, genesis),
-        folder=folder,
-    )
+    try:
+        yield MinerNetwork(
+            market=market,
+            coordinator=coordinator,
+            blobs=blobs,
+            blob_url=blob_url,
+            broker_url=broker_url,
+            spec=spec,
+            genesis=genesis,
+            task_id=market.post(spec, genesis),
+            folder=folder,
+        )
+    finally:
+        coordinator.stop()
