@@ -86,8 +86,8 @@ class LocalNetwork:
         """
         self._require_stopped()
         try:
-            network = self._resumed() or self._built(plan)
-            self._start_services(network)
+            network = self._resumed() or self.build(plan)
+            self.start(network)
         except BaseException:
             self.supervisor.stop()
             raise
@@ -100,7 +100,8 @@ class LocalNetwork:
                 "Stop it with `pot network down`."
             )
 
-    def _built(self, plan: NetworkPlan) -> NetworkFile:
+    def build(self, plan: NetworkPlan) -> NetworkFile:
+        """Chain, broker, keys, contracts and stakes; none of the processes that work with them."""
         self._say("starting chain and broker")
         chain_port, api_port, *validator_ports = free_ports(2 + plan.validators)
         chain_id, sockets = fresh_chain_id(), socket_folder(self.layout)
@@ -167,7 +168,8 @@ class LocalNetwork:
         self.supervisor.wait_until("chain", lambda: _is_chain(client, chain_id), CHAIN_READY_S)
         self.supervisor.wait_until("broker", lambda: redis_answers(sockets / SOCKET_NAME), BROKER_READY_S)
 
-    def _start_services(self, network: NetworkFile) -> None:
+    def start(self, network: NetworkFile) -> None:
+        """Coordinator, validators and miners, at once; returns when those that listen do."""
         programs = Services(self.layout, network).all()
         self._say(f"starting {len(programs)} processes")
         for program in programs:
