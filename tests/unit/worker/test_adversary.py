@@ -1,0 +1,99 @@
+"""Every wrong-doer, judged by the replayer under the spec's policy."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from protocol.errors import ConfigurationError
+from protocol.ids import Address
+from tests.unit.worker.parts import Bench, bench
+from worker.adversary import KINDS, Accomplices, Withheld, adversary
+from worker.trainer import HonestTrainer, ShardAnswer, ShardWork
+from worker.training.replay import ReplayVerdict, replay_shard
+
+CAUGHT = [
+    "lazy",
+    "random",
+    "scaled",
+    "sign-flip",
+    "wrong-shard",
+    "partial-batch",
+    "label-flip",
+    "low-precision",
+]
+MINER = Address("0x" + "33" * 20)
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Bench:
+    return bench(tmp_path)
+
+
+def tools(at: Bench, slept: list[float] | None = None) -> Accomplices:
+    # A chain without any certificate: block 0, no logs.
+    client = SimpleNamespace(block=lambda _: SimpleNamespace(number=0), logs=lambda *_: [])
+    contract = SimpleNamespace(address=MINER, event=lambda name: (name.encode(), dict))
+    deployment = SimpleNamespace(block=0, addresses=[])
+    contracts = SimpleNamespace(
+        client=client, deployment=deployment, market=contract, vault=contract, committee=contract
+    )
+    return Accomplices(
+        honest=HonestTrainer(1, "cpu"),
+        contracts=cast(Any, contracts),
+        blobs=at.blobs,
+        sleep_s=(slept if slept is not None else []).append,
+        miner=MINER,
+    )
+
+
+def judged(work: ShardWork, answer: ShardAnswer) -> ReplayVerdict:
+    return replay_shard(work.spec, work.checkpoint, work.dataset, work.round, work.shard, answer.gradient)
+
+
+@pytest.mark.parametrize("kind", CAUGHT)
+def test_adversary__once_sampled__is_caught(at: Bench, kind: str) -> None:
+    work = at.work(round_no=2, shard=1)
+    answer = adversary(kind, tools(at)).train(work)
+    verdict = judged(work, answer)
+    assert not verdict.ok
+    # It looks like work: the blob is readable and claims all samples.
+    assert verdict.comparison is not None
+    assert answer.samples == at.spec.recipe.samples_per_shard
+
+
+def test_stale__from_the_second_model_on__is_caught(at: Bench) -> None:
+    cheat, first = adversary("stale", tools(at)), at.work()
+    assert judged(first, cheat.train(first)).identical
+    moved = replace(first.checkpoint, round=1, parameters=first.checkpoint.parameters + np.float32(0.01))
+    later = replace(at.work(round_no=2), checkpoint=moved)
+    assert not judged(later, cheat.train(later)).ok
+
+
+def test_late__waits_beyond_the_deadline__with_honest_work(at: Bench) -> None:
+    slept: list[float] = []
+    work = at.work()
+    assert judged(work, adversary("late", tools(at, slept)).train(work)).identical
+    assert slept == [1.5 * at.spec.limits.round_deadline_s]
+
+
+def test_selective_abort__answers_some_shards__and_withholds_others(at: Bench) -> None:
+    cheat = adversary("selective-abort", tools(at))
+    odd, even = at.work(round_no=1, shard=0), at.work(round_no=1, shard=1)
+    with pytest.raises(Withheld):
+        cheat.train(odd)
+    assert judged(even, cheat.train(even)).identical
+
+
+def test_copied__with_nothing_to_copy__is_honest(at: Bench) -> None:
+    work = at.work()
+    assert judged(work, adversary("copied", tools(at)).train(work)).identical
+
+
+def test_adversary__unknown_kind__lists_the_known_ones(at: Bench) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(", ".join(KINDS))):
+        adversary("honest", tools(at))
