@@ -40,13 +40,14 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """``faults`` are the contributions that failed re-execution, ``executed`` how many shards were
-    replayed."""
+    """``faults`` are the contributions that failed re-execution, ``executed`` how many shards were replayed,
+    ``contained`` what a valid proposal would be guilty of if its contributions turned out to be faults."""
 
     finding: Finding
     reason: str = ""
     faults: tuple[SignedContribution, ...] = ()
     executed: int = 0
+    contained: frozenset[Fault] = frozenset()
 
 
 def sampled(seed: bytes, round_number: int, shard: int, sample_ppm: int) -> bool:
@@ -144,7 +145,8 @@ class Checker:
                 return Judgement(
                     finding=Finding.INVALID, reason="a gradient is unusable", faults=(unreadable,)
                 )
-        return Judgement(finding=Finding.VALID, executed=executed)
+        contained = frozenset(Fault.of(signed) for signed in _contributions(record))
+        return Judgement(finding=Finding.VALID, executed=executed, contained=contained)
 
     def _faults(
         self, spec: TaskSpec, parent: bytes, looked: list[SignedContribution]

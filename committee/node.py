@@ -1,0 +1,316 @@
+"""A validator process: the one place where replicas, chain, checks and transactions are put together.
+
+The event loop owns all state. Three threads do what blocks, one thing at a time each: reading the chain,
+checking proposals (torch), sending transactions.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+
+from committee.chain_watch import ChainWatch
+from committee.config import ValidatorConfig
+from committee.errors import ValueUnusable
+from committee.host import Host
+from committee.session import TaskSession
+from committee.state import Crypto, Decided, EndorsementDigest, Rejected, ReplicaConfig, Verify
+from committee.submitter import Submitter
+from committee.transport import Transport, TransportConfig
+from committee.verify import Checker, Judgement
+from protocol.blobs import open_blob_store
+from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.chain.contracts import Contracts
+from protocol.chain.history import TaskHistory
+from protocol.chain.sender import Sender
+from protocol.contribution import SignedContribution
+from protocol.errors import PeerMisbehaved, PotError, ServiceUnreachable
+from protocol.evidence import Fault, FaultReport
+from protocol.ids import Address, TaskId, parse_address
+from protocol.members import Members
+from protocol.parsing import peer_value
+from protocol.pbft_messages import Evidence, Instance
+from protocol.signing import KeySigner, is_signed_by
+from protocol.typed_data import Domain
+from worker.training.data import DatasetCache
+
+log = logging.getLogger(__name__)
+
+FAULT_KIND = "fault"
+ENDPOINTS_EVERY_S = 5.0
+MAX_CHECKS_QUEUED = 256
+
+
+def endorsement_digest(domain: Domain, task: TaskId) -> EndorsementDigest:
+    """What this validator signs for the contract: the EIP-712 digest of a certificate of ``task``."""
+
+    def digest(seq: int, value: bytes) -> bytes:
+        try:
+            certificate = RoundCertificate.decode(value)
+        except PeerMisbehaved as error:
+            raise ValueUnusable(str(error)) from error
+        if certificate.task_id != task:
+            raise ValueUnusable(f"it is a certificate of task {certificate.task_id}, not of task {task}")
+        return certificate.digest(domain)
+
+    return digest
+
+
+class ValidatorNode:
+    """Everything of one validator; ``run`` until ``stop`` is called."""
+
+    def __init__(self, config: ValidatorConfig, account: LocalAccount) -> None:
+        self._config = config
+        self._account = account
+        self._me = parse_address(account.address)
+        self._signer = KeySigner(bytes(account.key))
+        self._domain = config.deployment.domain
+        self._blobs = open_blob_store(config.blob_url)
+        self._reader, self._checker_thread, self._sender_thread = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("chain", "check", "send")
+        )
+        self._sessions: dict[TaskId, TaskSession] = {}
+        self._endpoints: dict[Address, str] = {}
+        self._checks_queued = 0
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End ``run`` cleanly; safe to call from a signal handler of the loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Validate until stopped. Raises ServiceUnreachable or ConfigurationError when it cannot start, and
+        the error after which nothing more may be signed."""
+        config = self._config
+        loop = asyncio.get_running_loop()
+        self._contracts = await loop.run_in_executor(self._reader, self._connect)
+        self._checker = self._make_checker(self._connect())
+        self._submitter = self._make_submitter(self._connect())
+        self._watch = ChainWatch(self._contracts, self._blobs, self._me)
+        self._host = Host(self, config.state_dir, config.tick_s)
+        self._transport = Transport(
+            TransportConfig(domain=self._domain.separator, listen_host=config.host, listen_port=config.port),
+            self._signer,
+            self._host,
+            random.SystemRandom().random,
+        )
+        await self._transport.start()
+        self._host.start(self._transport)
+        log.info("validator %s listens on port %s", self._me, self._transport.port)
+        jobs: list[asyncio.Future[Any]] = [
+            asyncio.create_task(self._follow_chain()),
+            asyncio.create_task(self._tick()),
+            asyncio.create_task(self._stopping.wait()),
+            self._host.failed,
+        ]
+        try:
+            await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._shut_down(jobs)
+        for job in jobs:
+            if job.done() and not job.cancelled():
+                job.result()
+
+    async def _shut_down(self, jobs: list[asyncio.Future[Any]]) -> None:
+        await self._host.stop()
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await self._transport.stop()
+        for pool in (self._reader, self._checker_thread, self._sender_thread):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _connect(self) -> Contracts:
+        return Contracts.connect(self._config.rpc_url, self._config.deployment)
+
+    def _make_checker(self, contracts: Contracts) -> Checker:
+        return Checker(
+            domain=self._domain,
+            blobs=self._blobs,
+            stake_of=contracts.vault.stake_of,
+            signer=self._signer,
+            datasets=DatasetCache(),
+            threads=self._config.threads,
+            device=self._config.device,
+        )
+
+    def _make_submitter(self, contracts: Contracts) -> Submitter:
+        return Submitter(contracts, Sender(contracts.client, self._account))
+
+    # ---------------------------------------------------------------- loops
+
+    async def _follow_chain(self) -> None:
+        loop = asyncio.get_running_loop()
+        endpoints_at = 0.0
+        while True:
+            try:
+                for history in await loop.run_in_executor(self._reader, self._watch.poll):
+                    self._on_history(history)
+                if self._sessions and loop.time() >= endpoints_at:
+                    endpoints_at = loop.time() + ENDPOINTS_EVERY_S
+                    await self._refresh_endpoints()
+            except ServiceUnreachable as error:
+                log.warning("%s", error)
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(self._config.poll_s)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.tick_s)
+            for session in list(self._sessions.values()):
+                session.tick()
+
+    def _on_history(self, history: TaskHistory) -> None:
+        task = history.created.task_id
+        session = self._sessions.get(task)
+        if session is not None:
+            session.moved(history)
+            if session.settled:
+                del self._sessions[task]
+                self._host.remove(task)
+        elif history.ended is None:
+            self._open(task, history)
+
+    def _open(self, task: TaskId, history: TaskHistory) -> None:
+        members = Members.of(history.ledger.members)
+        index = members.index(self._me)
+        assert index is not None
+        session = TaskSession(
+            history=history, agreement=self._host, checker=self._checker, desk=self, me=self._me
+        )
+        self._sessions[task] = session
+        instance = Instance(domain=self._domain.separator, task=task, members=members)
+        self._host.add(
+            ReplicaConfig(
+                instance=instance,
+                me=index,
+                view_timeout_ticks=self._config.view_timeout_ticks,
+                max_check_ticks=self._config.max_check_ticks,
+            ),
+            Crypto(
+                signer=self._signer,
+                verifier=is_signed_by,
+                endorsement_digest=endorsement_digest(self._domain, task),
+            ),
+        )
+        session.start()
+        self._meet(set(members.addresses))
+        log.info("task %s: member %s of %s", task, index, members.n)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside everything else; the reference keeps it from being collected."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+
+    def _meet(self, members: set[Address]) -> None:
+        """Members not known yet: their endpoints are read before long."""
+        fresh = members - set(self._endpoints)
+        if fresh:
+            self._spawn(self._refresh_endpoints())
+
+    async def _refresh_endpoints(self) -> None:
+        wanted = {m for session in self._sessions.values() for m in session.history.ledger.members}
+
+        def read() -> dict[Address, str]:
+            return {member: self._contracts.committee.endpoint_of(member) for member in sorted(wanted)}
+
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        except PotError as error:
+            log.warning("endpoints not read: %s", error)
+            return
+        if found != self._endpoints:
+            self._endpoints = found
+            self._transport.set_members(found)
+
+    # ---------------------------------------------------------------- committee.host.Application
+
+    def verify(self, task: int, question: Verify) -> None:
+        self._sessions[TaskId(task)].verify(question)
+
+    def decided(self, task: int, decided: Decided) -> None:
+        self._sessions[TaskId(task)].decided(decided)
+
+    def rejected(self, task: int, rejected: Rejected) -> None:
+        log.warning("task %s: proposal %s rejected by members %s", task, rejected.seq, rejected.members)
+
+    def evidence(self, task: int, evidence: Evidence) -> None:
+        log.error(
+            "task %s: member %s signed two different things for number %s",
+            task,
+            evidence.first.sender,
+            evidence.first.seq,
+        )
+
+    def behind(self, task: int, seq: int) -> None:
+        """The chain is followed all the time; what is missing arrives by itself."""
+
+    def message(self, peer: Address, kind: str, body: bytes) -> None:
+        if kind != FAULT_KIND:
+            raise PeerMisbehaved(f"message of {peer}", f"its kind {kind!r} is unknown")
+        with peer_value("fault report"):
+            report = FaultReport.from_json(json.loads(body))
+        session = self._sessions.get(report.task_id)
+        if session is not None:
+            session.hear(report)
+
+    # ---------------------------------------------------------------- committee.session.Desk
+
+    def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
+        """Run ``job`` on the checking thread, its result back on the loop; False when too many wait."""
+        if self._checks_queued >= MAX_CHECKS_QUEUED:
+            log.warning("%s checks are waiting; one more has to come again", MAX_CHECKS_QUEUED)
+            return False
+        self._checks_queued += 1
+        self._spawn(self._run_check(job, done))
+        return True
+
+    async def _run_check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> None:
+        try:
+            judgement = await asyncio.get_running_loop().run_in_executor(self._checker_thread, job)
+        finally:
+            self._checks_queued -= 1
+        done(judgement)
+
+    def certify(self, signed: SignedCertificate) -> None:
+        self._send(lambda: self._submitter.certify(signed))
+
+    def slash(self, history: TaskHistory, fault: Fault) -> None:
+        self._send(lambda: self._submitter.slash(history, fault))
+
+    def _send(self, job: Callable[[], None]) -> None:
+        def attempt() -> None:
+            try:
+                job()
+            except PotError as error:
+                log.warning("not sent, tried again later: %s", error)
+
+        self._sender_thread.submit(attempt)
+
+    def sign_report(self, contribution: SignedContribution) -> FaultReport:
+        return FaultReport.signed(contribution, self._domain, self._account)
+
+    def spread(self, report: FaultReport) -> None:
+        """To every member and every client (a coordinator redoes the round without the miner)."""
+        self._transport.send_app(FAULT_KIND, json.dumps(report.to_json()).encode())
+
+
+async def _main(config: ValidatorConfig, account: LocalAccount) -> None:
+    node = ValidatorNode(config, account)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stop)
+    await node.run()
+
+
+def run(config: ValidatorConfig, account: LocalAccount) -> None:
+    """Run a validator until SIGTERM or SIGINT. Raises what ``ValidatorNode.run`` raises."""
+    asyncio.run(_main(config, account))
