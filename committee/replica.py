@@ -79,6 +79,7 @@ from protocol.pbft_messages import (
 InView = PrePrepare | Prepare | Commit | Reject | Checking
 _V = TypeVar("_V", Prepare, Commit, Reject)
 RESENT_SLOTS = 4  # sequence numbers whose messages are repeated together
+QUIET_RESENDS = 8  # after so many repetitions without a known gap one member is asked whether there is one
 
 
 class Replica:
@@ -110,6 +111,7 @@ class Replica:
         self._resend_at = config.retransmit_ticks
         self._quorum_since: int | None = None  # when a quorum of view votes was complete at this new primary
         self._ahead = False  # somebody has moved on without us
+        self._quiet = 0  # repetitions since something was known to be missing
         self._fetched = 0  # the sequence number asked for last
         self._out = Effects()
         replay(self, records)
@@ -118,6 +120,7 @@ class Replica:
 
     def start(self) -> Output:
         """Once, after construction: what a replica with this log has to do first."""
+        self._ahead = True  # the others may have gone on: ask
         self._apply_inherited()
         self._deliver()
         for slot in list(self.log.open_slots()):
@@ -615,6 +618,8 @@ class Replica:
             return
         if self.log.low < message.seq <= self.log.accept_limit or message.seq > self.log.proven:
             self._decide(message, check_decision(self.instance, self.crypto, message))
+            if self._missing() is not None:
+                self._resend_at = self.now + 1
 
     def _on_committed(self, message: Committed) -> None:
         """Accepted when nothing is fixed there yet, it is inside the window, and it proves itself."""
@@ -792,11 +797,16 @@ class Replica:
             self._out.send.append(Send(self.new_view, message.sender))
 
     def _send_decision(self, member: int, seq: int) -> None:
-        decision, slot = self.log.decision(seq), self.log.slots.get(seq)
-        if decision is not None:
-            self._out.send.append(Send(decision, member))
-        elif slot is not None and slot.committed is not None:
-            self._out.send.append(Send(slot.committed, member))
+        """What is known from ``seq`` on, a few at a time, and the highest decision: how much there is to ask."""
+        log, shown = self.log, set()
+        for wanted in (*range(seq, seq + RESENT_SLOTS), max(seq, log.proven)):
+            decision, slot = log.decision(wanted), log.slots.get(wanted)
+            if decision is not None and decision.seq not in shown:
+                shown.add(decision.seq)
+                self._out.send.append(Send(decision, member))
+            elif decision is None and slot is not None and slot.committed is not None and wanted not in shown:
+                shown.add(wanted)
+                self._out.send.append(Send(slot.committed, member))
 
     def _missing(self) -> int | None:
         """The sequence number whose decision this replica should ask for."""
@@ -823,8 +833,11 @@ class Replica:
         self._interval = min(2 * self._interval, self.config.view_timeout_ticks)
         self._resend_at = self.now + self._interval
         seq = self._missing()
+        self._quiet = self._quiet + 1 if seq is None else 0
         if seq is not None:
-            self._fetch(seq)
+            self._fetch(seq, None)
+        elif self._quiet % QUIET_RESENDS == 0:
+            self._fetch(self.log.delivered + 1, self._somebody())
         if self.mode is Mode.CHANGING:
             if self.own_view_change is not None:
                 self._out.send.append(Send(self.own_view_change))
@@ -835,8 +848,13 @@ class Replica:
             if slot.decision is None:
                 self._resend_slot(slot)
 
-    def _fetch(self, seq: int) -> None:
-        if seq == self._fetched:
+    def _somebody(self) -> int:
+        """Another member, each in turn."""
+        turn = self._quiet // QUIET_RESENDS % (self.members.n - 1)
+        return (self.me + 1 + turn) % self.members.n
+
+    def _fetch(self, seq: int, to: int | None) -> None:
+        if to is None and seq == self._fetched:
             self._out.behind = seq
         self._fetched, self._ahead = seq, False
         message = Fetch.signed(
@@ -847,7 +865,7 @@ class Replica:
             seq=seq,
             digest=ZERO_DIGEST,
         )
-        self._out.send.append(Send(message))
+        self._out.send.append(Send(message, to))
 
     def _resend_slot(self, slot: Slot) -> None:
         send = self._out.send
