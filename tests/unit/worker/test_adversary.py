@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from protocol.errors import ConfigurationError
-from protocol.ids import Address
-from tests.unit.worker.parts import Bench, bench
-from worker.adversary import KINDS, Accomplices, Withheld, adversary
+from protocol.ids import Address, RoundNo, Sha256, sha256
+from protocol.segment import RoundRecord, SegmentRecord
+from tests.unit.worker.parts import TASK, Bench, bench
+from worker.adversary import KINDS, Accomplices, Copier, Withheld, adversary
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork
 from worker.training.replay import ReplayVerdict, replay_shard
 
@@ -97,3 +98,27 @@ def test_copied__with_nothing_to_copy__is_honest(at: Bench) -> None:
 def test_adversary__unknown_kind__lists_the_known_ones(at: Bench) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(", ".join(KINDS))):
         adversary("honest", tools(at))
+
+
+def test_copied__another_miners_certified_gradient__is_taken_and_caught(at: Bench) -> None:
+    stolen = at.miner.mine(at.job(), None)
+    record = SegmentRecord(
+        task_id=TASK,
+        spec_hash=at.spec.hash,
+        rounds=(
+            RoundRecord(round=RoundNo(1), parent_model=at.genesis, model=at.genesis, contributions=(stolen,)),
+        ),
+        faults=(),
+        fault_evidence=(),
+        payouts={},
+    )
+    segment = at.blobs.put(record.blob)
+
+    class WithHistory(Copier):
+        def _segments(self, spec_hash: Sha256) -> list[Sha256]:
+            return [segment]
+
+    work = at.work(round_no=2, shard=1)
+    answer = WithHistory(tools(at)).train(work)
+    assert sha256(answer.gradient) == stolen.contribution.gradient
+    assert not judged(work, answer).ok
