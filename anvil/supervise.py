@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from anvil.errors import ProgramFailed
 from anvil.processes import Entry, ProcessTable, entry_of, stop
 
@@ -121,6 +123,11 @@ class Supervisor:
         self.table.remove([entry.name for entry in ending])
         return killed
 
+    def peak_memory(self) -> dict[str, int]:
+        """The most resident memory, in bytes, that each running program has had so far."""
+        running = ((entry.name, entry.process) for entry in self.table)
+        return {name: peak_memory(process.pid) for name, process in running if process is not None}
+
     def log_path(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
@@ -138,6 +145,21 @@ class Supervisor:
 def inherited_environment() -> dict[str, str]:
     """This process's environment without the settings of its user: a network gets its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("POT_")}
+
+
+def peak_memory(pid: int) -> int:
+    """The most resident memory of a process so far, in bytes; where the kernel keeps no peak, what it has
+    now.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8")
+        return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def tail(path: Path, size: int) -> str:

@@ -85,6 +85,7 @@ class Demo:
                 self._train(local, network, poster, draft, posted)
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
+            self.report.peak_memory_bytes = local.supervisor.peak_memory()
             local.supervisor.stop(but=(KEPT_FOR_AUDIT,))
             with self._problems():
                 self._settle(network, poster, posted.task_id)

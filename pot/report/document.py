@@ -143,6 +143,7 @@ class Report(_Part, kw_only=True):
     chain: Chain = msgspec.field(default_factory=Chain)
     disturbances: list[Disturbance] = msgspec.field(default_factory=list)
     accounts: dict[str, str] = msgspec.field(default_factory=dict)
+    peak_memory_bytes: dict[str, int] = msgspec.field(default_factory=dict)
 
     def name_of(self, address: str) -> str:
         """``miner-2`` where the run knows the account, else a shortened address."""

@@ -14,7 +14,7 @@ import pytest
 
 from anvil.errors import ProgramFailed
 from anvil.processes import Entry, ProcessTable, stop
-from anvil.supervise import Program, Supervisor, tail
+from anvil.supervise import Program, Supervisor, peak_memory, tail
 
 SLEEPER = (sys.executable, "-I", "-S", "-c", "import time; print('up', flush=True); time.sleep(60)")
 IGNORE_TERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -140,3 +140,11 @@ def test_tail__long_and_missing_files__are_bounded(tmp_path: Path) -> None:
     path.write_text("x" * 10_000 + "end")
     assert tail(path, 10) == "x" * 7 + "end"
     assert tail(tmp_path / "none", 10) == ""
+
+
+def test_peak_memory__a_process_that_shrank__is_its_most(supervisor: Supervisor) -> None:
+    code = "x = bytearray(64 << 20); x[::4096] = b'1' * len(x[::4096]); del x; print('up', flush=True); "
+    supervisor.start(Program(name="a", command=(*SLEEPER[:4], code + "import time; time.sleep(60)")))
+    wait_for(supervisor, "a")
+    assert supervisor.peak_memory()["a"] >= 64 << 20
+    assert peak_memory(2**22 + 1) == 0
