@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ICommittee} from "../../src/interfaces/ICommittee.sol";
+import {Epoch} from "../../src/types/Ids.sol";
+import {MarketFixture} from "../utils/MarketFixture.sol";
+
+contract AdvanceEpochTest is MarketFixture {
+    function test_advanceEpoch_revertsIfEpochIsNotOver() public {
+        uint256 readyAt = vm.getBlockNumber() + EPOCH_LENGTH;
+        vm.roll(readyAt - 1);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.EpochNotOver.selector, readyAt - 1, readyAt));
+        committee.advanceEpoch();
+    }
+
+    function test_advanceEpoch_revertsIfThereAreTooFewValidators() public {
+        vm.prank(validator(0));
+        committee.leave();
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotEnoughValidators.selector, 3, 4));
+        committee.advanceEpoch();
+    }
+
+    function test_advanceEpoch__fullPool__membersAscendAndAreAllThere() public {
+        addValidators(60);
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        Epoch epoch = committee.advanceEpoch();
+        assertEq(Epoch.unwrap(epoch), 2, "epoch");
+        assertEq(Epoch.unwrap(committee.currentEpoch()), 2, "current");
+        assertEq(committee.startedAt(epoch), vm.getBlockTimestamp(), "time");
+        assertEq(committee.nextEpochAt(), vm.getBlockNumber() + EPOCH_LENGTH, "next");
+        address[] memory members = committee.membersOf(epoch);
+        assertEq(members.length, 64, "members");
+        for (uint256 i = 0; i < 64; ++i) {
+            assertEq(members[i], validator(i), "ascending by address");
+            assertEq(committee.memberIndex(epoch, members[i]), i, "index");
+        }
+        assertEq(committee.quorumOf(epoch), 43, "quorum");
+        assertEq(committee.membersOf(epochOne()).length, 4, "the past stays");
+    }
+
+    function test_advanceEpoch__stakeFell__validatorIsPutOut() public {
+        addValidators(1);
+        address poor = validator(2);
+        vm.prank(poor);
+        vault.unbond(1);
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        vm.expectEmit(address(committee));
+        emit ICommittee.ValidatorLeft(poor);
+        Epoch epoch = committee.advanceEpoch();
+        assertEq(committee.membersOf(epoch).length, 4, "members");
+        assertTrue(!committee.isValidator(poor), "out of the pool");
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, epoch, poor));
+        committee.memberIndex(epoch, poor);
+    }
+}

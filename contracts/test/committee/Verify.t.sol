@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ICommittee} from "../../src/interfaces/ICommittee.sol";
+import {Epoch} from "../../src/types/Ids.sol";
+import {MarketFixture} from "../utils/MarketFixture.sol";
+
+contract VerifyTest is MarketFixture {
+    bytes32 private constant DIGEST = keccak256("digest");
+
+    function test_verify_revertsIfEpochIsUnknown() public {
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.EpochUnknown.selector, 0));
+        committee.verify(Epoch.wrap(0), DIGEST, THREE, "");
+    }
+
+    function test_verify_revertsIfBitmapIsOutOfRange() public {
+        bytes memory signed = signaturesOf(DIGEST, THREE);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.SignerOutOfRange.selector, uint64(23), 4));
+        committee.verify(epochOne(), DIGEST, 23, signed);
+    }
+
+    function test_verify_revertsIfQuorumIsMissing() public {
+        bytes memory signed = signaturesOf(DIGEST, 9);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.QuorumMissing.selector, 2, 3));
+        committee.verify(epochOne(), DIGEST, 9, signed);
+    }
+
+    function test_verify_revertsIfLengthDoesNotFit() public {
+        bytes memory signed = bytes.concat(signaturesOf(DIGEST, THREE), hex"00");
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.SignaturesLength.selector, 193, 192));
+        committee.verify(epochOne(), DIGEST, THREE, signed);
+        signed = signaturesOf(DIGEST, 15);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.SignaturesLength.selector, 256, 192));
+        committee.verify(epochOne(), DIGEST, THREE, signed);
+    }
+
+    function test_verify_revertsIfSignaturesAreNotAscending() public {
+        bytes memory signed = bytes.concat(
+            compact(validatorKeys[1], DIGEST),
+            compact(validatorKeys[0], DIGEST),
+            compact(validatorKeys[2], DIGEST)
+        );
+        bytes memory data =
+            abi.encodeWithSelector(ICommittee.WrongSigner.selector, 0, validator(0), validator(1));
+        vm.expectRevert(data);
+        committee.verify(epochOne(), DIGEST, THREE, signed);
+    }
+
+    function test_verify_revertsIfSignatureIsNobodys() public {
+        bytes memory signed = bytes.concat(signaturesOf(DIGEST, 3), new bytes(64));
+        bytes memory data =
+            abi.encodeWithSelector(ICommittee.WrongSigner.selector, 2, validator(2), address(0));
+        vm.expectRevert(data);
+        committee.verify(epochOne(), DIGEST, THREE, signed);
+    }
+}
+
+/// @notice The same with the largest committee.
+contract VerifyLargeTest is MarketFixture {
+    bytes32 private constant DIGEST = keccak256("digest");
+    Epoch private epoch;
+
+    function setUp() public override {
+        super.setUp();
+        addValidators(60);
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        epoch = committee.advanceEpoch();
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_verify__anyQuorum__isAcceptedAndOneSignatureLessIsNot(uint256 seed) public {
+        uint64 signers = subset(seed, 43);
+        committee.verify(epoch, DIGEST, signers, signaturesOf(DIGEST, signers));
+        signers &= signers - 1;
+        bytes memory signed = signaturesOf(DIGEST, signers);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.QuorumMissing.selector, 42, 43));
+        committee.verify(epoch, DIGEST, signers, signed);
+    }
+
+    function test_verify__all64__isAccepted() public view {
+        committee.verify(epoch, DIGEST, type(uint64).max, signaturesOf(DIGEST, type(uint64).max));
+    }
+
+    /// @dev `count` of 64 bits, chosen by `seed`.
+    function subset(uint256 seed, uint256 count) private pure returns (uint64 bits) {
+        while (count > 0) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            uint64 bit = uint64(1) << uint64(seed % 64);
+            if (bits & bit != 0) continue;
+            bits |= bit;
+            --count;
+        }
+    }
+}
