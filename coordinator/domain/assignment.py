@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coordinator.domain.view import MinerView
 from protocol.ids import Address, RoundNo, ShardNo
 
-SILENT_AFTER_S = 5.0  # a miner without a heartbeat for so long is taken for dead
+SILENT_AFTER_S = 7.0  # a miner without a heartbeat for so long is taken for dead; one is due every 2 s
 BENCH_BASE_S = 5.0
 BENCH_MAX_S = 300.0
 

@@ -43,9 +43,9 @@ def resend_after_s(sends: int) -> float:
 
 def _roll_back(view: TaskView, now_s: float) -> RollBack | None:
     for item in view.rounds:
-        tainted = view.guilty.intersection(item.accepted.values())
+        tainted = view.unfit.intersection(item.accepted.values())
         if tainted:
-            return RollBack(to_round=item.number, without=view.guilty)
+            return RollBack(to_round=item.number, without=view.unfit)
     flight = view.in_flight
     if flight is None or flight.refusals <= view.tolerated or flight.sends < PATIENT_SENDS:
         return None
@@ -76,7 +76,7 @@ def _may_close(view: TaskView, item: RoundView, now_s: float) -> bool:
 
 
 def _assignments(view: TaskView, item: RoundView, now_s: float) -> list[Action]:
-    candidates = eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.guilty, now_s=now_s)
+    candidates = eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.unfit, now_s=now_s)
     known = {miner.address: miner for miner in view.miners}
     vacancies: list[Vacancy] = []
     for number in range(view.plan.shards):
@@ -95,7 +95,7 @@ def _assignments(view: TaskView, item: RoundView, now_s: float) -> list[Action]:
 def _is_lost(lease: Lease, holder: MinerView | None, view: TaskView, now_s: float) -> bool:
     # A coordinator that was away has heard nobody: silence counts from when it began to listen.
     heard_s = max(holder.last_seen_s if holder else 0.0, view.listening_since_s)
-    return lease.expired(now_s) or now_s - heard_s > SILENT_AFTER_S or lease.miner in view.guilty
+    return lease.expired(now_s) or now_s - heard_s > SILENT_AFTER_S or lease.miner in view.unfit
 
 
 def _is_parked(lease: Lease, now_s: float) -> bool:
@@ -144,4 +144,4 @@ def _nothing_else_to_do(view: TaskView, last_ready: RoundView, now_s: float) -> 
         return True
     if now_s + view.plan.round_deadline_s >= view.plan.deadline_s:
         return True
-    return not eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.guilty, now_s=now_s)
+    return not eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.unfit, now_s=now_s)

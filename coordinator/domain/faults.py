@@ -14,6 +14,8 @@ def proven(
 
     ``reports`` pairs each report with its recovered reporter; strangers and repetitions do not count.
     """
+    if not members:
+        return {}
     needed = max_faulty(len(members)) + 1
     found: dict[Fault, dict[Address, FaultReport]] = {}
     for reporter, report in reports:

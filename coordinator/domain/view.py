@@ -92,7 +92,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
-    """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``guilty``
+    """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``unfit``
     holds the miners with a certified or proven fault, ``tolerated`` is f of the task's committee,
     ``listening_since_s`` when this coordinator began to hear heartbeats.
     """
@@ -105,6 +105,6 @@ class TaskView:
     rounds: tuple[RoundView, ...]
     in_flight: SegmentView | None
     miners: tuple[MinerView, ...]
-    guilty: frozenset[Address] = field(default=frozenset())
+    unfit: frozenset[Address] = field(default=frozenset())
     tolerated: int = 1
     listening_since_s: float = 0.0

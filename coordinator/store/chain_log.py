@@ -15,6 +15,14 @@ from coordinator.store.chain_tables import (
     Task,
     Validator,
 )
+from coordinator.store.work_tables import (
+    ContributionRow,
+    FaultReportRow,
+    LeaseRow,
+    Round,
+    Segment,
+    TaskAccount,
+)
 from protocol.ids import Address, EpochNo, TaskId
 
 KEPT_BLOCKS = (
@@ -32,6 +40,7 @@ class Touched:
 
 
 STAKE_EVENTS = ("Deposited", "Unbonded", "Withdrawn", "StakeSlashed")
+WORK_OF_A_TASK = (Round, LeaseRow, ContributionRow, Segment, FaultReportRow, TaskAccount)
 VALIDATOR_EVENTS = ("ValidatorJoined", "EndpointChanged", "ValidatorLeft")
 
 
@@ -63,13 +72,27 @@ class ChainLog:
         self._session.execute(delete(Block).where(Block.number < number - KEPT_BLOCKS))
 
     def rewind(self, last_good: int) -> Touched:
-        """Delete whatever came from blocks above ``last_good``; says what must be derived anew."""
+        """Delete whatever came from blocks above ``last_good``; says what must be derived anew.
+
+        The work done for a task whose creation is undone goes with it: its number may come back for
+        another task.
+        """
         rows = list(self._session.scalars(select(ChainEvent).where(ChainEvent.block_number > last_good)))
+        gone = [row.task_id for row in rows if row.kind == "TaskCreated"]
+        for work in WORK_OF_A_TASK:
+            self._session.execute(delete(work).where(work.task_id.in_(gone)))
         for table in (ChainEvent, CertificateRow, Epoch, Task):
             self._session.execute(delete(table).where(table.block_number > last_good))
         self._session.execute(delete(Block).where(Block.number > last_good))
         self._session.expire_all()
         return touched_by(rows)
+
+    def stakers_above(self, number: int) -> set[Address]:
+        """The accounts that vault events in blocks above ``number`` touched."""
+        query = select(ChainEvent.account).where(
+            ChainEvent.block_number > number, ChainEvent.kind.in_(STAKE_EVENTS)
+        )
+        return {Address(account) for account in self._session.scalars(query) if account is not None}
 
     def add(self, row: Any) -> None:
         self._session.add(row)
@@ -87,6 +110,10 @@ class ChainLog:
     def last_certificate(self, task_id: TaskId) -> CertificateRow | None:
         query = select(CertificateRow).where(CertificateRow.task_id == task_id)
         return self._session.scalar(query.order_by(CertificateRow.last_round.desc()).limit(1))
+
+    def certificate_count(self, task_id: TaskId) -> int:
+        query = select(func.count()).select_from(CertificateRow).where(CertificateRow.task_id == task_id)
+        return self._session.scalar(query) or 0
 
     def certificates_after(self, task_id: TaskId, round_no: int, limit: int) -> list[CertificateRow]:
         """Certificates of rounds above ``round_no``, ascending."""

@@ -17,6 +17,13 @@ class Rounds:
     def get(self, task_id: TaskId | int, number: int) -> Round | None:
         return self._session.get(Round, (task_id, number))
 
+    def lock(self, task_id: TaskId | int, number: int) -> Round | None:
+        """The round, held until the transaction ends: closing it and filling its shards exclude each
+        other.
+        """
+        query = select(Round).where(Round.task_id == task_id, Round.number == number).with_for_update()
+        return self._session.scalar(query)
+
     def add(self, row: Round) -> Round:
         self._session.add(row)
         return row

@@ -6,8 +6,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from coordinator.domain.view import Lease
-from coordinator.store.work_tables import ContributionRow, LeaseRow
+from coordinator.store.work_tables import ContributionRow, LeaseRow, Round
 from protocol.contribution import Contribution, SignedContribution
+from protocol.evidence import Fault
 from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
 
 COUNTING = ("accepted", "certified")
@@ -59,6 +60,15 @@ class Shards:
         query = delete(LeaseRow).where(LeaseRow.task_id == task_id, LeaseRow.round >= first_round)
         self._session.execute(query if last_round is None else query.where(LeaseRow.round <= last_round))
 
+    def drop_orphans(self) -> None:
+        """Drop leases whose round is not there any more."""
+        has_round = select(Round.number).where(
+            Round.task_id == LeaseRow.task_id, Round.number == LeaseRow.round
+        )
+        self._session.execute(
+            delete(LeaseRow).where(~has_round.exists()).execution_options(synchronize_session=False)
+        )
+
     def counting(
         self, task_id: TaskId | int, first_round: int, last_round: int | None = None
     ) -> list[ContributionRow]:
@@ -99,6 +109,21 @@ class Shards:
                 verdict=verdict,
                 reason=reason,
             )
+        )
+
+    def mark_faulty(self, task_id: TaskId | int, fault: Fault) -> None:
+        """A certificate names the fault: that is the verdict, unless the contribution counts already."""
+        self._session.execute(
+            update(ContributionRow)
+            .where(
+                ContributionRow.task_id == task_id,
+                ContributionRow.round == fault.round,
+                ContributionRow.shard == fault.shard,
+                ContributionRow.miner == fault.miner,
+                ContributionRow.gradient == fault.gradient,
+                ContributionRow.verdict.not_in(COUNTING),
+            )
+            .values(verdict="faulty", reason="re-execution gave other codes")
         )
 
 

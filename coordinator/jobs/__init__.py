@@ -1,0 +1,1 @@
+"""Jobs out to the miners' queues, and the sweeping-up behind them."""

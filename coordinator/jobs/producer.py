@@ -1,0 +1,65 @@
+"""Jobs for miners, through Celery: JSON only, no results, one queue per miner."""
+
+import time
+from typing import Final
+
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import KombuError
+
+from protocol.errors import ServiceUnreachable
+from protocol.ids import Address
+from protocol.job import TRAIN_SHARD, ShardJob, queue_of
+
+CONNECT_TIMEOUT_S: Final = 1.0
+SEND_TIMEOUT_S: Final = 2.0
+PAUSE_S: Final = 1.0
+
+
+class JobProducer:
+    """Sends jobs; used by one thread. After a failure nothing is tried for PAUSE_S, so that a dead broker
+    does not slow down everything else.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._url = broker_url
+        self._down_until = 0.0
+        self._app = Celery("coordinator", broker=broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            accept_content=["json"],
+            result_backend=None,
+            task_ignore_result=True,
+            task_publish_retry=False,
+            broker_connection_timeout=CONNECT_TIMEOUT_S,
+            broker_transport_options={
+                "socket_connect_timeout": CONNECT_TIMEOUT_S,
+                "socket_timeout": SEND_TIMEOUT_S,
+                "retry_on_timeout": False,
+                "max_retries": 1,
+            },
+        )
+
+    def send(self, miner: Address, job: ShardJob) -> None:
+        """Put ``job`` into the miner's queue; it expires with its lease. Raises ServiceUnreachable."""
+        if time.monotonic() < self._down_until:
+            raise ServiceUnreachable("the broker", self._url, "it did not answer a moment ago")
+        try:
+            self._app.send_task(
+                TRAIN_SHARD,
+                args=[job.to_json()],
+                queue=Queue(queue_of(miner)),  # type: ignore[no-untyped-call]
+                expires=job.lease_s,
+                ignore_result=True,
+                retry=False,
+            )
+        except (KombuError, OSError) as error:
+            self._down_until = time.monotonic() + PAUSE_S
+            # A pool keeps connections to a broker that is gone.
+            self._app.pool.force_close_all()
+            raise ServiceUnreachable(
+                "the broker", self._url, f"{type(error).__name__}: {error}"[:200]
+            ) from error
+
+    def close(self) -> None:
+        self._app.close()

@@ -1,0 +1,74 @@
+"""The loop that takes every task forward: woken by news, otherwise at every poll."""
+
+import threading
+from typing import Final
+
+import structlog
+
+from coordinator.jobs.sweeper import Sweeper
+from coordinator.services.context import Context
+from coordinator.services.drive_task import drive_task
+from coordinator.services.prepare_task import clear_trouble, note_trouble
+from coordinator.services.send_jobs import send_jobs
+from protocol.errors import PotError, ServiceUnreachable
+from protocol.ids import TaskId
+
+TROUBLE_PAUSE_S: Final = 2.0
+log = structlog.get_logger("coordinator.rounds")
+
+
+class RoundsLoop:
+    """Runs in one thread. One per database: it alone changes rounds."""
+
+    def __init__(self, ctx: Context, poll_s: float) -> None:
+        self._ctx = ctx
+        self._poll_s = poll_s
+        self._sweeper = Sweeper(ctx)
+        self._paused: dict[TaskId, float] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until ``stopping``. The one policy: what is unreachable is tried again, a defect ends the
+        process.
+        """
+        bell, heard = self._ctx.store.bell, 0
+        while not stopping.is_set():
+            heard = bell.rings
+            try:
+                more = self.turn()
+            except ServiceUnreachable as error:
+                log.warning("rounds wait", why=str(error))
+                stopping.wait(1.0)
+                continue
+            if not more:
+                bell.wait(heard, self._poll_s)
+
+    def turn(self) -> bool:
+        """Every task once, then the outbox; True when there is more to do at once. Raises
+        ServiceUnreachable.
+        """
+        ctx, now_s = self._ctx, self._ctx.now_s()
+        with ctx.store.read() as tx:
+            tasks = {TaskId(t.task_id): t.note for t in (*tx.tasks.active(), *tx.tasks.behind())}
+        self._paused = {task: until for task, until in self._paused.items() if until > now_s}
+        done = [self._drive(task, note) for task, note in tasks.items() if task not in self._paused]
+        send_jobs(ctx)
+        self._sweeper.sweep(now_s)
+        return not all(done)
+
+    def _drive(self, task_id: TaskId, note: str) -> bool:
+        try:
+            done = drive_task(self._ctx, task_id)
+        except ServiceUnreachable as error:
+            self._pause(task_id, error)
+            return True
+        except PotError as error:
+            self._pause(task_id, error)
+            note_trouble(self._ctx, task_id, error)
+            return True
+        if note and done and not note.startswith("waiting"):
+            clear_trouble(self._ctx, task_id)
+        return done
+
+    def _pause(self, task_id: TaskId, error: PotError) -> None:
+        log.warning("task does not move", task=task_id, why=str(error))
+        self._paused[task_id] = self._ctx.now_s() + TROUBLE_PAUSE_S

@@ -1,0 +1,1 @@
+"""What the coordinator can do: one use case per file."""

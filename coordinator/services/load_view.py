@@ -1,0 +1,80 @@
+"""The snapshot of one task that decisions are made on."""
+
+from coordinator.domain.assignment import SILENT_AFTER_S
+from coordinator.domain.faults import proven
+from coordinator.domain.lifecycle import RoundStatus, TaskStatus
+from coordinator.domain.view import Plan, RoundView, SegmentView, TaskView
+from coordinator.services.context import Context
+from coordinator.store.chain_tables import Task
+from coordinator.store.shards import to_lease
+from coordinator.store.unit_of_work import Transaction
+from coordinator.store.work_tables import ContributionRow, Round
+from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
+from protocol.ledger import TaskLedger
+from protocol.members import max_faulty
+
+
+def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskView:
+    """Raises BlobMissing, ServiceUnreachable or VerificationFailed when the certified state cannot be
+    rebuilt.
+    """
+    ledger = ctx.ledgers.of(tx, task)
+    counting = tx.shards.counting(task.task_id, task.adopted_round + 1)
+    rounds = tx.rounds.above(task.task_id, task.adopted_round)
+    reports = tx.committee.reports(task.task_id)
+    guilty = ledger.excluded | {fault.miner for fault in proven(reports, ledger.members)}
+    needed = task.miner_stake
+    poor = {Address(r.miner) for r in counting if tx.chain.stake(r.miner) < needed}
+    return TaskView(
+        task_id=TaskId(task.task_id),
+        status=TaskStatus(task.status),
+        plan=_plan(task, ledger),
+        certified_round=RoundNo(task.adopted_round),
+        certified_model=ledger.model,
+        rounds=tuple(_round(tx, row, counting) for row in rounds),
+        in_flight=_segment(tx, task),
+        miners=tx.miners.seen_since(now_s - SILENT_AFTER_S, tx.shards.loads()),
+        unfit=frozenset(guilty | poor),
+        tolerated=max_faulty(len(ledger.members)) if ledger.members else 0,
+        listening_since_s=ctx.listening_since_s,
+    )
+
+
+def _plan(task: Task, ledger: TaskLedger) -> Plan:
+    limits = ledger.spec.limits
+    return Plan(
+        rounds=task.rounds,
+        shards=task.shards,
+        min_shards=limits.min_shards,
+        miner_stake=task.miner_stake,
+        round_deadline_s=limits.round_deadline_s,
+        max_uncertified_rounds=limits.max_uncertified_rounds,
+        rounds_per_certificate=limits.rounds_per_certificate,
+        deadline_s=task.deadline,
+    )
+
+
+def _round(tx: Transaction, row: Round, counting: list[ContributionRow]) -> RoundView:
+    leases = tx.shards.leases_of(row.task_id, row.number) if row.status == RoundStatus.OPEN else []
+    return RoundView(
+        number=RoundNo(row.number),
+        status=RoundStatus(row.status),
+        parent_model=Sha256(row.parent_model),
+        model=Sha256(row.model) if row.model is not None else None,
+        opened_s=row.opened_s,
+        accepted={ShardNo(c.shard): Address(c.miner) for c in counting if c.round == row.number},
+        leases={ShardNo(item.shard): to_lease(item) for item in leases},
+    )
+
+
+def _segment(tx: Transaction, task: Task) -> SegmentView | None:
+    row = tx.committee.in_flight(task.task_id)
+    if row is None:
+        return None
+    return SegmentView(
+        first_round=RoundNo(row.first_round),
+        last_round=RoundNo(row.last_round),
+        sent_s=row.sent_s,
+        sends=row.sends,
+        refusals=tx.committee.refusals(row.id),
+    )
