@@ -1,0 +1,208 @@
+"""Four real validator processes on a real chain certify the true, name the false, survive a kill."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from anvil.network import LocalNetwork, NetworkPlan
+from anvil.programs import Services
+from protocol.blobs import BlobStore, open_blob_store
+from protocol.chain.client import ChainClient
+from protocol.chain.contracts import Contracts
+from protocol.chain.history import TaskHistory, read_task
+from protocol.chain.market import TaskParams
+from protocol.chain.sender import Sender
+from protocol.contribution import Contribution
+from protocol.evidence import FaultReport
+from protocol.ids import RoundNo, ShardNo, TaskId, parse_address, sha256
+from protocol.keystore import open_keystore
+from protocol.ledger import TaskLedger
+from protocol.segment import RoundRecord, SegmentRecord
+from tests.support.committee_client import CommitteeClient
+from tests.support.miner_network import digits, digits_spec
+from worker.training.checkpoint import initial_checkpoint, load_checkpoint
+from worker.training.data import load_dataset
+from worker.training.rounds import apply_round
+from worker.training.step import encode_gradient, shard_gradient
+
+CERTIFIED_S = 30.0
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Four running validators, two miners' keys, and the poster's."""
+
+    network: LocalNetwork
+    contracts: Contracts
+    blobs: BlobStore
+    accounts: dict[str, LocalAccount]
+    client: CommitteeClient
+
+    def post(self) -> TaskId:
+        """Fund a task of five rounds and two shards."""
+        spec = digits_spec()
+        self.blobs.put(digits())
+        self.blobs.put(spec.blob)
+        genesis = self.blobs.put(initial_checkpoint(spec))
+        now = self.contracts.client.block().timestamp
+        params = TaskParams.of(spec, genesis, now)
+        poster = self.accounts["poster"]
+        permit = self.contracts.token.sign_permit(
+            poster, self.contracts.market.address, params.escrow, now + 3600
+        )
+        Sender(self.contracts.client, poster).send(
+            self.contracts.market.create_task_with_permit(params, permit)
+        )
+        return TaskId(self.contracts.market.task_count())
+
+    def ledger(self, task: TaskId) -> TaskLedger:
+        return self.history(task).ledger
+
+    def history(self, task: TaskId) -> TaskHistory:
+        return read_task(self.contracts, self.blobs, task)
+
+    def train(
+        self, ledger: TaskLedger, lazy: int | None = None, shards: tuple[int, ...] = (0, 1)
+    ) -> RoundRecord:
+        """One round on the miners' keys; shard ``lazy`` returns zeros."""
+        spec, number = ledger.spec, ledger.last_round + 1
+        dataset = load_dataset(self.blobs.get(spec.dataset_sha256), spec.dataset)
+        parent = self.blobs.get(ledger.model)
+        gradients, contributions = {}, []
+        for shard in shards:
+            result = shard_gradient(spec, load_checkpoint(spec, parent), dataset, number, shard)
+            gradient = result.gradient if shard != lazy else np.zeros_like(result.gradient)
+            gradients[shard] = encode_gradient(spec, gradient)
+            key = self.accounts[f"miner-{shard + 1}"]
+            contribution = Contribution(
+                task_id=ledger.task_id,
+                round=RoundNo(number),
+                shard=ShardNo(shard),
+                miner=parse_address(key.address),
+                spec_hash=ledger.spec_hash,
+                parent_model=ledger.model,
+                gradient=self.blobs.put(gradients[shard]),
+                samples=result.samples,
+                loss_micros=result.loss_micros,
+            )
+            contributions.append(contribution.sign(self.contracts.deployment.domain, key))
+        model = apply_round(spec, parent, gradients)
+        self.blobs.put(model)
+        return RoundRecord(
+            round=RoundNo(number),
+            parent_model=ledger.model,
+            model=sha256(model),
+            contributions=tuple(contributions),
+        )
+
+    def propose(self, ledger: TaskLedger, record: SegmentRecord) -> int:
+        """Ask for the certificate that ``record`` leads to; returns its sequence number."""
+        self.blobs.put(record.blob)
+        value = record.certificate(self.contracts.deployment.domain, ledger.epoch).encode()
+        seq = len(self.history(ledger.task_id).segments) + 1
+        self.client.ask(ledger.task_id, seq, value)
+        return seq
+
+    def certified(self, task: TaskId, last_round: int, timeout_s: float = CERTIFIED_S) -> None:
+        """Wait for the certificate of ``last_round``; fails the test when there is none in time."""
+        market = self.contracts.market
+        done = self.client.read_until(lambda: market.task(task).last_round >= last_round, timeout_s)
+        logs = "\n".join(self.network.supervisor.log_tail(f"validator-{i}") for i in range(1, 5))
+        assert done, f"round {last_round} was not certified; {self.client.statuses}\n{logs}"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    root = tmp_path_factory.mktemp("net")
+    network = LocalNetwork(root, attached=True, say=lambda line: None)
+    try:
+        file = network.build(NetworkPlan(miners=2))
+        services = Services(network.layout, file)
+        for name in sorted(file.endpoints):
+            network.layout.state(name).mkdir(mode=0o700, parents=True)
+            network.supervisor.start(services.validator(name))
+        for name in sorted(file.endpoints):
+            network.await_service(name, file)
+        contracts = Contracts.at(ChainClient(file.rpc_url), file.deployment)
+        yield Stage(
+            network=network,
+            contracts=contracts,
+            blobs=open_blob_store(file.blob_url),
+            accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
+            client=CommitteeClient(file.deployment.domain.separator, list(file.endpoints.values())),
+        )
+    finally:
+        network.supervisor.stop()
+
+
+def test_validators__honest_rounds__are_certified_one_after_another(stage: Stage) -> None:
+    task = stage.post()
+    time.sleep(1.0)  # a request for a task that a validator has not heard of yet is refused, not kept
+    for number in (1, 2):
+        ledger = stage.ledger(task)
+        stage.propose(ledger, ledger.extend((stage.train(ledger),)))
+        stage.certified(task, number)
+    ledger = stage.ledger(task)
+    assert len(ledger.last_signers) >= 3
+    assert sum(ledger.payouts.values()) == stage.contracts.market.task(task).paid_total
+
+
+def test_validators__lazy_shard__is_reported_excluded_and_slashed(stage: Stage) -> None:
+    task = stage.post()
+    time.sleep(1.0)
+    ledger = stage.ledger(task)
+    lazy = parse_address(stage.accounts["miner-2"].address)
+    before = stage.contracts.vault.stake_of(lazy)
+    domain = stage.contracts.deployment.domain
+    stage.propose(ledger, ledger.extend((stage.train(ledger, lazy=1),)))
+
+    def evidence() -> dict[str, FaultReport]:
+        own = [report for report in stage.client.reports if report.task_id == task]
+        return {report.reporter(domain): report for report in own}
+
+    assert stage.client.read_until(lambda: len(evidence()) >= 2, CERTIFIED_S), stage.client.statuses
+    assert stage.contracts.market.task(task).last_round == 0
+    corrected = ledger.extend((stage.train(ledger, shards=(0,)),), tuple(evidence().values()))
+    stage.propose(ledger, corrected)
+    stage.certified(task, 1)
+    assert stage.ledger(task).excluded == {lazy}
+    assert lazy not in stage.ledger(task).payouts
+    slashed = stage.client.read_until(
+        lambda: stage.contracts.vault.stake_of(lazy) < before and bool(stage.history(task).slashes),
+        CERTIFIED_S,
+    )
+    assert slashed
+    assert stage.contracts.vault.stake_of(lazy) == before - ledger.spec.money.slash_per_fault_wei
+
+
+def test_validators__blame_for_honest_work__is_not_certified(stage: Stage) -> None:
+    task = stage.post()
+    time.sleep(1.0)
+    ledger = stage.ledger(task)
+    honest = stage.train(ledger)
+    domain = stage.contracts.deployment.domain
+    lies = tuple(
+        FaultReport.signed(honest.contributions[1], domain, stage.accounts[f"validator-{i}"]) for i in (1, 2)
+    )
+    stage.propose(ledger, ledger.extend((stage.train(ledger, shards=(0,)),), lies))
+    stage.client.read_until(lambda: False, 3.0)
+    assert stage.contracts.market.task(task).last_round == 0
+
+
+def test_validators__primary_killed__the_next_view_certifies(stage: Stage) -> None:
+    task = stage.post()
+    time.sleep(1.0)
+    ledger = stage.ledger(task)
+    names = {parse_address(key.address): name for name, key in stage.accounts.items()}
+    primary = names[ledger.members[0]]
+    stage.network.supervisor.kill(primary)
+    try:
+        stage.propose(ledger, ledger.extend((stage.train(ledger),)))
+    except OSError:
+        pytest.fail("the client lost its other links")
+    stage.certified(task, 1, timeout_s=40)
+    assert ledger.members[0] not in stage.ledger(task).last_signers

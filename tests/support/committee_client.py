@@ -1,0 +1,67 @@
+"""A client of validators, as a coordinator is one: asks for a value, reads what comes back."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from protocol.evidence import FaultReport
+from protocol.frames import App, Ask, Frame, Hello, Status, Welcome, decode_frame, encode_frame
+from protocol.pbft_messages import Request
+
+
+class CommitteeClient:
+    """One websocket to each endpoint; ``seen`` are all frames received, in order of arrival."""
+
+    def __init__(self, domain: bytes, endpoints: list[str]) -> None:
+        self._links: list[ClientConnection] = []
+        self.seen: list[Frame] = []
+        for endpoint in endpoints:
+            link = connect(endpoint, compression=None, open_timeout=5, proxy=None, legacy=True)
+            link.send(encode_frame(Hello(domain=domain, address="", nonce=secrets.token_bytes(32))))
+            assert isinstance(decode_frame(link.recv(timeout=5)), Welcome)
+            self._links.append(link)
+
+    def ask(self, task: int, seq: int, value: bytes) -> None:
+        """Send a request to everybody."""
+        frame = encode_frame(Ask(request=Request(task=task, seq=seq, value=value)))
+        for link in list(self._links):
+            try:
+                link.send(frame)
+            except ConnectionClosed:
+                self._links.remove(link)
+
+    def read_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Collect frames until ``condition`` holds; False when it does not in time."""
+        give_up = time.monotonic() + timeout_s
+        while time.monotonic() < give_up:
+            if condition():
+                return True
+            for link in list(self._links):
+                try:
+                    self.seen.append(decode_frame(link.recv(timeout=0.02)))
+                except TimeoutError:
+                    continue
+                except ConnectionClosed:
+                    self._links.remove(link)
+        return condition()
+
+    @property
+    def reports(self) -> list[FaultReport]:
+        """The fault reports heard so far."""
+        return [
+            FaultReport.from_json(json.loads(frame.body))
+            for frame in self.seen
+            if isinstance(frame, App) and frame.kind == "fault"
+        ]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [frame.status for frame in self.seen if isinstance(frame, Status)]
+
+    def close(self) -> None:
+        for link in self._links:
+            link.close()
