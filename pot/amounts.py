@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
 from protocol.errors import InvalidInput
 
@@ -11,28 +12,25 @@ _UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _PPM = 1_000_000
 _EXAMPLE = f"1.5 {TOKEN_SYMBOL}"
 _AMOUNT_HINT = f"write smallest units (1500) or whole tokens ({_EXAMPLE})."
-_MAX_DIGITS = 60  # beyond it a text is refused before it is turned into a number
+_AMOUNT = re.compile(r"(-?)([0-9]{1,60}(?:\.[0-9]{1,60})?)(?: +([A-Za-z]{1,16}))?")
 
 
 def parse_amount(value: object, field: str) -> int:
     """Smallest units of an amount: an integer (or its digits) is that many units, ``"1.5 POT"`` that many
     tokens. Raises InvalidInput with a sentence that names ``field``."""
-    if isinstance(value, bool) or not isinstance(value, int | str) or len(str(value)) > _MAX_DIGITS:
+    found = _AMOUNT.fullmatch(str(value).strip())
+    if isinstance(value, bool) or not isinstance(value, int | str) or found is None:
         raise InvalidInput(f"{field} is {str(value)[:60]!r}: {_AMOUNT_HINT}")
-    number, _, symbol = str(value).strip().partition(" ")
-    try:
-        amount = Decimal(number)
-    except InvalidOperation:
-        raise InvalidInput(f"{field} is {value!r}: {_AMOUNT_HINT}") from None
-    if not amount.is_finite() or amount < 0:
+    sign, number, symbol = found.groups()
+    if sign:
         raise InvalidInput(f"{field} is {value}: an amount cannot be negative.")
-    if symbol.strip().upper() not in ("", TOKEN_SYMBOL):
+    if symbol and symbol.upper() != TOKEN_SYMBOL:
         raise InvalidInput(f"{field} is {value!r}: the token of this network is {TOKEN_SYMBOL}.")
-    units = amount.scaleb(TOKEN_DECIMALS) if symbol else amount
-    if units != units.to_integral_value():
+    units = Fraction(number) * (10**TOKEN_DECIMALS if symbol else 1)
+    if units.denominator != 1:
         what = f"more than {TOKEN_DECIMALS} decimals" if symbol else "a fraction of the smallest unit"
         raise InvalidInput(f"{field} is {value!r}, which has {what}; whole tokens are written {_EXAMPLE!r}.")
-    return int(units)
+    return units.numerator
 
 
 def format_amount(units: int) -> str:

@@ -140,13 +140,14 @@ def _blobs(client: Client) -> str:
 
 def _broker(client: Client) -> str:
     from kombu.connection import Connection
+    from kombu.exceptions import KombuError
 
     connect: Any = Connection
     with connect(client.settings.need("broker_url"), connect_timeout=BROKER_TIMEOUT_S) as connection:
         shown = str(connection.as_uri())  # without its password
         try:
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        except (*connection.recoverable_connection_errors, OSError) as error:
+        except (KombuError, OSError) as error:
             raise ServiceUnreachable("the broker", shown, str(error)) from error
     return shown
 

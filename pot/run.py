@@ -47,6 +47,8 @@ def _finished(session: Session, outcome: Any) -> int:
         case Reply():
             print_reply(outcome, as_json=session.json)
             return 0 if outcome.ok else 1
+        case int() if outcome == EXIT_INTERRUPTED:
+            return _failed(session, "Interrupted.", "Interrupted", EXIT_INTERRUPTED)
         case int():
             return outcome
         case _:

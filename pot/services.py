@@ -1,10 +1,19 @@
 """The composition of long-running roles: settings become each package's frozen configuration."""
 
+import logging
+from typing import Final
+from urllib.parse import urlsplit
+
 from pot.client import Client
+from pot.output import Reply
+from pot.settings import Settings
+from protocol.errors import ConfigurationError
+
+COORDINATOR_PORT: Final = 8080
 
 
-def run_miner(client: Client, adversary: str | None) -> int:
-    """Mine until interrupted; the process's exit status."""
+def run_miner(client: Client, adversary: str | None) -> Reply:
+    """Mine until interrupted."""
     from worker.agent import run
     from worker.config import MinerConfig
 
@@ -20,14 +29,13 @@ def run_miner(client: Client, adversary: str | None) -> int:
         device=settings.device,
         adversary=adversary,
     )
-    return run(config, client.account)
+    return _ended("miner", run(config, client.account))
 
 
-def run_validator(client: Client) -> int:
-    """Validate until interrupted; the process's exit status."""
-    from committee.node import run
-
+def run_validator(client: Client) -> Reply:
+    """Validate until interrupted."""
     from committee.config import ValidatorConfig
+    from committee.node import run
 
     settings = client.settings
     config = ValidatorConfig(
@@ -40,8 +48,43 @@ def run_validator(client: Client) -> int:
         threads=settings.threads,
         device="cpu" if settings.device == "auto" else settings.device,
     )
+    _log("committee")
     run(config, client.account)
-    return 0
+    return _ended("validator")
+
+
+def run_coordinator(client: Client, parts: tuple[str, ...] | None) -> Reply:
+    """Dispatch until interrupted; ``parts`` None does everything in this process."""
+    from coordinator.bootstrap import run
+    from coordinator.config import PARTS, CoordinatorConfig
+
+    settings = client.settings
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    database = f"sqlite:///{(settings.state_dir / 'coordinator.sqlite3').absolute()}"
+    config = CoordinatorConfig(
+        deployment=client.deployment,
+        rpc_url=settings.need("chain_url"),
+        broker_url=settings.need("broker_url"),
+        database_url=settings.database_url or database,
+        blob_url=settings.need("blob_url"),
+        host=settings.host,
+        port=settings.port or COORDINATOR_PORT,
+        api_url=settings.api_url or "",
+        parts=parts or PARTS,
+    )
+    _log("coordinator")
+    run(config)
+    return _ended("coordinator")
+
+
+def _log(package: str) -> None:
+    """A service says what it does, on stderr."""
+    logging.getLogger(package).setLevel(logging.INFO)
+
+
+def _ended(role: str, status: int = 0) -> Reply:
+    """The answer of a service that was asked to stop, or ended by itself."""
+    return Reply(data={"role": role, "stopped": True, "status": status}, ok=status == 0)
 
 
 def _listening_port(settings: Settings) -> int:

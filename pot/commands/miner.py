@@ -41,7 +41,7 @@ def run(
     adversary: Annotated[
         str | None, typer.Option(metavar="KIND", help="Cheat on purpose (lazy, ...), for demonstrations.")
     ] = None,
-) -> int:
+) -> Reply:
     """Work for the network until interrupted."""
     from pot.services import run_miner
 

@@ -44,7 +44,7 @@ def stake(
 
 
 @app.command()
-def run(ctx: typer.Context) -> int:
+def run(ctx: typer.Context) -> Reply:
     """Check proposals and sign certificates until interrupted."""
     from pot.services import run_validator
 

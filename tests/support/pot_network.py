@@ -1,0 +1,116 @@
+"""A chain with deployed contracts, keys and blobs, as `pot network up` describes it, and a committee and
+miners in this process that really train and certify.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+
+from anvil.deploy import DeploySettings, deploy
+from anvil.network import COIN_WEI, stake_everybody
+from protocol.blobs import BlobStore, open_blob_store
+from protocol.certificate import SignedCertificate
+from protocol.chain.client import ChainClient
+from protocol.chain.contracts import Contracts
+from protocol.chain.history import read_task
+from protocol.chain.sender import Sender
+from protocol.contribution import Contribution
+from protocol.ids import RoundNo, ShardNo, TaskId, parse_address, sha256
+from protocol.keystore import LIGHT_ITERATIONS, create_keystore
+from protocol.ledger import TaskLedger
+from protocol.members import quorum
+from protocol.segment import RoundRecord
+from protocol.signing import sign, to_compact
+from worker.training.checkpoint import load_checkpoint
+from worker.training.data import load_dataset
+from worker.training.rounds import apply_round
+from worker.training.step import encode_gradient, shard_gradient
+
+NAMES = ("deployer", "poster", "miner-1", "miner-2", *(f"validator-{i}" for i in range(1, 5)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PotNetwork:
+    """One deployment and everybody's keys; ``folder`` holds `.pot/network.json`."""
+
+    folder: Path
+    contracts: Contracts
+    accounts: Mapping[str, LocalAccount]
+    blobs: BlobStore
+
+    @classmethod
+    def build(cls, folder: Path, client: ChainClient) -> "PotNetwork":
+        accounts = {
+            name: create_keystore(folder / "keys" / f"{name}.json", "secret", LIGHT_ITERATIONS)
+            for name in NAMES
+        }
+        for account in accounts.values():
+            client.rpc("anvil_setBalance", account.address, hex(COIN_WEI))
+        deployment = deploy(client, accounts["deployer"], DeploySettings())
+        contracts = Contracts.at(client, deployment)
+        endpoints = {
+            name: f"ws://127.0.0.1:{i}" for i, name in enumerate(NAMES, 9000) if name.startswith("val")
+        }
+        stake_everybody(contracts, accounts, endpoints)
+        blob_url = (folder / "blobs").as_uri()
+        (folder / "password").write_text("secret\n")
+        where = deployment.to_json()
+        document = {
+            "rpc_url": client.rpc_url,
+            "chain_id": where.pop("chain_id"),
+            "contracts": where,
+            "blob_url": blob_url,
+            "keystores": {name: str(folder / "keys" / f"{name}.json") for name in NAMES},
+            "password_file": str(folder / "password"),
+        }
+        (folder / ".pot").mkdir()
+        (folder / ".pot" / "network.json").write_text(json.dumps(document))
+        return cls(folder=folder, contracts=contracts, accounts=accounts, blobs=open_blob_store(blob_url))
+
+    def certify_round(self, task_id: TaskId, signers: int = 3) -> None:
+        """Train the next round on both miners, and certify it with the first ``signers`` validators."""
+        ledger = read_task(self.contracts, self.blobs, task_id).ledger
+        record = ledger.extend((self._train(ledger),))
+        self.blobs.put(record.blob)
+        domain = self.contracts.deployment.domain
+        certificate = record.certificate(domain, ledger.epoch)
+        keys = {parse_address(account.address): account for account in self.accounts.values()}
+        assert signers >= quorum(len(ledger.members))
+        digest = certificate.digest(domain)
+        joined = b"".join(to_compact(sign(digest, keys[member])) for member in ledger.members[:signers])
+        signed = SignedCertificate(certificate=certificate, signers=(1 << signers) - 1, signatures=joined)
+        sender = Sender(self.contracts.client, self.accounts["validator-1"])
+        sender.send(self.contracts.market.certify(signed))
+
+    def _train(self, ledger: TaskLedger) -> RoundRecord:
+        spec, number = ledger.spec, ledger.last_round + 1
+        dataset = load_dataset(self.blobs.get(spec.dataset_sha256), spec.dataset)
+        parent = self.blobs.get(ledger.model)
+        gradients, contributions = {}, []
+        for shard in range(spec.recipe.shards):
+            result = shard_gradient(spec, load_checkpoint(spec, parent), dataset, number, shard)
+            gradients[shard] = encode_gradient(spec, result.gradient)
+            account = self.accounts[f"miner-{shard % 2 + 1}"]
+            contribution = Contribution(
+                task_id=ledger.task_id,
+                round=RoundNo(number),
+                shard=ShardNo(shard),
+                miner=parse_address(account.address),
+                spec_hash=ledger.spec_hash,
+                parent_model=ledger.model,
+                gradient=self.blobs.put(gradients[shard]),
+                samples=result.samples,
+                loss_micros=result.loss_micros,
+            )
+            contributions.append(contribution.sign(self.contracts.deployment.domain, account))
+        model = apply_round(spec, parent, gradients)
+        self.blobs.put(model)
+        return RoundRecord(
+            round=RoundNo(number),
+            parent_model=ledger.model,
+            model=sha256(model),
+            contributions=tuple(contributions),
+        )

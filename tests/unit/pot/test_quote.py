@@ -1,0 +1,58 @@
+"""The quote's arithmetic, held against a slow twin."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from anvil.toolchain import PROJECT_ROOT
+from pot.draft import Draft, read_draft
+from pot.quote import Committee, Quote, make_quote
+
+
+@pytest.fixture(scope="module")
+def draft() -> Draft:
+    return read_draft(PROJECT_ROOT / "examples" / "digits-mlp.yaml")
+
+
+def quote(draft: Draft, members: int = 4) -> Quote:
+    return make_quote(draft, members=members, gas_price=10**9, measure=False)
+
+
+def test_quote__escrow__is_rewards_and_fees_to_the_unit(draft: Draft) -> None:
+    document = quote(draft).to_json()
+    assert int(document["escrow"]) == int(document["reward_total"]) + int(document["fee_total"])
+    assert int(document["escrow"]) == draft.spec.escrow_wei
+
+
+@pytest.mark.parametrize(("members", "honest"), [(4, 3), (7, 5), (10, 7), (5, 4)])
+def test_quote__detection__counts_on_honest_replicas_only(draft: Draft, members: int, honest: int) -> None:
+    missed = Fraction(1)
+    for _ in range(honest):
+        missed *= 1 - Fraction(25, 100)
+    made = quote(draft, members)
+    assert Committee(n=members).honest == honest
+    assert made.detection == 1 - missed
+    assert made.caught_within(3) == pytest.approx(float(1 - missed**3))
+
+
+def test_quote__break_even_slash__is_the_least_at_which_cheating_does_not_pay(draft: Draft) -> None:
+    made = quote(draft)
+    p, reward, least = made.detection, made.spec.money.reward_per_shard_wei, made.break_even_slash
+    assert least is not None
+    assert p * least >= (1 - p) * reward
+    assert p * (least - 1) < (1 - p) * reward
+    assert not made.cheating_pays
+
+
+def test_quote__nothing_sampled__says_that_cheating_pays(tmp_path: Path) -> None:
+    text = (PROJECT_ROOT / "examples" / "digits-mlp.yaml").read_text().replace("sample: 25%", "sample: 0%")
+    (tmp_path / "blind.yaml").write_text(text)
+    made = quote(read_draft(tmp_path / "blind.yaml"))
+    assert made.cheating_pays
+    assert any("PAYS" in str(line) for line in made.text())
+
+
+def test_quote__extra_compute__is_what_all_replicas_redo(draft: Draft) -> None:
+    assert quote(draft).extra_compute == 1
+    assert quote(draft, 7).extra_compute == Fraction(7, 4)
