@@ -29,12 +29,18 @@ library SignatureLib {
             revert ICommittee.SignaturesLength(signatures.length, signed * SIGNATURE_BYTES);
         }
         uint256 offset = 0;
-        for (uint256 index = 0; index < n; ++index) {
-            if ((signers >> index) & 1 == 0) continue;
-            address expected = members.get(index);
-            address recovered = recover(digest, signatures, offset, index);
-            if (recovered != expected) revert ICommittee.WrongSigner(index, expected, recovered);
-            offset += SIGNATURE_BYTES;
+        uint256 index = 0;
+        // The bitmap has no bit beyond n, and the offset ends at the length: neither can overflow.
+        unchecked {
+            for (uint256 rest = signers; rest != 0; rest >>= 1) {
+                if (rest & 1 != 0) {
+                    address expected = members.get(index);
+                    address recovered = recover(digest, signatures, offset, index);
+                    if (recovered != expected) revert ICommittee.WrongSigner(index, expected, recovered);
+                    offset += SIGNATURE_BYTES;
+                }
+                ++index;
+            }
         }
     }
 
