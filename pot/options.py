@@ -10,7 +10,7 @@ from pot.session import Session
 WHERE = "Where and who"
 JSON_FLAG = "--json"
 # Flags whose name is the setting's: they win over environment, .env, TOML and .pot/network.json.
-_declaration = typer.Typer()
+_declaration = typer.Typer(add_completion=False)
 
 
 @_declaration.command()

@@ -8,7 +8,7 @@ import typer
 from pot.output import Reply, facts
 from pot.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.callback()

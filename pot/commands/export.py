@@ -9,7 +9,7 @@ import typer
 from pot.output import Reply
 from pot.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Format(StrEnum):

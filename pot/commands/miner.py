@@ -7,7 +7,7 @@ import typer
 from pot.output import Reply
 from pot.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help='Whole tokens ("100 POT") or smallest units.')]
 TaskOption = Annotated[int | None, typer.Option("--task", min=1, help="Only this task.")]

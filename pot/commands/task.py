@@ -8,7 +8,7 @@ import typer
 from pot.output import Reply
 from pot.session import session_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The task's draft; see examples/.")]
 TaskArgument = Annotated[int, typer.Argument(metavar="TASK", min=1, help="Number of the task.")]

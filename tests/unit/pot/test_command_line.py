@@ -18,7 +18,7 @@ from protocol.errors import ConfigurationError, Refused, ServiceUnreachable
 HEAVY = ("torch", "web3", "celery", "sklearn", "numpy", "pydantic", "sqlalchemy", "matplotlib")
 OUR_COMMANDS = ("task", "miner", "validator", "why", "doctor", "faucet", "config", "contracts", "export")
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.callback()
