@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anvil.deploy import DeploySettings, deploy
-from pot.client import Client
+from pot.client import Client, write_file
 from pot.output import Reply, facts
 from protocol.chain.client import ChainClient
 from protocol.chain.deployment import Deployment
@@ -22,7 +22,7 @@ def deploy_reply(client: Client, token: str | None, treasury: str | None, out: P
     )
     deployment = deploy(ChainClient(url), client.account, settings)
     if out is not None:
-        out.write_text(settings_file(url, deployment), "utf-8")
+        write_file(out, settings_file(url, deployment).encode())
     return Reply(data=deployment.to_json(), text=facts(list(deployment.to_json().items())))
 
 

@@ -6,9 +6,11 @@ unreachable. With ``--json`` stdout holds exactly one document, also when the co
 
 import json
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 import typer
@@ -20,6 +22,7 @@ from protocol.errors import PotError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+STDOUT, STDERR = 1, 2
 
 
 def run(group: Any, argv: Sequence[str]) -> int:
@@ -29,7 +32,8 @@ def run(group: Any, argv: Sequence[str]) -> int:
     session = Session(json=JSON_FLAG in arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     try:
-        outcome = group.main(args=arguments, prog_name="pot", standalone_mode=False, obj=session)
+        with _only_documents_on_stdout() if session.json else nullcontext():
+            outcome = group.main(args=arguments, prog_name="pot", standalone_mode=False, obj=session)
     except PotError as error:
         return _failed(session, str(error), type(error).__name__, error.exit_code)
     except typer.TyperException as error:
@@ -40,6 +44,20 @@ def run(group: Any, argv: Sequence[str]) -> int:
         traceback.print_exc()
         return _failed(session, f"This is a defect of pot: {type(error).__name__}: {error}", "Defect", 1)
     return _finished(session, outcome)
+
+
+@contextmanager
+def _only_documents_on_stdout() -> Iterator[None]:
+    """Send to stderr what libraries print meanwhile, also those that write to the descriptor itself."""
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, STDOUT)
+        os.close(kept)
 
 
 def _finished(session: Session, outcome: Any) -> int:

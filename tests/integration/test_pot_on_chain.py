@@ -1,6 +1,9 @@
 """`pot` against a real chain: a poster, miners and validators do their parts by hand."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
+from anvil.chain import AnvilOptions, AnvilProcess, free_port, fresh_chain_id
+from anvil.toolchain import PROJECT_ROOT
 from pot.cli import main
 from protocol.chain.client import ChainClient
 from protocol.ids import TaskId, parse_address
@@ -222,3 +226,38 @@ def test_any_command__chain_down__exits_3(pot: Pot) -> None:
     status, error = pot("task", "list", "--chain-url", "http://127.0.0.1:1")
     assert (status, error["exit_code"]) == (3, 3)
     assert "http://127.0.0.1:1" in error["message"]
+
+
+def test_contracts_deploy__written_settings__lead_to_the_new_contracts(pot: Pot, network: PotNetwork) -> None:
+    status, deployed = pot("contracts", "deploy", "--keystore", "deployer", "--out", "elsewhere/pot.toml")
+    assert status == 0
+    written = (network.folder / "elsewhere" / "pot.toml").read_text()
+    assert deployed["market"] in written
+    (network.folder / "pot.toml").write_text(written)
+    try:
+        status, tasks = pot("task", "list")
+        assert (status, tasks) == (0, [])
+    finally:
+        (network.folder / "pot.toml").unlink()
+
+
+def test_validator_run__asked_to_stop__ends_with_one_document(network: PotNetwork) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "POT_PORT": str(free_port())}
+    command = [sys.executable, "-m", "pot", "validator", "run", "--keystore", "validator-2", "--json"]
+    with subprocess.Popen(
+        command,
+        cwd=network.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert "listens on port" in process.stderr.readline()
+            process.terminate()
+            out, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert json.loads(out)["stopped"]

@@ -1,6 +1,7 @@
 """The contract that scripts depend on: exit statuses, one JSON document, sentences, and a quick `--help`."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,12 +58,20 @@ def broken() -> Reply:
 
 
 @app.command()
+def chatty() -> Reply:
+    print("a library talks")
+    os.write(1, b"and its C code too")
+    return Reply(data={"answer": 42})
+
+
+@app.command()
 def interrupted() -> Reply:
     raise KeyboardInterrupt
 
 
 OUTCOMES = (
     ("fine", 0),
+    ("chatty", 0),
     ("untrue", 1),
     ("refused", 1),
     ("misconfigured", 2),
@@ -89,10 +98,10 @@ def test_run__each_outcome__has_its_exit_status(command: str, status: int) -> No
 
 @pytest.mark.parametrize(("command", "status"), OUTCOMES)
 def test_run__json__stdout_is_one_document_whatever_happens(
-    command: str, status: int, capsys: pytest.CaptureFixture[str]
+    command: str, status: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(probe_group(), ["probe", command, "--json"]) == status
-    assert isinstance(json.loads(capsys.readouterr().out), dict)
+    assert isinstance(json.loads(capfd.readouterr().out), dict)
 
 
 @pytest.mark.parametrize(
