@@ -1,6 +1,8 @@
 """The loop that takes every task forward: woken by news, otherwise at every poll."""
 
 import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -20,9 +22,11 @@ log = structlog.get_logger("coordinator.rounds")
 class RoundsLoop:
     """Runs in one thread. One per database: it alone changes rounds."""
 
-    def __init__(self, ctx: Context, poll_s: float) -> None:
+    def __init__(self, ctx: Context, poll_s: float, observe_turn: Callable[[float], None]) -> None:
+        """``observe_turn`` is told the seconds of each turn in which something happened."""
         self._ctx = ctx
         self._poll_s = poll_s
+        self._observe_turn = observe_turn
         self._sweeper = Sweeper(ctx)
         self._paused: dict[TaskId, float] = {}
 
@@ -32,13 +36,15 @@ class RoundsLoop:
         """
         bell, heard = self._ctx.store.bell, 0
         while not stopping.is_set():
-            heard = bell.rings
+            heard, started = bell.rings, time.perf_counter()
             try:
                 more = self.turn()
             except ServiceUnreachable as error:
                 log.warning("rounds wait", why=str(error))
                 stopping.wait(1.0)
                 continue
+            if bell.rings != heard:
+                self._observe_turn(time.perf_counter() - started)
             if not more:
                 bell.wait(heard, self._poll_s)
 

@@ -190,7 +190,7 @@ class CommitteeClient:
             frame = decode_frame(data)
             try:
                 await asyncio.to_thread(self._take, address, frame)
-            except PotError as error:
+            except (PotError, RecursionError) as error:  # the latter: JSON nested without end
                 log.warning("not taken from a validator", validator=address, why=str(error))
 
     def _take(self, address: Address, frame: object) -> None:

@@ -1,0 +1,222 @@
+"""The composition root of the coordinator's process: its parts are put together here and nowhere else."""
+
+import asyncio
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+import uvicorn
+
+from coordinator.api.app import create_app
+from coordinator.api.deps import Api
+from coordinator.api.feed_hub import FeedHub
+from coordinator.bell import Bell
+from coordinator.blob_cache import BlobCache
+from coordinator.chain.committee_client import CommitteeClient
+from coordinator.chain.indexer import Indexer
+from coordinator.committee_sink import Sink
+from coordinator.config import CoordinatorConfig
+from coordinator.jobs.producer import JobProducer
+from coordinator.metrics import Metrics
+from coordinator.rounds import RoundsLoop
+from coordinator.services.context import Context
+from coordinator.services.evaluate_rounds import evaluate_rounds
+from coordinator.services.index_blocks import CursorMoved
+from coordinator.services.ledgers import Ledgers
+from coordinator.store.engine import open_engine
+from coordinator.store.migrate import migrate
+from coordinator.store.unit_of_work import Store
+from protocol.blobs import open_blob_store
+from protocol.chain.contracts import Contracts
+from protocol.errors import ConfigurationError, ServiceUnreachable
+from protocol.ids import Address
+from worker.training.data import DatasetCache
+
+JOIN_TIMEOUT_S: Final = 10.0
+SHUTDOWN_S: Final = 3
+RETRY_S: Final = 1.0
+EVALUATE_POLL_S: Final = 1.0
+log = structlog.get_logger("coordinator")
+
+
+class Coordinator:
+    """One process's parts, each in a thread of its own: ``start``, then ``wait``, then ``stop``."""
+
+    def __init__(self, config: CoordinatorConfig) -> None:
+        """Connect to chain and database, bring the schema up, take the port.
+
+        Raises ConfigurationError (also when the port is taken) or ServiceUnreachable.
+        """
+        self._config = config
+        domain = config.deployment.domain
+        self._contracts = Contracts.connect(config.rpc_url, config.deployment)
+        self._socket = _listen(config) if "api" in config.parts else None
+        engine = open_engine(config.database_url)
+        migrate(engine)
+        self.store = Store(engine, Bell())
+        blobs = BlobCache(open_blob_store(config.blob_url))
+        self._producer = JobProducer(config.broker_url)
+        self._sink = Sink()
+        self._committee = CommitteeClient(domain.separator, self._endpoints, self._sink)
+        self.ctx = Context(
+            store=self.store,
+            blobs=blobs,
+            domain=domain,
+            committee=self._committee,
+            jobs=self._producer,
+            ledgers=Ledgers(blobs, domain),
+            datasets=DatasetCache(),
+            now_s=time.time,
+            listening_since_s=time.time(),
+            api_url=config.public_url,
+        )
+        self._sink.ctx = self.ctx
+        self._metrics = Metrics(self.store, time.time)
+        self._stopping = threading.Event()
+        self._failures: list[Exception] = []
+        self._threads: list[threading.Thread] = []
+        self._server: uvicorn.Server | None = None
+
+    def start(self) -> None:
+        """Start every part."""
+        jobs: dict[str, list[Callable[[], None]]] = {
+            "indexer": [self._index],
+            "rounds": [self._drive, self._evaluate, self._meet_committee],
+            "api": [self._serve],
+        }
+        for part in self._config.parts:
+            for job in jobs[part]:
+                thread = threading.Thread(
+                    target=self._guard, args=(job,), name=job.__name__.strip("_"), daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+        log.info("coordinator runs", parts=list(self._config.parts), api=self._config.public_url)
+
+    def request_stop(self) -> None:
+        """Ask every part to end; safe to call from a signal handler."""
+        self._stopping.set()
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def wait(self) -> None:
+        """Until somebody asks to stop or a part has failed."""
+        while not self._stopping.wait(0.5):
+            pass
+
+    def stop(self) -> None:
+        """End every part, within JOIN_TIMEOUT_S each, and raise the first failure, if there is one."""
+        self.request_stop()
+        self.store.bell.ring()
+        for thread in self._threads:
+            thread.join(JOIN_TIMEOUT_S)
+        self._producer.close()
+        self.store.close()
+        if self._failures:
+            raise self._failures[0]
+
+    def _guard(self, job: Callable[[], None]) -> None:
+        """The end of one part is the end of the process: a supervisor starts it anew, from the database."""
+        try:
+            job()
+        except Exception as error:
+            log.exception("a part failed", part=job.__name__)
+            self._failures.append(error)
+        finally:
+            self.request_stop()
+
+    # ------------------------------------------------------------------ parts
+
+    def _index(self) -> None:
+        indexer = Indexer(self._contracts, self.store, time.time)
+        while not self._stopping.is_set():
+            pause = self._config.index_poll_s
+            try:
+                if not indexer.poll():
+                    continue
+            except (ServiceUnreachable, CursorMoved) as error:
+                log.warning("index waits", why=str(error))
+                pause = RETRY_S
+            self._stopping.wait(pause)
+
+    def _drive(self) -> None:
+        RoundsLoop(self.ctx, self._config.rounds_poll_s, self._metrics.turns.observe).run(self._stopping)
+
+    def _evaluate(self) -> None:
+        bell = self.store.bell
+        while not self._stopping.is_set():
+            heard = bell.rings
+            try:
+                if evaluate_rounds(self.ctx):
+                    continue
+            except ServiceUnreachable as error:
+                log.warning("evaluation waits", why=str(error))
+                self._stopping.wait(RETRY_S)
+            bell.wait(heard, EVALUATE_POLL_S)
+
+    def _meet_committee(self) -> None:
+        asyncio.run(self._run_committee())
+
+    async def _run_committee(self) -> None:
+        running = asyncio.create_task(self._committee.run())
+        try:
+            while not self._stopping.is_set() and not running.done():
+                await asyncio.sleep(0.1)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def _serve(self) -> None:
+        api = Api(config=self._config, ctx=self.ctx, hub=FeedHub(self.store), metrics=self._metrics)
+        options = uvicorn.Config(
+            create_app(api),
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            ws="none",
+            server_header=False,
+        )
+        self._server = uvicorn.Server(options)
+        if self._stopping.is_set():
+            return
+        assert self._socket is not None
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+    def _endpoints(self) -> dict[Address, str]:
+        with self.store.read() as tx:
+            return tx.chain.endpoints()
+
+
+def _listen(config: CoordinatorConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    opened = socket.socket(family)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((config.host, config.port))
+        opened.listen(256)
+    except OSError as error:
+        opened.close()
+        raise ConfigurationError(
+            f"{config.host}:{config.port} cannot be listened on: {error.strerror}."
+        ) from error
+    return opened
+
+
+def run(config: CoordinatorConfig) -> int:
+    """Coordinate until SIGTERM or SIGINT; returns 0.
+
+    Raises ConfigurationError or ServiceUnreachable when it cannot start, and the failure of a part that
+    ended.
+    """
+    coordinator = Coordinator(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: coordinator.request_stop())
+    coordinator.start()
+    coordinator.wait()
+    coordinator.stop()
+    return 0
