@@ -138,7 +138,7 @@ contract Committee is ICommittee {
         if (signer != other) revert SignersDiffer(signer, other);
         TaskId taskId = certificateA.taskId;
         Epoch epoch = certificateA.epoch;
-        memberIndex(epoch, signer);
+        memberIndex(epoch, signer); // reverts for whoever is no member, whose signature binds nobody
         if (equivocated[signer][taskId]) revert AlreadyProven(signer, taskId);
         equivocated[signer][taskId] = true;
         if (_pool.remove(signer)) emit ValidatorLeft(signer);

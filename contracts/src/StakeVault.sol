@@ -136,6 +136,6 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     function _deposit(uint256 amount) private {
         uint256 stake = _accounts[msg.sender].deposit(amount);
         emit Deposited(msg.sender, amount, stake);
-        TOKEN.pull(msg.sender, amount);
+        TOKEN.pull(amount);
     }
 }

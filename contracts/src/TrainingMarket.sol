@@ -213,7 +213,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         self.open(params, epoch, msg.sender);
         uint256 escrow = self.escrow();
         emit TaskCreated(taskId, msg.sender, params.specHash, params, epoch, escrow);
-        TOKEN.pull(msg.sender, escrow);
+        TOKEN.pull(escrow);
     }
 
     function _freshEpoch() private view returns (Epoch epoch) {

@@ -15,10 +15,10 @@ library TokenLib {
     /// @notice The token took `expected` from the payer, and `received` arrived: it charges a fee or lies.
     error TransferMismatch(uint256 expected, uint256 received);
 
-    /// @notice Takes `amount` from `payer` and checks that exactly this arrived.
-    function pull(IERC20 token, address payer, uint256 amount) internal {
+    /// @notice Takes `amount` from the caller, never from anybody else, and checks that exactly this arrived.
+    function pull(IERC20 token, uint256 amount) internal {
         uint256 before = token.balanceOf(address(this));
-        token.safeTransferFrom(payer, address(this), amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 balance = token.balanceOf(address(this));
         if (balance != before + amount) {
             revert TransferMismatch(amount, balance > before ? balance - before : 0);
