@@ -17,6 +17,7 @@ from eth_account.signers.local import LocalAccount
 
 from pot.claims import Claimable, claim, claimable
 from pot.draft import Draft, read_draft
+from pot.endings import require_cancellable, require_closable
 from pot.funding import create_task, deposit_stake, require_funds
 from pot.quote import Quote, make_quote
 from pot.settings import Settings
@@ -212,12 +213,12 @@ class Client:
 
     def cancel(self, task_id: TaskId) -> tuple[int, Receipt]:
         """Withdraw a task that has not begun; (refund, receipt)."""
-        self.task(task_id)
+        require_cancellable(self.task(task_id), self.address, self.contracts.client.block().timestamp)
         return self._ended(task_id, self.sender.send(self.contracts.market.cancel(task_id)))
 
     def close(self, task_id: TaskId) -> tuple[int, Receipt]:
         """End a task whose rounds are certified or whose deadline passed; (refund, receipt)."""
-        self.task(task_id)
+        require_closable(self.task(task_id), self.contracts.client.block().timestamp)
         return self._ended(task_id, self.sender.send(self.contracts.market.close(task_id)))
 
     def _ended(self, task_id: TaskId, receipt: Receipt) -> tuple[int, Receipt]:

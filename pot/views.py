@@ -83,7 +83,7 @@ def show_task(client: Client, number: int) -> Reply:
             title="certificates",
             columns=("rounds", "signers", "transaction"),
             rows=[
-                (f"{c['first_round']}..{c['last_round']}", str(len(c["signers"])), c["tx_hash"])
+                (_span(c["first_round"], c["last_round"]), str(len(c["signers"])), c["tx_hash"])
                 for c in certificates
             ],
         ),
@@ -94,6 +94,10 @@ def show_task(client: Client, number: int) -> Reply:
         ),
     ]
     return Reply(data=data, text=[*text, problem] if problem else text, ok=problem is None)
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}..{last}"
 
 
 def balance_sheet(client: Client, task: OnchainTask, history: TaskEvents) -> dict[str, int]:

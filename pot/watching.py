@@ -23,7 +23,6 @@ class Progress:
     nats; ``accuracy`` of the certified model on the test split. None where the blobs do not tell."""
 
     task: OnchainTask
-    held: int
     loss: float | None
     accuracy: float | None
     miners: int
@@ -37,7 +36,8 @@ class Progress:
             parts.append(f"accuracy {self.accuracy:.2%}")
         if self.miners:
             parts.append(f"{self.miners} miners")
-        return ", ".join([*parts, f"{format_amount(self.held)} of escrow left"])
+        left = self.task.escrow - self.task.paid_total
+        return ", ".join([*parts, f"{format_amount(left)} of escrow left"])
 
 
 def watch_task(session: Session, number: int, timeout: str, *, with_accuracy: bool) -> Reply:
@@ -83,8 +83,7 @@ class Observer:
             accuracy = self._accuracy(task) if self._with_accuracy and task.last_round else None
         except PotError as error:
             print(f"pot: {error}", file=sys.stderr)
-        held = self._client.contracts.market.held(task.task_id)
-        return Progress(task=task, held=held, loss=loss, accuracy=accuracy, miners=miners)
+        return Progress(task=task, loss=loss, accuracy=accuracy, miners=miners)
 
     def _last_round(self, task: OnchainTask) -> tuple[float | None, int]:
         certificates = self._client.events(task.task_id).certificates

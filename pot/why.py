@@ -118,9 +118,13 @@ def _fees(
             last_round=first - 1,
             tx_hash=segment.event.where.tx_hash,
             sentence=f"{signer} earned {format_amount(share)}, 1/{len(signers)} of the fee, for signing the "
-            f"certificate of rounds {first - span}..{first - 1}.",
+            f"certificate of {_rounds(first - span, first - 1)}.",
             evidence={"signers": list(signers), "segment": segment.event.certificate.segment.hex()},
         )
+
+
+def _rounds(first: int, last: int) -> str:
+    return f"round {first}" if first == last else f"rounds {first}..{last}"
 
 
 def _withheld(history: TaskHistory, segment: CertifiedSegment, known: set[Any]) -> Iterator[Reason]:

@@ -114,7 +114,9 @@ def test_cancel__after_the_start__is_refused_in_words(pot: Pot) -> None:
     _, posted = pot("task", "post", "small.yaml", "--yes")
     status, error = pot("task", "cancel", posted["task_id"])
     assert status == 1
-    assert "task started" in error["message"]
+    assert "only be cancelled before" in error["message"]
+    status, error = pot("task", "close", posted["task_id"])
+    assert (status, "still runs" in error["message"]) == (1, True)
 
 
 def test_show__unknown_task__is_wrong_usage(pot: Pot) -> None:
