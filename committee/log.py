@@ -1,9 +1,8 @@
 """What a replica knows about each open sequence number, in a window that moves with the chain."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from committee.state import MAX_CANDIDATES, WINDOW
+from committee.state import ARCHIVE, MAX_CANDIDATES
 from committee.votes import VoteSet
 from protocol.pbft_messages import Claim, Committed, Decision, PreparedCertificate, Reply
 
@@ -119,33 +118,24 @@ class Log:
     """The slots above the low watermark, the highest proven decision, and what was handed to the application.
 
     ``low`` is the last sequence number that is final on the chain *and* covered by a decision that can be
-    shown to other members: below it a view change has nothing to claim. Slots exist only up to ``low + 2 *
-    WINDOW``.
+    shown to other members: below it a view change has nothing to claim. Slots exist up to
+    ``low + 2 * window``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, window: int) -> None:
+        self._window = window
         self.slots: dict[int, Slot] = {}
         self.finalized = 0
         self.delivered = 0
         self.highest: Decision | None = None
+        self.proven = 0  # the sequence number of the highest decision; every lower one is decided somewhere
+        self._move()
         self._archive: dict[int, Decision] = {}
 
-    @property
-    def proven(self) -> int:
-        """The sequence number of the highest decision; every lower one is decided somewhere."""
-        return 0 if self.highest is None else self.highest.seq
-
-    @property
-    def low(self) -> int:
-        return min(self.finalized, self.proven)
-
-    @property
-    def propose_limit(self) -> int:
-        return self.low + WINDOW
-
-    @property
-    def accept_limit(self) -> int:
-        return self.low + 2 * WINDOW
+    def _move(self) -> None:
+        self.low = min(self.finalized, self.proven)
+        self.propose_limit = self.low + self._window
+        self.accept_limit = self.low + 2 * self._window
 
     def slot(self, seq: int) -> Slot:
         """The slot of ``seq``; the caller has checked that it is inside the window."""
@@ -154,17 +144,22 @@ class Log:
             slot = self.slots[seq] = Slot(seq=seq)
         return slot
 
-    def open_slots(self) -> Iterator[Slot]:
+    def open_slots(self) -> list[Slot]:
         """Slots above everything delivered, ascending."""
-        for seq in sorted(seq for seq in self.slots if seq > self.delivered):
-            yield self.slots[seq]
+        delivered = self.delivered
+        return [self.slots[seq] for seq in sorted(self.slots) if seq > delivered]
 
-    def is_settled(self, seq: int) -> bool:
-        """Whether the value of ``seq`` is fixed for ever, as far as this replica knows."""
-        if seq <= max(self.finalized, self.proven):
-            return True
-        slot = self.slots.get(seq)
-        return slot is not None and not slot.open
+    def settled_slots(self) -> list[Slot]:
+        """The slots that wait to be delivered and below which, as far as this replica knows, every value is
+        fixed for ever: by what is final, by a decision (whose replies were given in order), or by Commits."""
+        slots, settled = [], max(self.finalized, self.proven)
+        for slot in self.open_slots():
+            if slot.seq > settled + 1:
+                break
+            slots.append(slot)
+            if not slot.open:
+                settled = max(settled, slot.seq)
+        return slots
 
     def is_decided(self, seq: int) -> bool:
         """Whether the decision of ``seq`` itself is at hand, or was and is not needed any more."""
@@ -195,7 +190,8 @@ class Log:
 
     def add_decision(self, decision: Decision) -> None:
         if decision.seq > self.proven:
-            self.highest = decision
+            self.highest, self.proven = decision, decision.seq
+            self._move()
         if self.low < decision.seq <= self.accept_limit:
             self.slot(decision.seq).decision = decision
         self._prune()
@@ -204,6 +200,7 @@ class Log:
         """Everything up to ``seq`` is final on the chain."""
         self.finalized = max(self.finalized, seq)
         self.delivered = max(self.delivered, seq)
+        self._move()
         self._prune()
 
     def _prune(self) -> None:
@@ -212,7 +209,7 @@ class Log:
             slot = self.slots.pop(seq)
             if slot.decision is not None:
                 self._archive[seq] = slot.decision
-        while len(self._archive) > WINDOW:
+        while len(self._archive) > ARCHIVE:
             del self._archive[min(self._archive)]
 
     def claims(self) -> tuple[Claim, ...]:

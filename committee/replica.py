@@ -94,7 +94,7 @@ class Replica:
         self.view = 0
         self.mode = Mode.ACTIVE
         self.floor = 0
-        self.log = Log()
+        self.log = Log(config.window)
         self.new_view: NewView | None = None
         self.own_view_change: ViewChange | None = None
         self.evidence: list[Evidence] = []
@@ -113,6 +113,7 @@ class Replica:
         self._ahead = False  # somebody has moved on without us
         self._quiet = 0  # repetitions since something was known to be missing
         self._fetched = 0  # the sequence number asked for last
+        self._unwatched = True  # something happened that may end the present wait
         self._out = Effects()
         replay(self, records)
 
@@ -123,7 +124,7 @@ class Replica:
         self._ahead = True  # the others may have gone on: ask
         self._apply_inherited()
         self._deliver()
-        for slot in list(self.log.open_slots()):
+        for slot in self.log.open_slots():
             for digest in {p.digest for p in (slot.lock, slot.proposal) if p is not None}:
                 self._ask(slot, digest)
             if slot.committed_digest is not None:
@@ -162,6 +163,7 @@ class Replica:
         candidate = None if slot is None else slot.candidates.get(digest)
         if slot is not None and candidate is not None and candidate.verdict is not ok:
             candidate.verdict = ok
+            self._unwatched = True
             self._advance(slot)
             self._propose()
         return self._finish()
@@ -169,12 +171,13 @@ class Replica:
     def finalized(self, seq: int) -> Output:
         """Everything up to ``seq`` is final on the chain; the application has read it there."""
         if seq > self.log.finalized:
+            self._unwatched = True
             self._out.persist.append(Finalized(seq=seq))
             self.log.finalize(seq)
             self._timer.progress()
             self._apply_inherited()
             self._deliver()
-            self._reply_from(seq + 1)
+            self._reply_in_order()
             self._propose()
         return self._finish()
 
@@ -201,6 +204,7 @@ class Replica:
             return RequestStatus.FULL
         candidate = slot.learn(digest, value)
         repeated, candidate.requested = candidate.requested, True
+        self._unwatched = True
         self._ask(slot, digest)
         if candidate.verdict is False:
             return RequestStatus.REJECTED
@@ -220,7 +224,7 @@ class Replica:
         """As primary, propose what was requested and found true, once per sequence number and view."""
         if self.mode is not Mode.ACTIVE or self.primary != self.me:
             return
-        for slot in list(self.log.open_slots()):
+        for slot in self.log.open_slots():
             if slot.proposal is None and slot.open and self.floor < slot.seq <= self.log.propose_limit:
                 digest = slot.proposable()
                 if digest is not None:
@@ -366,13 +370,14 @@ class Replica:
 
     def _advance(self, slot: Slot) -> None:
         """Sign whatever has become right to sign at this sequence number, in the order of the phases."""
+        self._unwatched = True
         if slot.decision is not None or slot.seq <= self.log.finalized:
             return
         if self.mode is Mode.ACTIVE and slot.proposal is not None and slot.seq > self.floor:
             self._advance_votes(slot, slot.proposal)
         if slot.committed is None:
             self._try_committed(slot)
-        self._reply_from(slot.seq)
+        self._reply_in_order()
 
     def _advance_votes(self, slot: Slot, proposal: Accepted) -> None:
         digest = proposal.digest
@@ -435,6 +440,7 @@ class Replica:
         )
 
     def _set_committed(self, slot: Slot, digest: bytes, proof: Committed) -> None:
+        self._unwatched = True
         slot.committed, slot.committed_digest = proof, digest
         self._out.persist.append(Learned(message=proof))
         self._timer.progress()
@@ -490,23 +496,14 @@ class Replica:
 
     # ------------------------------------------------------------------ replies and decisions
 
-    def _reply_from(self, seq: int) -> None:
-        """Endorse in order: a reply says that everything below is fixed as well."""
-        while (slot := self.log.slots.get(seq)) is not None and self._try_reply(slot):
-            seq += 1
-
-    def _try_reply(self, slot: Slot) -> bool:
-        """True when the slot is settled, so that the next one may be replied to."""
-        digest = slot.committed_digest
-        if slot.decision is not None:
-            return True
-        if slot.committed is None or digest is None:
-            return False
-        ready = slot.replied is None and slot.verdict(digest) and self.log.is_settled(slot.seq - 1)
-        if ready and slot.seq > self.log.finalized:
-            self._reply(slot, digest, slot.committed.value)
-        self._try_decide(slot)
-        return True
+    def _reply_in_order(self) -> None:
+        """Endorse what is fixed, in order: a reply says that everything below is fixed as well."""
+        for slot in self.log.settled_slots():
+            digest = slot.committed_digest
+            if slot.committed is not None and digest is not None and slot.decision is None:
+                if slot.replied is None and slot.verdict(digest):
+                    self._reply(slot, digest, slot.committed.value)
+                self._try_decide(slot)
 
     def _reply(self, slot: Slot, digest: bytes, value: bytes) -> None:
         signer = self.crypto.signer
@@ -596,13 +593,14 @@ class Replica:
         if slot is not None and slot.committed_digest not in (None, digest):
             self._broken = SafetyViolated(decision.seq, slot.committed_digest or b"", digest)
             raise self._broken
+        self._unwatched = True
         self._out.persist.append(Learned(message=decision))
         self.log.add_decision(decision)
         self._timer.progress()
         self._moved()
         self._apply_inherited()
         self._deliver()
-        self._reply_from(decision.seq + 1)
+        self._reply_in_order()
         self._propose()
 
     def _deliver(self) -> None:
@@ -630,7 +628,7 @@ class Replica:
         slot = self.log.slot(seq)
         slot.learn(digest, message.value)
         self._set_committed(slot, digest, message)
-        self._reply_from(seq)
+        self._reply_in_order()
 
     # ------------------------------------------------------------------ view changes
 
@@ -659,6 +657,7 @@ class Replica:
             certificates=tuple(lock for lock in locks if lock is not None),
             values=tuple(self.log.slots[claim.seq].candidates[claim.digest].value for claim in claims),
         )
+        self._unwatched = True
         self.leave_for(change)
         self._out.persist.append(Sent(message=change))
         self._out.send.append(Send(change))
@@ -688,6 +687,7 @@ class Replica:
         if vote.view <= self._view_votes.view_of(vote.sender):
             return
         check_view_change(self.instance, self.crypto, message)
+        self._unwatched = True
         self._view_votes.add(message)
         if message.decision is not None:
             self._on_decision(message.decision)
@@ -728,6 +728,7 @@ class Replica:
     def _enter_view(self, message: NewView) -> None:
         self._out.persist.append(Learned(message=message))
         self._out.view = message.view
+        self._unwatched = True
         self.open_view(message)
         self._moved()
         if message.decision is not None:
@@ -765,7 +766,9 @@ class Replica:
             return
         reached = [seq for seq in self._inherited if seq <= self.log.accept_limit]
         for seq in reached:
-            proposal, value = self._inherited.pop(seq)
+            proposal, value = self._inherited.pop(seq, (None, b""))
+            if proposal is None:  # a decision on the way has been here already
+                continue
             if seq <= self.log.low or self.log.is_decided(seq):
                 continue
             slot = self.log.slot(seq)
@@ -797,14 +800,15 @@ class Replica:
             self._out.send.append(Send(self.new_view, message.sender))
 
     def _send_decision(self, member: int, seq: int) -> None:
-        """What is known from ``seq`` on, a few at a time, and the highest decision: how much there is to ask."""
+        """What is known from ``seq`` on, a few at a time, and the highest decision: how much there is to
+        ask."""
         log, shown = self.log, set()
         for wanted in (*range(seq, seq + RESENT_SLOTS), max(seq, log.proven)):
             decision, slot = log.decision(wanted), log.slots.get(wanted)
             if decision is not None and decision.seq not in shown:
                 shown.add(decision.seq)
                 self._out.send.append(Send(decision, member))
-            elif decision is None and slot is not None and slot.committed is not None and wanted not in shown:
+            elif decision is None and slot is not None and slot.committed and wanted not in shown:
                 shown.add(wanted)
                 self._out.send.append(Send(slot.committed, member))
 
@@ -943,7 +947,7 @@ class Replica:
 
     def _wait_key(self) -> WaitKey | None:
         if self.mode is Mode.CHANGING:
-            complete = len(self._view_votes.for_view(self.view)) >= self.members.quorum
+            complete = self._view_votes.at_least(self.view) >= self.members.quorum
             return (self.view, 0, Stage.NEW_VIEW) if complete else None
         for slot in self.log.open_slots():
             stage = self._stage(slot)
@@ -954,7 +958,9 @@ class Replica:
     def _finish(self) -> Output:
         if self._broken is not None:
             raise self._broken
-        self._timer.watch(self._wait_key(), self.now)
+        if self._unwatched:
+            self._unwatched = False
+            self._timer.watch(self._wait_key(), self.now)
         return self._out.take()
 
 

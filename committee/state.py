@@ -32,6 +32,8 @@ from protocol.signing import Signer
 WINDOW = MAX_SLOTS // 2
 """How many sequence numbers above the low watermark a primary proposes. Replicas accept twice as many: their
 watermarks move at different moments, and a proposal just above one's own must not be lost."""
+ARCHIVE = WINDOW
+"""Decisions that are kept after they are final, for members that are a little behind."""
 MAX_CANDIDATES = 8
 """Values that one sequence number may have waiting."""
 MAX_BUFFERED = 32
@@ -64,20 +66,24 @@ class RequestStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaConfig:
-    """One replica of one instance. Times are in ticks; ``max_check_ticks`` bounds how long a slow check of a
-    value may keep a view alive, ``retransmit_ticks`` is the first interval between repetitions."""
+    """One replica of one instance. Times are in ticks; ``max_check_ticks`` bounds how long a slow check of
+    a value may keep a view alive, ``retransmit_ticks`` is the first interval between repetitions;
+    ``window`` is how far proposals run ahead of finality, the same for all members."""
 
     instance: Instance
     me: int
     view_timeout_ticks: int = 20
     max_check_ticks: int = 600
     retransmit_ticks: int = 4
+    window: int = WINDOW
 
     def __post_init__(self) -> None:
         if not 0 <= self.me < self.instance.members.n:
             raise ValueError(f"member {self.me} of {self.instance.members.n} does not exist")
         if not 0 < self.retransmit_ticks < self.view_timeout_ticks <= self.max_check_ticks:
             raise ValueError("0 < retransmit_ticks < view_timeout_ticks <= max_check_ticks must hold")
+        if not 1 <= self.window <= WINDOW:
+            raise ValueError(f"a window has 1 to {WINDOW} sequence numbers, not {self.window}")
 
     @property
     def members(self) -> Members:
@@ -202,6 +208,9 @@ class Effects:
         self.behind: int | None = None
 
     def take(self) -> Output:
+        if not (self.persist or self.send or self.verify or self.decided or self.rejected or self.evidence):
+            if self.status is None and self.view is None and self.behind is None:
+                return NOTHING
         output = Output(
             persist=tuple(self.persist),
             send=tuple(self.send),

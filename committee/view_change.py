@@ -229,6 +229,11 @@ class ViewVotes:
         """The votes for exactly this view, in member order."""
         return tuple(self._newest[m] for m in sorted(self._newest) if self._newest[m].vote.view == view)
 
+    def at_least(self, view: int) -> int:
+        """How many members want ``view`` or a later one. When they are a quorum, waiting for ``view`` has
+        an end: its primary has had its chance, or the others have gone on and must be followed."""
+        return sum(1 for change in self._newest.values() if change.vote.view >= view)
+
     def wanted(self, weak_quorum: int) -> int:
         """The highest view that ``weak_quorum`` members want to reach or pass; 0 if there is none. With f +
         1 of them one is honest, and its reasons are good enough to join."""

@@ -1,0 +1,327 @@
+"""A committee, its network, its disks and its chain inside one event queue. No sockets, no sleeping, no
+clock."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from committee.errors import MessageRefused
+from committee.replica import Replica
+from committee.state import NOTHING, Output, Record, ReplicaConfig, Send
+from protocol.pbft_messages import Message, Request, value_digest
+from tests.simulation.checkers import Checkers, Violation
+from tests.simulation.keys import TASK, committee
+from tests.simulation.liar import Gossip, Liar
+from tests.simulation.plan import Crash, Plan
+
+
+@dataclass(slots=True)
+class Node:
+    """A member as the simulation runs it. Twins are two nodes with one ``index``. ``life`` counts restarts:
+    what was scheduled for an earlier life is void."""
+
+    index: int
+    name: str
+    honest: bool
+    replica: Replica
+    disk: list[Record] = field(default_factory=list)
+    alive: bool = True
+    life: int = 0
+    crash: Crash | None = None
+    final: int = 0
+    deaf_to: frozenset[int] = frozenset()
+
+
+Event = tuple[float, int, Callable[[], None]]
+
+
+class World:
+    """Runs one plan. ``trace`` collects a readable transcript when it is a list."""
+
+    def __init__(self, plan: Plan, *, real: bool = False, trace: list[str] | None = None) -> None:
+        self.plan = plan
+        self.rng = random.Random(plan.seed ^ 0x5EED)
+        self.instance, self.cryptos = committee(plan.n, real=real)
+        self.trace = trace
+        self.now = 0.0
+        self._queue: list[Event] = []
+        self._count = 0
+        self.steps = 0
+        self.chain_final = 0
+        self._moved = True  # somebody decided, rose, or the network healed
+        self.checkers = Checkers(plan, self.instance, self.cryptos)
+        self.nodes: list[Node] = []
+        for index in range(plan.n):
+            for twin in range(2 if plan.faulty.get(index) == "twins" else 1):
+                name = f"{index}{'ab'[twin]}" if plan.faulty.get(index) == "twins" else str(index)
+                self.nodes.append(self._make_node(index, name))
+        self.by_index = {i: [node for node in self.nodes if node.index == i] for i in range(plan.n)}
+        self.gossip: Gossip | None = None
+
+    def _make_node(self, index: int, name: str) -> Node:
+        honest = index not in self.plan.faulty
+        node = Node(index, name, honest, self.make_replica(index, []))
+        if self.plan.faulty.get(index) in ("half-deaf", "liar", "twins"):
+            others = [i for i in range(self.plan.n) if i != index]
+            node.deaf_to = frozenset(self.rng.sample(others, self.rng.randint(0, len(others) - 1)))
+        return node
+
+    def make_replica(self, index: int, records: list[Record]) -> Replica:
+        plan = self.plan
+        config = ReplicaConfig(
+            instance=self.instance,
+            me=index,
+            view_timeout_ticks=plan.view_timeout,
+            max_check_ticks=plan.max_check,
+            retransmit_ticks=2,
+            window=plan.window,
+        )
+        return Replica(config, self.cryptos[index], records)
+
+    # ------------------------------------------------------------------ time
+
+    def at(self, delay: float, action: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._queue, (self.now + delay, self._count, action))
+
+    def run(self) -> None:
+        """Until every honest member has everything, or the horizon. Raises Violation."""
+        for ask in self.plan.asks:
+            self.at(ask.at, lambda a=ask: self._ask(a.seq, a.value, a.of))  # type: ignore[misc]
+        self.at(10.0, self._ask_again)
+        for crash in self.plan.crashes:
+            self.at(crash.at, lambda c=crash: self._arm(c))  # type: ignore[misc]
+        for node in self.nodes:
+            self._start(node)
+        self._let_liars_live()
+        self.at(self.plan.heal_at, self._heal)
+        queue, horizon = self._queue, self.plan.horizon
+        while queue:
+            self.now, _, action = heapq.heappop(queue)
+            if self.now > horizon:
+                break
+            action()
+            if self._moved and self.now >= self.plan.heal_at:
+                self._moved = False
+                if self._complete():
+                    break
+        self.checkers.at_end([node for node in self.nodes if node.honest], self.now)
+
+    def _heal(self) -> None:
+        self._moved = True
+        self.say("the network is calm")
+
+    def _let_liars_live(self) -> None:
+        liars = [node for node in self.nodes if self.plan.faulty.get(node.index) == "liar"]
+        if liars:
+            self.gossip = Gossip()
+            for node in liars:
+                self.at(self.rng.random() * 3, Liar(self, node, self.gossip).live)
+
+    def _complete(self) -> bool:
+        seqs = self.plan.seqs
+        return all(n.alive and n.replica.log.delivered >= seqs for n in self.nodes if n.honest)
+
+    def say(self, text: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self.now:8.2f}  {text}")
+
+    # ------------------------------------------------------------------ nodes
+
+    def _start(self, node: Node) -> None:
+        self.checkers.born(node.name)
+        self.apply(node, node.replica.start())
+        life = node.life
+        self.at(self.rng.random(), lambda: self._tick(node, life))
+
+    def _tick(self, node: Node, life: int) -> None:
+        if node.alive and node.life == life:
+            self.at(1.0, lambda: self._tick(node, life))
+            self.apply(node, node.replica.tick())
+
+    def _arm(self, crash: Crash) -> None:
+        for node in self.by_index[crash.node]:
+            node.crash = node.crash or crash
+
+    def feed(self, node: Node, message: Message) -> None:
+        """Deliver a message now."""
+        if not node.alive:
+            return
+        self.steps += 1
+        if self.trace is not None:
+            self.say(f"{node.name} <- {describe(message)}")
+        try:
+            output = node.replica.step(message)
+        except MessageRefused as error:
+            if self.trace is not None:
+                self.say(f"{node.name}    refuses: {error}")
+            return
+        self.apply(node, output)
+
+    def apply(self, node: Node, output: Output) -> None:
+        """What a host does, and where it may die."""
+        if output is NOTHING:
+            return
+        crash = node.crash
+        if crash is not None and (output.persist or output.send):
+            self._die(node, output, crash)
+            return
+        self.persist(node, output.persist)
+        self._emit(node, output, output.send)
+        for question in output.verify:
+            self._check(node, question.seq, question.digest, question.value)
+        self._moved = self._moved or bool(output.decided)
+        for decided in output.decided:
+            self.say(f"{node.name} == decided {decided.seq}: {decided.value.decode()}")
+            if node.honest:
+                self.checkers.decided(node.name, decided, self.now)
+                self._final_later(decided.seq)
+        if output.view is not None:
+            self.say(f"{node.name} == view {output.view}")
+        if node.honest:
+            for evidence in output.evidence:
+                self.checkers.evidence(evidence)
+        if output.behind is not None and self.plan.finality != "none":
+            self._see_chain(node)
+
+    def persist(self, node: Node, records: tuple[Record, ...]) -> None:
+        node.disk.extend(records)
+        if node.honest:
+            self.checkers.persisted(node, records)
+
+    def _emit(self, node: Node, output: Output, sends: tuple[Send, ...]) -> None:
+        silent = self.plan.faulty.get(node.index) == "silent"
+        if node.honest:
+            self.checkers.sent(node, output, sends)
+        if silent:
+            return
+        for send in sends:
+            targets = self.nodes if send.to is None else self.by_index[send.to]
+            for target in targets:
+                if target.index != node.index:
+                    self.carry(node, target, send.message)
+            if self.gossip is not None:
+                self.gossip.hear(send.message)
+
+    def _die(self, node: Node, output: Output, crash: Crash) -> None:
+        rng = self.rng
+        self.say(f"{node.name} -- dies {crash.point}")
+        if crash.point == "torn persist":
+            self.persist(node, output.persist[: rng.randint(0, len(output.persist))])
+        elif crash.point in ("after persist", "while sending"):
+            self.persist(node, output.persist)
+            if crash.point == "while sending":
+                self._emit(node, output, output.send[: rng.randint(0, len(output.send))])
+        node.alive, node.crash = False, None
+        node.life += 1
+        self.at(crash.down, lambda: self._rise(node))
+
+    def _rise(self, node: Node) -> None:
+        if self.plan.faulty.get(node.index) == "forgetful":
+            node.disk.clear()
+        self.say(f"{node.name} -- rises with {len(node.disk)} records")
+        if self.rng.random() < 0.3:
+            node.disk = list(self.make_replica(node.index, node.disk).snapshot())
+        node.replica = self.make_replica(node.index, node.disk)
+        node.alive = self._moved = True
+        self._start(node)
+        if self.plan.finality != "none":
+            self.at(self.rng.uniform(0, 5), lambda: self._see_chain(node))
+
+    # ------------------------------------------------------------------ network
+
+    def carry(self, source: Node, target: Node, message: Message, *, loud: bool = False) -> None:
+        """One message on its way, perhaps. ``loud``: the sender wants it to arrive."""
+        rng, plan, now = self.rng, self.plan, self.now
+        wild = now < plan.heal_at
+        if not loud and target.index in source.deaf_to:
+            return
+        if wild:
+            if plan.drop and rng.random() < plan.drop:
+                return
+            if plan.cut is not None:
+                side, start, end = plan.cut
+                if start <= now < end and (source.index in side) != (target.index in side):
+                    return
+        delay = rng.random() * (plan.wild_delay if wild else plan.calm_delay)
+        self.at(delay, lambda: self.feed(target, message))
+        if plan.duplicate and wild and rng.random() < plan.duplicate:
+            self.at(delay + rng.random() * 10, lambda: self.feed(target, message))
+
+    # ------------------------------------------------------------------ application, client, chain
+
+    def _check(self, node: Node, seq: int, digest: bytes, value: bytes) -> None:
+        plan, life = self.plan, node.life
+        kind = value[:1]
+        ok = kind in b"glx" or (kind == b"s" and node.index not in plan.abstaining)
+        self.at(
+            plan.check_delay * self.rng.random(),
+            lambda: self._answer(node, life, seq, digest, ok),
+        )
+        if kind == b"l":
+            delay = plan.check_delay + plan.late * (0.5 + self.rng.random())
+            self.at(delay, lambda: self._answer(node, life, seq, digest, False))
+
+    def _answer(self, node: Node, life: int, seq: int, digest: bytes, ok: bool) -> None:
+        if node.alive and node.life == life:
+            self.say(f"{node.name}    verdict on {seq} {digest[:3].hex()}: {ok}")
+            self.checkers.verdict(node.name, seq, digest, ok)
+            self.apply(node, node.replica.verdict(seq, digest, ok))
+
+    def _ask(self, seq: int, value: bytes, of: tuple[int, ...]) -> None:
+        self.checkers.asked(seq, value)
+        self.say(f"client asks for {value.decode()} at {seq} of {list(of)}: {value_digest(value)[:3].hex()}")
+        request = Request(task=TASK, seq=seq, value=value)
+        for index in of:
+            for node in self.by_index[index]:
+                if node.alive:
+                    self.apply(node, node.replica.request(request.seq, request.value))
+
+    def _ask_again(self) -> None:
+        """A client repeats itself until it has what it wants."""
+        everybody = tuple(range(self.plan.n))
+        for ask in self.plan.asks:
+            if ask.at <= self.now and ask.value[:1] in b"gs":
+                self._ask(ask.seq, ask.value, everybody)
+        self.at(15.0, self._ask_again)
+
+    def _final_later(self, seq: int) -> None:
+        plan = self.plan
+        if plan.finality == "none" or seq <= self.chain_final:
+            return
+        if plan.finality == "batched" and seq % plan.window and seq != plan.seqs:
+            return
+        self.chain_final = seq
+        self.say(f"chain: final up to {seq}")
+        for node in self.nodes:
+            self.at(self.rng.random() * 6, lambda n=node: self._see_chain(n))  # type: ignore[misc]
+
+    def _see_chain(self, node: Node) -> None:
+        if node.alive and self.chain_final > node.replica.log.finalized:
+            self.checkers.finalized(node.name, self.chain_final)
+            self._moved = True
+            self.apply(node, node.replica.finalized(self.chain_final))
+
+
+def describe(message: Message) -> str:
+    """One line for the transcript."""
+    vote = getattr(message, "vote", message)
+    parts = [type(message).__name__]
+    for name in ("sender", "view", "seq", "decided"):
+        value = getattr(vote, name, None)
+        if value is not None:
+            parts.append(f"{name}={value}")
+    digest = getattr(vote, "digest", None)
+    value = getattr(message, "value", None)
+    if digest is not None:
+        parts.append(digest[:3].hex())
+    if value is not None:
+        parts.append(value[:24].decode(errors="replace"))
+    for name in ("claims", "proposals"):
+        listed = getattr(vote, name, ())
+        parts.extend(f"{name[:-1]}({c.seq} {c.digest[:3].hex()})" for c in listed)
+    return " ".join(parts)
+
+
+__all__ = ["Node", "Violation", "World", "describe"]
