@@ -14,16 +14,16 @@ from eth_account.signers.local import LocalAccount
 
 from anvil.chain import HOST, AnvilOptions, fresh_chain_id
 from anvil.deploy import TOKEN_UNIT, VALIDATOR_STAKE, deploy
-from anvil.errors import ProgramFailed
 from anvil.layout import Layout, NetworkFile
 from anvil.processes import ProcessTable
 from anvil.programs import Services, broker_program, chain_program
+from anvil.readiness import is_chain, listens, live_miners
 from anvil.redis import MAX_SOCKET_PATH_BYTES, SOCKET_NAME, redis_answers
 from anvil.supervise import Supervisor
 from anvil.transactions import Pipeline, settle
 from protocol.chain.client import ChainClient
 from protocol.chain.contracts import Contracts
-from protocol.errors import ConfigurationError, InvalidInput, PotError, ServiceUnreachable
+from protocol.errors import ConfigurationError, InvalidInput
 from protocol.ids import Wei, parse_address
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
 
@@ -165,7 +165,7 @@ class LocalNetwork:
 
     def _await_chain_and_broker(self, rpc_url: str, chain_id: int, sockets: Path) -> None:
         client = ChainClient(rpc_url)
-        self.supervisor.wait_until("chain", lambda: _is_chain(client, chain_id), CHAIN_READY_S)
+        self.supervisor.wait_until("chain", lambda: is_chain(client, chain_id), CHAIN_READY_S)
         self.supervisor.wait_until("broker", lambda: redis_answers(sockets / SOCKET_NAME), BROKER_READY_S)
 
     def start(self, network: NetworkFile) -> None:
@@ -176,14 +176,22 @@ class LocalNetwork:
             self.layout.state(program.name).mkdir(mode=0o700, parents=True, exist_ok=True)
             self.supervisor.start(program)
         deadline = time.monotonic() + SERVICES_READY_S
-        self.await_service("coordinator", network, deadline - time.monotonic())
-        for name in network.endpoints:
+        miners = [name for name in network.accounts if name.startswith("miner-")]
+        for name in ("coordinator", *network.endpoints, *miners):
             self.await_service(name, network, max(1.0, deadline - time.monotonic()))
 
     def await_service(self, name: str, network: NetworkFile, timeout_s: float = SERVICES_READY_S) -> None:
-        """Return once the coordinator or a validator listens. Raises ProgramFailed."""
-        url = network.api_url if name == "coordinator" else network.endpoints[name]
-        self.supervisor.wait_until(name, lambda: listens(url), timeout_s)
+        """Return once the coordinator or a validator listens, or a miner's heartbeat was heard. Raises
+        ProgramFailed."""
+
+        def ready() -> bool:
+            if name == "coordinator":
+                return listens(network.api_url)
+            if name in network.endpoints:
+                return listens(network.endpoints[name])
+            return network.accounts[name] in live_miners(network.api_url)
+
+        self.supervisor.wait_until(name, ready, timeout_s)
 
 
 def stake_everybody(
@@ -246,25 +254,3 @@ def socket_folder(layout: Layout) -> Path:
     if len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
         return folder
     return Path(tempfile.mkdtemp(prefix="pot-broker-"))
-
-
-def listens(url: str) -> bool:
-    """Whether somebody accepts connections at the URL's port."""
-    place = urlsplit(url)
-    try:
-        with socket.create_connection((place.hostname, place.port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
-def _is_chain(client: ChainClient, chain_id: int) -> bool:
-    try:
-        found = client.chain_id()
-    except PotError as error:
-        if isinstance(error, ServiceUnreachable):
-            return False
-        raise
-    if found != chain_id:
-        raise ProgramFailed("chain", f"lost its port to another chain ({found})", "")
-    return True
