@@ -1,10 +1,10 @@
 """The composition of long-running roles: settings become each package's frozen configuration."""
 
-import logging
 from typing import Final
 from urllib.parse import urlsplit
 
 from pot.client import Client
+from pot.logs import log_to_stderr
 from pot.output import Reply
 from pot.settings import Settings
 from protocol.errors import ConfigurationError
@@ -29,6 +29,7 @@ def run_miner(client: Client, adversary: str | None) -> Reply:
         device=settings.device,
         adversary=adversary,
     )
+    log_to_stderr("worker")
     return _ended("miner", run(config, client.account))
 
 
@@ -48,7 +49,7 @@ def run_validator(client: Client) -> Reply:
         threads=settings.threads,
         device="cpu" if settings.device == "auto" else settings.device,
     )
-    _log("committee")
+    log_to_stderr("committee")
     run(config, client.account)
     return _ended("validator")
 
@@ -72,14 +73,9 @@ def run_coordinator(client: Client, parts: tuple[str, ...] | None) -> Reply:
         api_url=settings.api_url or "",
         parts=parts or PARTS,
     )
-    _log("coordinator")
+    log_to_stderr("coordinator")
     run(config)
     return _ended("coordinator")
-
-
-def _log(package: str) -> None:
-    """A service says what it does, on stderr."""
-    logging.getLogger(package).setLevel(logging.INFO)
 
 
 def _ended(role: str, status: int = 0) -> Reply:
