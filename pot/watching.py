@@ -8,6 +8,7 @@ from typing import Any
 
 from pot.amounts import format_amount, parse_duration_s
 from pot.client import Client
+from pot.dispatch import Dispatch, read_dispatch
 from pot.output import Reply
 from pot.session import Session
 from pot.task_events import read_record
@@ -26,6 +27,7 @@ class Progress:
     loss: float | None
     accuracy: float | None
     miners: int
+    dispatch: Dispatch | None = None
 
     def line(self) -> str:
         """One line for people."""
@@ -36,6 +38,10 @@ class Progress:
             parts.append(f"accuracy {self.accuracy:.2%}")
         if self.miners:
             parts.append(f"{self.miners} miners")
+        if self.dispatch is not None and self.dispatch.computed > self.task.last_round:
+            parts.append(f"{self.dispatch.computed} computed")
+        if self.dispatch is not None and self.dispatch.note:
+            parts.append(self.dispatch.note)
         left = self.task.escrow - self.task.paid_total
         return ", ".join([*parts, f"{format_amount(left)} of escrow left"])
 
@@ -83,7 +89,8 @@ class Observer:
             accuracy = self._accuracy(task) if self._with_accuracy and task.last_round else None
         except PotError as error:
             print(f"pot: {error}", file=sys.stderr)
-        return Progress(task=task, loss=loss, accuracy=accuracy, miners=miners)
+        dispatch = read_dispatch(self._client.settings.api_url, task.task_id)
+        return Progress(task=task, loss=loss, accuracy=accuracy, miners=miners, dispatch=dispatch)
 
     def _last_round(self, task: OnchainTask) -> tuple[float | None, int]:
         certificates = self._client.events(task.task_id).certificates
