@@ -4,7 +4,7 @@ calls the code under test to judge the code under test."""
 import hashlib
 from typing import TYPE_CHECKING
 
-from committee.state import Decided, Output, Record, Send, Sent
+from committee.state import Decided, Learned, Output, Record, Send, Sent
 from protocol.pbft_messages import (
     Checking,
     Commit,
@@ -21,6 +21,7 @@ from protocol.pbft_messages import (
     Reply,
     Request,
     ViewChange,
+    ViewVote,
 )
 from tests.simulation.plan import Plan
 
@@ -52,6 +53,9 @@ class Checkers:
         self._delivered: dict[str, int] = {}
         self._verdicts: dict[tuple[str, int, bytes], bool] = {}
         self._said: dict[tuple[object, ...], bytes] = {}
+        self._left = dict.fromkeys(range(plan.n), 0)
+        self._highest_view = 0  # that any honest member has been in or asked for
+        self._commits: dict[int, dict[int, Commit]] = {i: {} for i in range(plan.n)}
 
     # ------------------------------------------------------------------ what happened
 
@@ -92,7 +96,7 @@ class Checkers:
     ) -> None:
         if len(set(signers)) < self._quorum or list(signers) != sorted(set(signers)):
             raise Violation("quorum", f"{signers} endorse {seq}")
-        digest = hashlib.sha256(b"endorse" + seq.to_bytes(8, "big") + value).digest()
+        digest = hashlib.sha256(b"endorse" + value).digest()
         for signer, endorsement in zip(signers, endorsements, strict=True):
             address = self._instance.members.addresses[signer]
             if not self._cryptos[signer].verifier(digest, endorsement, address):
@@ -103,14 +107,61 @@ class Checkers:
     def persisted(self, node: "Node", records: tuple[Record, ...]) -> None:
         """What is on an honest member's disk counts as said: it never contradicts itself."""
         for record in records:
-            if isinstance(record, Sent):
-                match record.message:
-                    case ViewChange(vote=vote):
-                        self._say(node, "ViewChange", vote.view, vote.signature)
-                    case Reply(seq=seq, digest=digest):
-                        self._say(node, "Reply", seq, digest)
-                    case Prepare() | Commit() | PrePrepare() as vote:
-                        self._say(node, type(vote).__name__, vote.view, vote.seq, vote.digest)
+            match record:
+                case Sent(message=ViewChange(vote=vote)):
+                    self._say(node, "ViewChange", vote.view, vote.signature)
+                    self._leaves(node, vote)
+                case Sent(message=Reply(seq=seq, digest=digest)):
+                    self._say(node, "Reply", seq, digest)
+                case Sent(message=vote):
+                    if vote.view < self._left[node.index]:
+                        raise Violation("left view", f"{node.name} votes in view {vote.view} after all")
+                    self._say(node, type(vote).__name__, vote.view, vote.seq, vote.digest)
+                    if isinstance(vote, Commit):
+                        self._commits[node.index][vote.seq] = vote
+                case Learned(message=NewView() as opened):
+                    self._left[node.index] = max(self._left[node.index], opened.view)
+                    self._follows(node, opened)
+                case Learned(message=Committed() as proof):
+                    self._unforged_commits(proof)
+
+    def _leaves(self, node: "Node", vote: ViewVote) -> None:
+        """Views are left one by one, by somebody honest first; and what was committed is claimed."""
+        if vote.view > self._highest_view + 1:
+            raise Violation("chased", f"{node.name} asks for view {vote.view}; nobody honest was near it")
+        self._highest_view = max(self._highest_view, vote.view)
+        self._left[node.index] = max(self._left[node.index], vote.view)
+        claims = {(c.seq, c.view, c.digest) for c in vote.claims}
+        for seq, commit in self._commits[node.index].items():
+            if seq > vote.decided and (seq, commit.view, commit.digest) not in claims:
+                raise Violation("amnesia", f"{node.name} hides its Commit at {seq}, view {commit.view}")
+
+    def _follows(self, node: "Node", opened: NewView) -> None:
+        """A view that an honest member enters has a quorum's votes and proposes what they demand: found here by
+        asking, for each claim, whether a quorum of Commits for it is still possible."""
+        votes = {vote.sender: vote for vote in opened.votes}
+        if len(votes) < self._quorum:
+            raise Violation("new view", f"{node.name} enters view {opened.view} on {len(votes)} votes")
+        for sender in set(votes).intersection(self._plan.honest):
+            if self._said.get((sender, "ViewChange", opened.view)) != votes[sender].signature:
+                raise Violation("forgery", f"{sender} never voted so for view {opened.view}")
+        for certificate in opened.certificates:
+            self._unforged(certificate)
+        floor = max(vote.decided for vote in votes.values())
+        demanded: dict[int, bytes] = {}
+        claims = [(c.view, c.seq, c.digest) for vote in votes.values() for c in vote.claims if c.seq > floor]
+        for view, seq, digest in sorted(claims):
+            never = sum(
+                1
+                for vote in votes.values()
+                if all(c.seq != seq or (c.view, c.digest) < (view, b"") for c in vote.claims)
+                or any(c.seq == seq and c.view == view and c.digest != digest for c in vote.claims)
+            )
+            if never < self._quorum:
+                demanded[seq] = digest
+        proposed = {p.seq: p.digest for p in opened.proposals}
+        if proposed != demanded:
+            raise Violation("new view", f"{node.name} enters view {opened.view} with other proposals")
 
     def sent(self, node: "Node", output: Output, sends: tuple[Send, ...]) -> None:
         """An honest member has promised on disk what leaves it, believes what it signs, and passes on no
@@ -125,13 +176,9 @@ class Checkers:
                     self._promised(node, message)
                 case ViewChange():
                     self._promised(node, message)
-                    for certificate in message.certificates:
-                        self._unforged(certificate)
                 case NewView():
                     if message.sender == node.index:
                         self._say(node, "NewView", message.view, message.signature)
-                    for certificate in message.certificates:
-                        self._unforged(certificate)
                 case Committed():
                     self._unforged_commits(message)
                 case Decision():
@@ -162,10 +209,10 @@ class Checkers:
 
     def _believed(self, node: "Node", output: Output, message: Prepare | Commit | Reply) -> None:
         """Only what is signed in this very output is judged: a repetition is not a new statement."""
-        if Sent(message=message) in output.persist:
-            if self._verdicts.get((node.name, message.seq, message.digest)) is not True:
-                what = type(message).__name__
-                raise Violation("belief", f"{node.name} signs {what} at {message.seq} unconvinced")
+        convinced = self._verdicts.get((node.name, message.seq, message.digest)) is True
+        if not convinced and Sent(message=message) in output.persist:
+            what = type(message).__name__
+            raise Violation("belief", f"{node.name} signs {what} at {message.seq} unconvinced")
 
     def _unforged(self, certificate: PreparedCertificate) -> None:
         signers = set(certificate.signers)
@@ -201,7 +248,7 @@ class Checkers:
             views = {n.name: n.replica.view for n in honest}
             raise Violation("progress", f"at {now:.0f} members {missing} still lack something; views {views}")
         for node in honest:
-            if node.replica.view > 60:
+            if node.replica.view > (0 if self._plan.peaceful else 60):
                 raise Violation("calm", f"{node.name} has reached view {node.replica.view}")
 
     def _locked_on_false(self, honest: "list[Node]") -> bool:

@@ -36,10 +36,11 @@ def _raw(address: Address) -> bytes:
 
 
 def endorsement_digest(seq: int, value: bytes) -> bytes:
-    """The simulated application's digest; values start with a letter, anything else is none."""
+    """The simulated application's digest; values start with a letter, anything else is none. It does not name
+    the sequence number: nothing in the agreement may rest on the application's digest doing so."""
     if not value[:1].isalpha():
         raise ValueUnusable(f"{value[:8]!r} is no value")
-    return hashlib.sha256(b"endorse" + seq.to_bytes(8, "big") + value).digest()
+    return hashlib.sha256(b"endorse" + value).digest()
 
 
 @lru_cache(maxsize=32)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from committee.view_change import build_new_view
-from protocol.members import quorum
 from protocol.pbft_messages import (
     Checking,
     Claim,
@@ -30,6 +29,7 @@ from protocol.pbft_messages import (
     ViewVote,
     value_digest,
 )
+from tests.simulation.checkers import dumb_quorum
 from tests.simulation.keys import TASK, endorsement_digest
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Liar:
         self.me = node.index
         self.instance = world.instance
         self.signer = world.cryptos[node.index].signer
-        self.quorum = quorum(world.plan.n)
+        self.quorum = dumb_quorum(world.plan.n)
         self.tricks: tuple[Callable[[], Message | None], ...] = (
             self.vote,
             self.vote,
@@ -145,12 +145,12 @@ class Liar:
         return kind.signed(self.instance, self.signer, sender=self.me, view=view, seq=seq, digest=digest)
 
     def propose(self) -> Message | None:
-        """In a view of its own, another value for each listener."""
+        """In a view of its own, another value for each listener; now and then in somebody else's view."""
         place = self._somewhere()
         if place is None:
             return None
         view, seq, digest, value = place
-        while self.instance.members.primary(view) != self.me:
+        while self.instance.members.primary(view) != self.me and self.rng.random() < 0.9:
             view += 1
         if view > self.gossip.view + 1:
             return None
@@ -184,7 +184,9 @@ class Liar:
                 self.instance, self.signer, sender=self.me, view=view, seq=seq, digest=digest
             )
             signed = {**votes, self.me: own.signature}
-            short = self.rng.random() < 0.2  # one signature less than it takes
+            short = self.rng.random() < 0.15  # one signature less than it takes
+            if self.rng.random() < 0.15:  # or one that nobody made
+                signed.setdefault(self.rng.randrange(self.world.plan.n), bytes(65))
             members = tuple(sorted(signed))[: self.quorum - short]
             if len(members) >= self.quorum - short:
                 made.append(
@@ -242,7 +244,7 @@ class Liar:
         votes = dict(self.gossip.changes[view])
         votes.setdefault(self.me, own)
         members = sorted(self.rng.sample(sorted(votes), min(len(votes), self.quorum)))
-        if len(members) < self.quorum and self.rng.random() < 0.8:
+        if len(members) < self.quorum and self.rng.random() < 0.5:
             return None
         try:
             crypto = self.world.cryptos[self.me]

@@ -56,6 +56,13 @@ class Plan:
     horizon: float = 1500.0
     honest: tuple[int, ...] = field(default=())
 
+    @property
+    def peaceful(self) -> bool:
+        """Nobody and nothing fails, and what is asked for is true: there is no reason to leave the first view,
+        however slow the checks are."""
+        troubled = self.faulty or self.crashes or self.abstaining or self.heal_at > 0
+        return not troubled and self.calm_delay <= 1 and all(ask.value[:1] == b"g" for ask in self.asks)
+
 
 def draw(seed: int, n: int | None = None) -> Plan:
     """The scenario of ``seed``; the same one every time."""
