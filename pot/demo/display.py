@@ -14,14 +14,14 @@ class Display(Protocol):
 
     def say(self, line: str) -> None: ...
 
-    def round(self, done: Round, total: int, held: int) -> None: ...
+    def round(self, done: Round, total: int, left: int) -> None: ...
 
 
-def round_line(done: Round, total: int, held: int) -> str:
-    """One certified round in words; ``held`` is the escrow left, in smallest units."""
+def round_line(done: Round, total: int, left: int) -> str:
+    """One certified round in words; ``left`` is the escrow left, in smallest units."""
     return (
         f"round {done.round}/{total}  loss {done.loss:.3f}  accuracy {100 * done.accuracy:.1f} %  "
-        f"{done.miners} miners  {format_amount(held)} of escrow left"
+        f"{done.miners} miners  {format_amount(left)} of escrow left"
     )
 
 
@@ -31,8 +31,8 @@ class Lines:
     def say(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    def round(self, done: Round, total: int, held: int) -> None:
-        self.say(round_line(done, total, held))
+    def round(self, done: Round, total: int, left: int) -> None:
+        self.say(round_line(done, total, left))
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def display(*, plain: bool) -> Iterator[Display]:
             def say(self, line: str) -> None:
                 bar.console.print(line, highlight=False, markup=False)
 
-            def round(self, done: Round, total: int, held: int) -> None:
-                bar.update(row, total=total, completed=done.round, description=round_line(done, total, held))
+            def round(self, done: Round, total: int, left: int) -> None:
+                bar.update(row, total=total, completed=done.round, description=round_line(done, total, left))
 
         yield Terminal()

@@ -43,9 +43,9 @@ class Follower:
         fresh = self._history.segments[known:] if self._history is not None else ()
         return [self._round(item) for segment in fresh for item in segment.record.rounds]
 
-    def held(self) -> int:
-        """Escrow that the contract still holds for the task, in smallest units."""
-        return self._client.contracts.market.held(self._task_id)
+    def left(self) -> int:
+        """Escrow that nobody has earned yet, in smallest units."""
+        return self._client.contracts.market.refundable(self._task_id)
 
     def accuracy(self, model: Sha256) -> float:
         """Share of right answers of a stored model on the test split."""

@@ -78,7 +78,7 @@ def _document(plan: DemoPlan) -> dict[str, Any]:
         "verification": {"sample": "100%"},
         "money": {
             "reward_per_shard": "10 POT",
-            "fee_per_round": "4 POT",
+            "fee_per_round": "6 POT",
             "miner_stake": "1000 POT",
             "slash_per_fault": "500 POT",
         },

@@ -2,10 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from pot.demo.plan import DemoPlan, demo_draft
 from pot.demo.settle import claim_everything, close, slash_faults
 from pot.demo.verdict import judge
 from pot.draft import Draft
-from pot.report.document import Audit, Chain, Check, Disturbance, Report
+from pot.report.document import Audit, Chain, Check, Disturbance, Report, Round
 from pot.report.files import write_report
 from pot.settings import Settings
 from protocol.errors import ConfigurationError, PotError
@@ -32,6 +33,7 @@ POLL_S: Final = 0.15
 #: No certificate for so long means that there will be none.
 STALL_S: Final = 90.0
 KEPT_FOR_AUDIT: Final = "chain"
+NEEDED: Final = "coordinator"
 
 
 class Stalled(PotError):
@@ -140,9 +142,10 @@ class Demo:
         try:
             while not self.report.history or self.report.history[-1].round < task.rounds:
                 for done in follower.poll():
-                    self.report.history.append(done)
                     progressed = time.monotonic()
-                    self._show.round(done, task.rounds, follower.held())
+                    done.seconds = round(progressed - begun, 2)
+                    self.report.history.append(done)
+                    self._show.round(done, task.rounds, follower.left())
                     for line in killer.after_round(done.round):
                         self._show.say(line)
                 for line in killer.restart_due():
@@ -153,6 +156,8 @@ class Demo:
                         log = local.supervisor.log_tail(gone.name)[-600:].strip()
                         self.report.problems.append(f"{gone.name} ended with status {gone.code}: {log}")
                         self._show.say(self.report.problems[-1])
+                if NEEDED in dead:
+                    raise Stalled(f"Without the {NEEDED} no further round begins.")
                 if time.monotonic() - progressed > STALL_S:
                     raise Stalled(
                         f"No certificate for {STALL_S:.0f} s after round "
@@ -162,6 +167,8 @@ class Demo:
                 time.sleep(POLL_S)
         finally:
             self.report.seconds.training = round(progressed - begun, 2)
+            for item in killer.done:
+                item.outcome += f"; {_gap(self.report.history, item.after_round)}"
             self.report.disturbances += killer.done
 
     def _settle(self, network: NetworkFile, poster: Client, task_id: TaskId) -> None:
@@ -188,6 +195,14 @@ class Demo:
             self.report.accuracy.network = self.report.history[-1].accuracy
         self.report.accuracy.centralized = centralized_accuracy(draft)
         self.report.replay = replay(draft, self.report.history)
+
+
+def _gap(history: Sequence[Round], after_round: int) -> str:
+    """How long the network took to certify again after ``after_round``."""
+    for before, after in pairwise(history):
+        if before.round == after_round:
+            return f"the next certificate came {after.seconds - before.seconds:.1f} s later"
+    return "no certificate came after it"
 
 
 def client_of(network: NetworkFile, name: str) -> Client:

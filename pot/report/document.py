@@ -27,8 +27,10 @@ class Certificate(_Part, kw_only=True):
 
 
 class Round(_Part, kw_only=True):
-    """One certified round: mean training loss of its shards (nats), test accuracy after it (0..1), and how
-    many shards by how many miners it is made of."""
+    """One certified round: mean training loss of its shards (nats), test accuracy after it (0..1), how
+    many shards by how many miners it is made of, and when its certificate was seen, in seconds after the
+    funding.
+    """
 
     round: int
     loss: float
@@ -36,6 +38,7 @@ class Round(_Part, kw_only=True):
     shards: int
     miners: int
     model_sha256: str
+    seconds: float = 0.0
 
 
 class Accuracy(_Part, kw_only=True):

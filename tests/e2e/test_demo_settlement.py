@@ -152,7 +152,7 @@ def test_settlement__honest_rounds__the_books_balance_and_one_process_agrees(han
     collect(hands.poster, hands.posted.task_id, report)
     assert report.escrow.balances
     assert int(report.escrow.paid) == hands.posted.escrow - int(report.escrow.refunded)
-    assert follower.held() == 0
+    assert hands.poster.contracts.market.held(hands.posted.task_id) == 0
     assert [len(item.signers) for item in report.certificates] == [3, 3, 3]
     assert all(item.posted_by == hands.network.accounts["validator-1"] for item in report.certificates)
     assert replay(hands.draft, history).identical
