@@ -24,21 +24,7 @@ class JobProducer:
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url
         self._down_until = 0.0
-        self._app = Celery("coordinator", broker=broker_url, set_as_current=False)
-        self._app.conf.update(
-            task_serializer="json",
-            accept_content=["json"],
-            result_backend=None,
-            task_ignore_result=True,
-            task_publish_retry=False,
-            broker_connection_timeout=CONNECT_TIMEOUT_S,
-            broker_transport_options={
-                "socket_connect_timeout": CONNECT_TIMEOUT_S,
-                "socket_timeout": SEND_TIMEOUT_S,
-                "retry_on_timeout": False,
-                "max_retries": 1,
-            },
-        )
+        self._app = _app(broker_url)
 
     def send(self, miner: Address, job: ShardJob) -> None:
         """Put ``job`` into the miner's queue; it expires with its lease. Raises ServiceUnreachable."""
@@ -55,11 +41,31 @@ class JobProducer:
             )
         except (KombuError, OSError) as error:
             self._down_until = time.monotonic() + PAUSE_S
-            # A pool keeps connections to a broker that is gone.
-            self._app.pool.force_close_all()
+            # Its pools keep connections to a broker that is gone.
+            self._app.close()
+            self._app = _app(self._url)
             raise ServiceUnreachable(
                 "the broker", self._url, f"{type(error).__name__}: {error}"[:200]
             ) from error
 
     def close(self) -> None:
         self._app.close()
+
+
+def _app(broker_url: str) -> Celery:
+    app = Celery("coordinator", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        result_backend=None,
+        task_ignore_result=True,
+        task_publish_retry=False,
+        broker_connection_timeout=CONNECT_TIMEOUT_S,
+        broker_transport_options={
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_timeout": SEND_TIMEOUT_S,
+            "retry_on_timeout": False,
+            "max_retries": 1,
+        },
+    )
+    return app

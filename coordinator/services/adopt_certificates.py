@@ -3,7 +3,7 @@
 from coordinator.domain.lifecycle import RoundEvent, RoundStatus
 from coordinator.services.context import Context
 from coordinator.services.ledgers import read_record
-from coordinator.services.roll_back import discard_above
+from coordinator.services.roll_back import discard_above, withdraw
 from coordinator.store.chain_tables import CertificateRow, Task
 from coordinator.store.committee_book import CERTIFIED, WITHDRAWN
 from coordinator.store.unit_of_work import Transaction
@@ -53,9 +53,12 @@ def _disown(ctx: Context, task_id: TaskId) -> None:
         task = tx.tasks.get(task_id)
         if task is None:
             return
+        withdraw(tx, task_id, 1)  # what it builds on is not certified any more
         for row in tx.rounds.above(task_id, 0):
             if row.status == RoundStatus.CERTIFIED:
                 tx.rounds.step(row, RoundEvent.UNCERTIFIED)
+            elif row.status == RoundStatus.PROPOSED:
+                tx.rounds.step(row, RoundEvent.WITHDRAWN)
         for item in tx.shards.counting(task_id, 1):
             item.verdict = "accepted"
         task.adopted_round, task.adopted_tx = 0, task.certified_tx if task.certified_round == 0 else None

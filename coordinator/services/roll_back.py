@@ -18,7 +18,7 @@ def roll_back(ctx: Context, task_id: TaskId, action: RollBack) -> None:
         task = tx.tasks.get(task_id)
         if task is None or action.to_round <= task.adopted_round:
             return
-        _withdraw(tx, task_id, action.to_round)
+        withdraw(tx, task_id, action.to_round)
         rows = tx.rounds.above(task_id, action.to_round - 1)
         _discard(tx, task_id, task.epoch, action)
         for row in rows:
@@ -34,14 +34,15 @@ def roll_back(ctx: Context, task_id: TaskId, action: RollBack) -> None:
 
 def discard_above(tx: Transaction, task_id: int, number: int) -> None:
     """Forget all uncertified work above round ``number``."""
-    _withdraw(tx, task_id, number + 1)
+    withdraw(tx, task_id, number + 1)
     for item in tx.shards.counting(task_id, number + 1):
         item.verdict = "discarded"
     tx.shards.drop_leases(task_id, number + 1)
     tx.rounds.delete_above(task_id, number)
 
 
-def _withdraw(tx: Transaction, task_id: int, from_round: int) -> None:
+def withdraw(tx: Transaction, task_id: int, from_round: int) -> None:
+    """Give up the segment in flight when it reaches ``from_round``; its rounds below stay computed."""
     segment = tx.committee.in_flight(task_id)
     if segment is None or segment.last_round < from_round:
         return
