@@ -8,11 +8,14 @@ from protocol.errors import InvalidInput
 
 def canonical_json(value: Any) -> bytes:
     """Encode ``value`` (dicts, lists, str, int, bool, None). Raises InvalidInput on a float: they do not
-    round-trip between languages, so numbers travel as integers or decimal strings."""
+    round-trip between languages, so numbers travel as integers or decimal strings; and on text that UTF-8
+    cannot carry."""
     _refuse_floats(value, "$")
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"A text is not valid Unicode: {error.reason}.") from error
 
 
 def _refuse_floats(value: Any, path: str) -> None:

@@ -17,7 +17,7 @@ from protocol.ids import (
     parse_hex_bytes,
     parse_sha256,
 )
-from protocol.parsing import natural, peer_value
+from protocol.parsing import amount, peer_value, uint
 from protocol.signing import recover, sign
 from protocol.typed_data import Domain, StructType
 
@@ -114,15 +114,15 @@ class SignedContribution:
         """Raises PeerMisbehaved when a field is missing, of another type or malformed."""
         with peer_value("contribution"):
             contribution = Contribution(
-                task_id=TaskId(int(value["task_id"])),
-                round=RoundNo(natural(value["round"])),
-                shard=ShardNo(natural(value["shard"])),
+                task_id=TaskId(uint(amount(value["task_id"]), 256)),
+                round=RoundNo(uint(value["round"], 32)),
+                shard=ShardNo(uint(value["shard"], 32)),
                 miner=parse_address(value["miner"]),
                 spec_hash=parse_sha256(value["spec_hash"]),
                 parent_model=parse_sha256(value["parent_model"]),
                 gradient=parse_sha256(value["gradient"]),
-                samples=natural(value["samples"]),
-                loss_micros=natural(value["loss_micros"]),
+                samples=uint(value["samples"], 32),
+                loss_micros=uint(value["loss_micros"], 64),
             )
             return cls(contribution=contribution, signature=parse_hex_bytes(value["signature"], 65))
 
@@ -152,7 +152,7 @@ class Heartbeat:
         with peer_value("heartbeat"):
             beat = cls(
                 miner=parse_address(value["miner"]),
-                time_s=natural(value["time_s"]),
+                time_s=uint(value["time_s"], 64),
                 device=str(value["device"]),
             )
             signature = parse_hex_bytes(value["signature"], 65)

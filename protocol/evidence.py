@@ -17,7 +17,7 @@ from protocol.ids import (
     parse_hex_bytes,
     parse_sha256,
 )
-from protocol.parsing import natural, peer_value
+from protocol.parsing import peer_value, uint
 from protocol.signing import recover, sign
 from protocol.typed_data import Domain, StructType
 
@@ -84,8 +84,8 @@ class Fault:
         """Raises PeerMisbehaved when malformed."""
         with peer_value("fault"):
             return cls(
-                round=RoundNo(natural(value["round"])),
-                shard=ShardNo(natural(value["shard"])),
+                round=RoundNo(uint(value["round"], 32)),
+                shard=ShardNo(uint(value["shard"], 32)),
                 miner=parse_address(value["miner"]),
                 gradient=parse_sha256(value["gradient"]),
                 parent_model=parse_sha256(value["parent_model"]),

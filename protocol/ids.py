@@ -10,6 +10,7 @@ from typing import NewType
 
 from eth_utils.address import is_address, to_checksum_address
 
+import protocol.recursion  # noqa: F401 - for its effect, in every process that reads a stranger's words
 from protocol.errors import InvalidInput
 
 TaskId = NewType("TaskId", int)

@@ -6,14 +6,25 @@ from typing import Any
 
 from protocol.errors import InvalidInput, PeerMisbehaved
 
+MAX_SHOWN = 200
+"""Characters of a parser's complaint that are passed on: it may quote what a stranger wrote."""
+
 
 @contextmanager
 def peer_value(subject: str) -> Iterator[None]:
     """Turn missing, mistyped and malformed fields met inside the block into PeerMisbehaved(subject)."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
-        raise PeerMisbehaved(subject, f"it is malformed ({type(error).__name__}: {error})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, InvalidInput) as error:
+        shown = str(error)[:MAX_SHOWN]
+        raise PeerMisbehaved(subject, f"it is malformed ({type(error).__name__}: {shown})") from error
+
+
+def uint(value: Any, bits: int) -> int:
+    """``value`` if it is an int that fits Solidity's ``uint<bits>``. Raises ValueError otherwise."""
+    if natural(value) >> bits:
+        raise ValueError(f"it does not fit uint{bits}")
+    return int(value)
 
 
 def natural(value: Any) -> int:

@@ -13,7 +13,7 @@ from protocol.contribution import SignedContribution
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import Fault, FaultReport
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei, parse_address, parse_sha256, sha256
-from protocol.parsing import amount, natural, peer_value
+from protocol.parsing import amount, peer_value, uint
 from protocol.typed_data import Domain
 
 RECORD_VERSION = 1
@@ -44,7 +44,7 @@ class RoundRecord:
         """Raises PeerMisbehaved when malformed."""
         with peer_value("segment record round"):
             return cls(
-                round=RoundNo(natural(value["round"])),
+                round=RoundNo(uint(value["round"], 32)),
                 parent_model=parse_sha256(value["parent_model"]),
                 model=parse_sha256(value["model"]),
                 contributions=tuple(SignedContribution.from_json(item) for item in value["contributions"]),
@@ -113,12 +113,14 @@ class SegmentRecord:
             if not is_canonical(data, value) or value["version"] != RECORD_VERSION:
                 raise ValueError("not canonical JSON of a known version")
             return cls(
-                task_id=TaskId(amount(value["task_id"])),
+                task_id=TaskId(uint(amount(value["task_id"]), 256)),
                 spec_hash=parse_sha256(value["spec_hash"]),
                 rounds=tuple(RoundRecord.from_json(item) for item in value["rounds"]),
                 faults=tuple(Fault.from_json(item) for item in value["faults"]),
                 fault_evidence=tuple(FaultReport.from_json(item) for item in value["fault_evidence"]),
-                payouts={parse_address(account): Wei(amount(wei)) for account, wei in value["payouts"]},
+                payouts={
+                    parse_address(account): Wei(uint(amount(wei), 128)) for account, wei in value["payouts"]
+                },
             )
 
     def contribution_leaves(self, domain: Domain) -> list[merkle.Leaf]:

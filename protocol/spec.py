@@ -153,6 +153,7 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         except msgspec.ValidationError as error:
             raise InvalidInput(_sentence(error, value)) from error
         _check_consistency(spec)
+        canonical_json(spec.to_value())
         return spec
 
     @classmethod
@@ -162,7 +163,7 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise InvalidInput(f"A spec of {len(data)} bytes exceeds the limit of {MAX_SPEC_BYTES}.")
         try:
             value = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(f"The spec is not JSON: {error}.") from error
         spec = cls.from_value(value)
         if not is_canonical(data, spec.to_value()):
