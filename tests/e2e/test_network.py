@@ -33,6 +33,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     pot(tmp_path, "network", "down", "--purge")
 
 
+@pytest.mark.slow
 def test_network__up_used_down_resumed__is_the_same_network(folder: Path) -> None:
     code, network = pot(folder, "network", "up", "--miners", "1")
     assert code == 0, network
