@@ -1,6 +1,7 @@
 """One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait
 bounded."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class ChainClient:
         """Turn whatever web3 raises inside the block into ServiceUnreachable or a decoded Refused."""
         try:
             yield
-        except (requests.RequestException, ConnectionError) as error:
+        except (requests.RequestException, ConnectionError, json.JSONDecodeError, RecursionError) as error:
             raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
         except ContractLogicError as error:
             data = error.data if isinstance(error.data, str) else None
@@ -65,13 +66,30 @@ class ChainClient:
     def rpc(self, method: str, *params: Any) -> Any:
         """One raw call. Raises ServiceUnreachable when nobody answers, Refused when the node says no."""
         with self.errors():
-            answer: dict[str, Any] = dict(self._provider.make_request(RPCEndpoint(method), list(params)))
-        if "error" in answer:
-            raise refusal(answer["error"])
-        return answer["result"]
+            answer: Any = self._provider.make_request(RPCEndpoint(method), list(params))
+        with self._sense():
+            if "error" in answer:
+                raise refusal(dict(answer["error"]))
+            return answer["result"]
+
+    @contextmanager
+    def _sense(self) -> Iterator[None]:
+        """Whatever answers in another form than a chain is not the chain we need."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ServiceUnreachable(
+                "the chain", self.rpc_url, f"what listens there does not answer like one ({error!r})"[:200]
+            ) from error
+
+    def quantity(self, method: str, *params: Any) -> int:
+        """One raw call whose result is a number. Raises as ``rpc``."""
+        raw = self.rpc(method, *params)
+        with self._sense():
+            return int(raw, 16)
 
     def chain_id(self) -> int:
-        return int(self.rpc("eth_chainId"), 16)
+        return self.quantity("eth_chainId")
 
     def block(self, number: int | str = "latest") -> BlockRef:
         """The block's reference. Raises Refused when there is no such block."""
@@ -79,13 +97,14 @@ class ChainClient:
         raw = self.rpc("eth_getBlockByNumber", tag, False)
         if raw is None:
             raise Refused(f"Block {number} does not exist.", "NoBlock")
-        return BlockRef(
-            number=int(raw["number"], 16),
-            hash=bytes.fromhex(raw["hash"][2:]),
-            parent_hash=bytes.fromhex(raw["parentHash"][2:]),
-            timestamp=int(raw["timestamp"], 16),
-            base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
-        )
+        with self._sense():
+            return BlockRef(
+                number=int(raw["number"], 16),
+                hash=bytes.fromhex(raw["hash"][2:]),
+                parent_hash=bytes.fromhex(raw["parentHash"][2:]),
+                timestamp=int(raw["timestamp"], 16),
+                base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
+            )
 
     def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[LogReceipt]:
         """Logs of ``addresses`` in ``first_block..last_block``, in chain order, fetched in bounded pages."""
@@ -107,7 +126,8 @@ class ChainClient:
         raw = self.rpc("eth_getTransactionByHash", "0x" + tx_hash.hex())
         if raw is None:
             raise Refused(f"Transaction 0x{tx_hash.hex()} does not exist.", "NoTransaction")
-        return bytes.fromhex(raw["input"][2:])
+        with self._sense():
+            return bytes.fromhex(raw["input"][2:])
 
     def receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
         """The raw receipt, or None while the transaction is not mined."""
@@ -118,6 +138,8 @@ class ChainClient:
 def _short(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
+    if isinstance(error, json.JSONDecodeError | RecursionError):
+        return "what listens there does not answer like one"
     if isinstance(error, requests.ConnectionError | ConnectionError):
         return "connection refused or cut"
     return f"{type(error).__name__}: {error}"[:200]
