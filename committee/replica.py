@@ -79,7 +79,7 @@ from protocol.pbft_messages import (
 InView = PrePrepare | Prepare | Commit | Reject | Checking
 _V = TypeVar("_V", Prepare, Commit, Reject)
 RESENT_SLOTS = 4  # sequence numbers whose messages are repeated together
-QUIET_RESENDS = 8  # after so many repetitions without a known gap one member is asked whether there is one
+QUIET_RESENDS = 24  # after so many repetitions without a known gap one member is asked whether there is one
 
 
 class Replica:
@@ -164,6 +164,7 @@ class Replica:
         if slot is not None and candidate is not None and candidate.verdict is not ok:
             candidate.verdict = ok
             self._unwatched = True
+            self._moved()
             self._advance(slot)
             self._propose()
         return self._finish()
@@ -206,6 +207,8 @@ class Replica:
         repeated, candidate.requested = candidate.requested, True
         self._unwatched = True
         self._ask(slot, digest)
+        if not repeated:
+            self._moved()
         if candidate.verdict is False:
             return RequestStatus.REJECTED
         self._propose()
@@ -833,8 +836,11 @@ class Replica:
         self._resend_at = self.now + self._interval
 
     def _resend(self) -> None:
-        """Repeat what may have been lost, ever less often."""
-        self._interval = min(2 * self._interval, self.config.view_timeout_ticks)
+        """Repeat what may have been lost, ever less often, but often enough that a sign of life outruns the
+        view timeout of others."""
+        self._interval = max(
+            self.config.retransmit_ticks, min(2 * self._interval, self.config.view_timeout_ticks // 3)
+        )
         self._resend_at = self.now + self._interval
         seq = self._missing()
         self._quiet = self._quiet + 1 if seq is None else 0
