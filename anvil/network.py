@@ -36,6 +36,8 @@ CHAIN_READY_S: Final = 30.0
 BROKER_READY_S: Final = 15.0
 SERVICES_READY_S: Final = 120.0
 BROKER_SCHEME: Final = "redis+socket://"
+#: What the other processes talk to: it ends after them, so that they can finish what they are at.
+FOUNDATIONS: Final = ("chain", "broker")
 
 Progress = Callable[[str], None]
 
@@ -89,9 +91,13 @@ class LocalNetwork:
             network = self._resumed() or self.build(plan)
             self.start(network)
         except BaseException:
-            self.supervisor.stop()
+            self.stop()
             raise
         return network
+
+    def stop(self) -> None:
+        """End every process, the chain last."""
+        stop_in_order(self.supervisor)
 
     def _require_stopped(self) -> None:
         if running := [entry.name for entry in self.supervisor.table if entry.running]:
@@ -225,8 +231,14 @@ def stop_network(root: Path) -> list[str]:
     running = [entry.name for entry in supervisor.table if entry.running]
     if not running:
         raise ConfigurationError(f"No network runs in {root.absolute()}.")
-    supervisor.stop()
+    stop_in_order(supervisor)
     return running
+
+
+def stop_in_order(supervisor: Supervisor) -> None:
+    """Those that work first, then what they work with."""
+    supervisor.stop(but=FOUNDATIONS)
+    supervisor.stop()
 
 
 def process_table(root: Path) -> ProcessTable:

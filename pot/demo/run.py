@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from anvil.layout import Layout, NetworkFile
-from anvil.network import LocalNetwork, NetworkPlan, process_table
+from anvil.network import FOUNDATIONS, LocalNetwork, NetworkPlan, process_table
 from pot.audit.audit import audit_task
 from pot.client import Client, Posted
 from pot.demo.baseline import centralized_accuracy, replay
@@ -68,7 +68,7 @@ class Demo:
             raise
         finally:
             if self._local is not None:
-                self._local.supervisor.stop()
+                self._local.stop()
             self.report.seconds.total = round(time.monotonic() - self._begun, 2)
             judge(self.report, self._plan)
             write_report(self.report, self._plan.out)
@@ -88,6 +88,7 @@ class Demo:
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
             self.report.peak_memory_bytes = local.supervisor.peak_memory()
+            local.supervisor.stop(but=FOUNDATIONS)
             local.supervisor.stop(but=(KEPT_FOR_AUDIT,))
             with self._problems():
                 self._settle(network, poster, posted.task_id)
