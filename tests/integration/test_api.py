@@ -50,7 +50,7 @@ def api_of(w: World) -> Api:
 
 @pytest.fixture
 def w(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, max_uncertified_rounds=2) as made:
+    with world(tmp_path, {"max_uncertified_rounds": 2}) as made:
         made.post_task()
         made.drive()
         yield made
