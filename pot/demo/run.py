@@ -154,8 +154,8 @@ class Demo:
                 for gone in killer.unexpected():
                     if gone.name not in dead:
                         dead.add(gone.name)
-                        log = local.supervisor.log_tail(gone.name)[-600:].strip()
-                        self.report.problems.append(f"{gone.name} ended with status {gone.code}: {log}")
+                        said = local.supervisor.last_words(gone.name)
+                        self.report.problems.append(f"{gone.name} ended with status {gone.code}: {said}")
                         self._show.say(self.report.problems[-1])
                 if NEEDED in dead:
                     raise Stalled(f"Without the {NEEDED} no further round begins.")
