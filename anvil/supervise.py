@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from anvil.errors import ProgramFailed
-from anvil.processes import Entry, ProcessTable, entry_of, stop
+from anvil.processes import STOP_TIMEOUT_S, Entry, ProcessTable, entry_of, stop
 
 POLL_S: Final = 0.05
 LOG_TAIL_BYTES: Final = 4_000
@@ -113,11 +113,12 @@ class Supervisor:
                 raise ProgramFailed(name, f"was not ready within {timeout_s:.0f} s", self.last_words(name))
             time.sleep(POLL_S)
 
-    def stop(self, but: Iterable[str] = ()) -> list[str]:
-        """End everything in the table except ``but``; returns the names that had to be killed."""
+    def stop(self, but: Iterable[str] = (), grace_s: float = STOP_TIMEOUT_S) -> list[str]:
+        """End everything in the table except ``but``, by force after ``grace_s``; returns the names that had
+        to be killed."""
         kept = frozenset(but)
         ending = [entry for entry in self.table if entry.name not in kept]
-        killed = stop(ending)
+        killed = stop(ending, grace_s)
         for entry in ending:
             child = self._children.pop(entry.name, None)
             if child is not None:

@@ -33,6 +33,7 @@ POLL_S: Final = 0.15
 #: No certificate for so long means that there will be none.
 STALL_S: Final = 90.0
 KEPT_FOR_AUDIT: Final = "chain"
+GRACE_S: Final = 1.0
 NEEDED: Final = "coordinator"
 
 
@@ -88,8 +89,9 @@ class Demo:
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
             self.report.peak_memory_bytes = local.supervisor.peak_memory()
-            local.supervisor.stop(but=FOUNDATIONS)
-            local.supervisor.stop(but=(KEPT_FOR_AUDIT,))
+            # The task is over, and nothing here is needed again: an end by force is as good as any.
+            local.supervisor.stop(but=FOUNDATIONS, grace_s=GRACE_S)
+            local.supervisor.stop(but=(KEPT_FOR_AUDIT,), grace_s=GRACE_S)
             with self._problems():
                 self._settle(network, poster, posted.task_id)
             with self._problems():
