@@ -688,6 +688,8 @@ class Replica:
             self._help_with_view(vote.sender, vote.view)
             return
         if vote.view <= self._view_votes.view_of(vote.sender):
+            if vote.decided < self.log.proven:
+                self._help_with_decision(vote.sender, vote.decided + 1)
             return
         check_view_change(self.instance, self.crypto, message)
         self._unwatched = True

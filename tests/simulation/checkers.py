@@ -113,7 +113,7 @@ class Checkers:
                     self._leaves(node, vote)
                 case Sent(message=Reply(seq=seq, digest=digest)):
                     self._say(node, "Reply", seq, digest)
-                case Sent(message=vote):
+                case Sent(message=(PrePrepare() | Prepare() | Commit()) as vote):
                     if vote.view < self._left[node.index]:
                         raise Violation("left view", f"{node.name} votes in view {vote.view} after all")
                     self._say(node, type(vote).__name__, vote.view, vote.seq, vote.digest)
@@ -137,8 +137,8 @@ class Checkers:
                 raise Violation("amnesia", f"{node.name} hides its Commit at {seq}, view {commit.view}")
 
     def _follows(self, node: "Node", opened: NewView) -> None:
-        """A view that an honest member enters has a quorum's votes and proposes what they demand: found here by
-        asking, for each claim, whether a quorum of Commits for it is still possible."""
+        """A view that an honest member enters has a quorum's votes and proposes what they demand: found
+        here by asking, for each claim, whether a quorum of Commits for it is still possible."""
         votes = {vote.sender: vote for vote in opened.votes}
         if len(votes) < self._quorum:
             raise Violation("new view", f"{node.name} enters view {opened.view} on {len(votes)} votes")

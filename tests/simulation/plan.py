@@ -58,8 +58,8 @@ class Plan:
 
     @property
     def peaceful(self) -> bool:
-        """Nobody and nothing fails, and what is asked for is true: there is no reason to leave the first view,
-        however slow the checks are."""
+        """Nobody and nothing fails, and what is asked for is true: there is no reason to leave the first
+        view, however slow the checks are."""
         troubled = self.faulty or self.crashes or self.abstaining or self.heal_at > 0
         return not troubled and self.calm_delay <= 1 and all(ask.value[:1] == b"g" for ask in self.asks)
 

@@ -199,7 +199,7 @@ def test_processes__false_value_then_true_one__client_hears_both(make: Callable[
         await client.ask(ask(1, b"bad value"))
         await client.ask(ask(1, b"good value"))
         await committee.until_decided(1, b"good value", [0, 1, 2, 3])
-        heard = set()
+        heard: set[str] = set()
         async with asyncio.timeout(5):
             while not {"rejected", "decided", "checking"} <= heard:
                 _, news = await client.news()
