@@ -240,6 +240,8 @@ class World:
         if wild:
             if plan.drop and rng.random() < plan.drop:
                 return
+            if plan.loses == type(message).__name__ and rng.random() < 0.8:
+                return
             if plan.cut is not None:
                 side, start, end = plan.cut
                 if start <= now < end and (source.index in side) != (target.index in side):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.committee_client import CommitteeClient
+from tests.integration.committee.client import CommitteeClient
 from protocol.members import Members, quorum
 from protocol.pbft_messages import Request, value_digest
 from tests.integration.committee.replica_process import DOMAIN, TASK, signers_of
