@@ -13,7 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import LogReceipt, RPCEndpoint
 
-from protocol.chain.reverts import decode_revert, refusal
+from protocol.chain.reverts import decode_revert, refusal, revert_data
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address
 
@@ -50,9 +50,9 @@ class ChainClient:
         except (requests.RequestException, ConnectionError, json.JSONDecodeError, RecursionError) as error:
             raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
         except ContractLogicError as error:
-            data = error.data if isinstance(error.data, str) else None
-            if data is not None and len(data) >= 10:
-                raise decode_revert(bytes.fromhex(data[2:])) from error
+            data = revert_data(error.data)
+            if data is not None:
+                raise decode_revert(data) from error
             raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
         except BadFunctionCallOutput as error:
             raise Refused(
