@@ -15,16 +15,22 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """``edits`` are (file, text that occurs exactly once, what stands there instead)."""
+    """``found_after`` is how many scenarios it took when measured last; ``edits`` are (file, text that
+    occurs exactly once, what stands there instead)."""
 
     name: str
+    found_after: int
     edits: tuple[tuple[str, str, str], ...]
 
 
 def _load() -> tuple[Mutant, ...]:
     table = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
     return tuple(
-        Mutant(name=row["name"], edits=tuple((e["file"], e["old"], e["new"]) for e in row["edits"]))
+        Mutant(
+            name=row["name"],
+            found_after=row["found_after"],
+            edits=tuple((e["file"], e["old"], e["new"]) for e in row["edits"]),
+        )
         for row in table
     )
 
