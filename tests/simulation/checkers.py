@@ -244,14 +244,14 @@ class Checkers:
         """Progress after healing, bounded memory, and what the disks hold."""
         self._bounded(honest)
         missing = [n.name for n in honest if not n.alive or n.replica.log.delivered < self._plan.seqs]
-        if missing and not self._locked_on_false(honest):
+        if missing and not self.locked_on_false(honest):
             views = {n.name: n.replica.view for n in honest}
             raise Violation("progress", f"at {now:.0f} members {missing} still lack something; views {views}")
         for node in honest:
             if node.replica.view > (0 if self._plan.peaceful else 60):
                 raise Violation("calm", f"{node.name} has reached view {node.replica.view}")
 
-    def _locked_on_false(self, honest: "list[Node]") -> bool:
+    def locked_on_false(self, honest: "list[Node]") -> bool:
         """A value that was committed and then found false may be stuck: ``docs/pbft.md`` says when."""
         for node in honest:
             for slot in node.replica.log.slots.values():

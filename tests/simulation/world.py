@@ -33,6 +33,7 @@ class Node:
     deaf_to: frozenset[int] = frozenset()
 
 
+PATIENCE = 100.0
 Event = tuple[float, int, Callable[[], None]]
 
 
@@ -49,6 +50,7 @@ class World:
         self._count = 0
         self.steps = 0
         self.chain_final = 0
+        self._stuck = False
         self._moved = True  # somebody decided, rose, or the network healed
         self.checkers = Checkers(plan, self.instance, self.cryptos)
         self.nodes: list[Node] = []
@@ -99,7 +101,7 @@ class World:
         queue, horizon = self._queue, self.plan.horizon
         while queue:
             self.now, _, action = heapq.heappop(queue)
-            if self.now > horizon:
+            if self.now > horizon or self._stuck:
                 break
             action()
             if self._moved and self.now >= self.plan.heal_at:
@@ -286,6 +288,9 @@ class World:
         for ask in self.plan.asks:
             if ask.at <= self.now and ask.value[:1] in b"gs":
                 self._ask(ask.seq, ask.value, everybody)
+        honest = [node for node in self.nodes if node.honest]
+        if self.now > self.plan.heal_at + PATIENCE and self.checkers.locked_on_false(honest):
+            self._stuck = True  # for ever, and rightly so: no progress is asked of this scenario
         self.at(15.0, self._ask_again)
 
     def _final_later(self, seq: int) -> None:
