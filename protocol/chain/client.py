@@ -129,6 +129,27 @@ class ChainClient:
         with self._sense():
             return bytes.fromhex(raw["input"][2:])
 
+    def calls_to(self, contract: Address, tx_hash: bytes) -> list[bytes]:
+        """The calldata of every call to ``contract`` that a mined transaction made, from its trace. Raises
+        Refused when the endpoint gives none."""
+        try:
+            top = self.rpc("debug_traceTransaction", "0x" + tx_hash.hex(), {"tracer": "callTracer"})
+        except Refused as error:
+            raise Refused(
+                f"Transaction 0x{tx_hash.hex()} was sent through another contract, and {self.rpc_url} gives "
+                "no traces. Use an endpoint with debug_traceTransaction.",
+                "NoTrace",
+            ) from error
+        found: list[bytes] = []
+        waiting = [top]
+        with self._sense():
+            while waiting:
+                call = waiting.pop()
+                waiting.extend(call.get("calls") or ())
+                if str(call.get("to")).lower() == contract.lower():
+                    found.append(bytes.fromhex(call["input"][2:]))
+        return found
+
     def receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
         """The raw receipt, or None while the transaction is not mined."""
         raw: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", "0x" + tx_hash.hex())
