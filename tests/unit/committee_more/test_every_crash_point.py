@@ -1,7 +1,8 @@
-"""A member dies at each moment at which its disk changes, in each way a process can die there, and comes back.
+"""A member dies at each moment at which its disk changes, in each way a process can die there, and comes
+back.
 
-The hosts, replicas and logs are the real ones; only the wires between them are a table, so that a whole run is
-the same every time and its persistence points can be counted.
+The hosts, replicas and logs are the real ones; only the wires between them are a table, so that a whole run
+is the same every time and its persistence points can be counted.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ from protocol.pbft_messages import (
     decode,
     encode,
 )
-from tests.simulation.keys import TASK, committee as committee_of
+from tests.simulation.keys import TASK
+from tests.simulation.keys import committee as committee_of
 
 N = 4
 SEQS = 4
@@ -205,6 +207,7 @@ class Table:
 
     def _check_word(self, source: int, message: Message) -> None:
         """What leaves a member is the same whenever it leaves, before and after its death."""
+        place: tuple[int, ...]
         match message:
             case PrePrepare() | Prepare() | Commit():
                 place, word = (message.view, message.seq), message.digest
@@ -251,8 +254,8 @@ class Table:
         assert not self.failures, self.failures
 
     def _ask(self, seq: int) -> None:
-        """Two values compete. A member that comes back hears of the other one first, and would sign that if it
-        did not know what it has signed."""
+        """Two values compete. A member that comes back hears of the other one first, and would sign that if
+        it did not know what it has signed."""
         for i, host in self.hosts.items():
             values = [b"value %d" % seq, b"other %d" % seq]
             for value in values[:: -1 if self.lives[i] else 1]:
