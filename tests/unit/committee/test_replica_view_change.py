@@ -289,7 +289,7 @@ def test_early_messages__of_a_later_view__are_kept_within_bounds_and_used() -> N
     for view in range(1, 200):
         vote = Prepare.signed(cluster.instance, signer, sender=2, view=view, seq=1, digest=bytes(32))
         replica.step(vote)
-    assert sum(len(kept) for kept in replica._buffer.values()) == 32
+    assert sum(len(kept) for kept in replica.buffer.values()) == 32
     forged = structs.replace(vote, view=300)
     with pytest.raises(BadSignature):
         replica.step(forged)
