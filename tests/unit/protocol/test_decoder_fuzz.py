@@ -1,10 +1,11 @@
-"""The two decoders that face the network, fed with what no encoder wrote: nothing but the declared errors comes
-out, and no input makes them take memory beyond a small multiple of its own size.
+"""The two decoders that face the network, fed with what no encoder wrote: nothing but the declared errors
+comes out, and no input makes them take memory beyond a small multiple of its own size.
 """
 
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from protocol import frames, pbft_messages
 from protocol.frames import App, Ask, Bundle, Forward, FrameMalformed, Hello, Proof, Status, Welcome
+from protocol.members import MAX_MEMBERS
 from protocol.pbft_messages import (
     Checking,
     Claim,
@@ -52,7 +54,7 @@ BOMBS = (
 
 def messages() -> Iterator[pbft_messages.Message]:
     """One of each kind, with everything optional in it."""
-    vote = {"task": 7, "view": 3, "seq": 5, "digest": D, "sender": 2, "signature": S}
+    vote: dict[str, Any] = {"task": 7, "view": 3, "seq": 5, "digest": D, "sender": 2, "signature": S}
     for kind in (Prepare, Commit, Reject, Checking, Fetch):
         yield kind(**vote)
     yield PrePrepare(**vote, value=V)
@@ -130,20 +132,18 @@ def digest_message(data: bytes) -> bool:
     """Whether it is a message. What is one has one encoding, and keeps every bound."""
     try:
         message = pbft_messages.decode(data)
-    except MessageMalformed as error:
-        assert str(error)
+    except MessageMalformed:
         return False
     assert pbft_messages.encode(message) == data
     assert len(getattr(message, "value", b"x")) <= pbft_messages.MAX_VALUE_BYTES
-    assert 0 <= getattr(message, "sender", 0) < pbft_messages.MAX_MEMBERS
+    assert 0 <= getattr(message, "sender", 0) < MAX_MEMBERS
     return True
 
 
 def digest_frame(data: bytes) -> bool:
     try:
         frame = frames.decode_frame(data)
-    except FrameMalformed as error:
-        assert str(error)
+    except FrameMalformed:
         return False
     assert len(getattr(frame, "bodies", ())) <= frames.MAX_BUNDLE
     assert msgspec.msgpack.decode(frames.encode_frame(frame), type=frames.Frame) == frame
