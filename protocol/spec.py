@@ -124,7 +124,7 @@ class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds in seconds, shards, bytes and rounds."""
 
-    task_life_s: Annotated[int, Meta(ge=10, le=30 * 86_400)]
+    task_life_s: Annotated[int, Meta(ge=60, le=30 * 86_400)]
     round_deadline_s: Annotated[int, Meta(ge=1, le=86_400)] = 30
     min_shards: Annotated[int, Meta(ge=1, le=MAX_SHARDS)] = 1
     max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
@@ -241,5 +241,9 @@ def _check_consistency(spec: TaskSpec) -> None:
         raise InvalidInput("money.reward_per_shard is 0: no miner would work.")
     if Decimal(recipe.optimizer.lr) == 0:
         raise InvalidInput("recipe.optimizer.lr is 0: nothing would be learned.")
+    if money.slash_per_fault_wei >= 1 << 96:
+        raise InvalidInput(
+            f"money.slash_per_fault is {money.slash_per_fault}, more than the contract holds (2^96)."
+        )
     if spec.escrow_wei >= 1 << 128:
         raise InvalidInput(f"The escrow of {spec.escrow_wei} units does not fit the contract (2^128).")
