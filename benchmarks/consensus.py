@@ -122,13 +122,16 @@ async def _load(host: Host, application: EmptyApplication, decisions: int) -> di
         started = time.perf_counter()
         latencies.append((await ask(seq)) - started)
     latencies = sorted(latencies[WARM_UP:])
+    spent = time.process_time()
     per_s = await _pipelined(ask, seq, decisions * 4, REQUEST_BYTES)
+    spent = (time.process_time() - spent) / (decisions * 4)
     batch = 40
     batched = await _pipelined(ask, seq + decisions * 4, decisions * 2, REQUEST_BYTES * batch)
     return {
         "median_ms": statistics.median(latencies) * 1e3,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1e3,
         "pipelined_per_s": per_s,
+        "cpu_ms_per_decision_and_member": spent * 1e3,
         "requests_per_s": batched * batch,
     }
 
