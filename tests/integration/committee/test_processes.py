@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.committee.client import CommitteeClient
 from protocol.members import Members, quorum
 from protocol.pbft_messages import Request, value_digest
+from tests.integration.committee.client import CommitteeClient
 from tests.integration.committee.replica_process import DOMAIN, TASK, signers_of
 
 ROOT = Path(__file__).parents[3]
