@@ -114,7 +114,7 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (t.status == TaskStatus.Open && time() <= t.deadline) return;
         RoundCertificate memory c = nextCertificate(taskId);
         c.paidTotal = t.paidTotal;
-        uint64 signers = tasks == 0 ? 7 : quorumFrom(t, pick);
+        uint64 signers = tasks == 0 ? 7 : quorumFrom(t, pick % 256);
         bytes memory packed =
             tasks == 0 ? new bytes(192) : signed(t.epoch, market.certificateDigest(c), signers);
         refused(address(market), abi.encodeCall(market.certify, (c, signers, packed)), "overdue");

@@ -9,7 +9,7 @@ import {InvariantTest} from "./InvariantTest.sol";
 /// forge-config: default.invariant.runs = 2
 /// forge-config: default.invariant.depth = 96
 /// forge-config: ci.invariant.fail-on-revert = true
-/// forge-config: ci.invariant.runs = 256
+/// forge-config: ci.invariant.runs = 178
 /// forge-config: ci.invariant.depth = 128
 contract LifecycleInvariants is InvariantTest {
     function invariant_task__lifecycleOnlyGoesForward() public view {

@@ -34,6 +34,7 @@ abstract contract MarketSteps is World {
         (TaskId taskId, Task memory t) = chosen(pick);
         if (t.status != TaskStatus.Open || time() > t.deadline) return;
         if (time() < t.startsAt) vm.warp(t.startsAt);
+        chooser %= 1 << 64;
         RoundCertificate memory c = nextCertificate(taskId, uint32(bound(span, 1, t.rounds - t.lastRound)));
         c.paidTotal = uint128(bound(paid, t.paidTotal, maxPaid(t, c)));
         pay(id(taskId), chooser, c.paidTotal - t.paidTotal);
