@@ -48,6 +48,7 @@ def on_pre_prepare(replica: "Replica", message: PrePrepare) -> None:
         return
     slot.learn(message.digest, message.value)
     slot.proposal = Accepted(digest=message.digest, signature=message.signature, inherited=False)
+    replica.unwatched = True
     replica.ask(slot, message.digest)
     advance(replica, slot)
 
@@ -102,14 +103,14 @@ def count(replica: "Replica", votes: VoteSet, message: Prepare | Commit | Reject
 
 def advance(replica: "Replica", slot: Slot) -> None:
     """Sign whatever has become right to sign at this sequence number, in the order of the phases."""
-    replica.unwatched = True
     if slot.decision is not None or slot.seq <= replica.log.finalized:
         return
     if replica.mode is Mode.ACTIVE and slot.proposal is not None and slot.seq > replica.floor:
         advance_votes(replica, slot, slot.proposal)
     if slot.committed is None:
         try_committed(replica, slot)
-    replica.reply_in_order()
+    if slot.committed is not None:
+        replica.reply_in_order()
 
 
 def advance_votes(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
@@ -153,7 +154,7 @@ def send_commit(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
     )
     value = slot.candidates[proposal.digest].value
     replica.out.persist.append(Locked(certificate=slot.lock, value=value))
-    slot.committing = True
+    slot.committing = replica.unwatched = True
     send_vote(replica, slot.commits, Commit, slot.seq, proposal.digest)
 
 

@@ -40,8 +40,9 @@ def propose(replica: "Replica") -> None:
     """As primary, propose what was requested and found true, once per sequence number and view."""
     if replica.mode is not Mode.ACTIVE or replica.primary != replica.me:
         return
+    floor, limit = replica.floor, replica.log.propose_limit
     for slot in replica.log.open_slots():
-        if slot.proposal is None and slot.open and replica.floor < slot.seq <= replica.log.propose_limit:
+        if slot.proposal is None and slot.open and floor < slot.seq <= limit:
             digest = slot.proposable()
             if digest is not None:
                 propose_at(replica, slot, digest)
@@ -50,6 +51,7 @@ def propose(replica: "Replica") -> None:
 def propose_at(replica: "Replica", slot: Slot, digest: bytes) -> None:
     signed = replica.instance.signing_digest(Phase.PRE_PREPARE, replica.view, slot.seq, digest, replica.me)
     slot.proposal = Accepted(digest=digest, signature=replica.crypto.signer.sign(signed), inherited=False)
+    replica.unwatched = True
     message = own_proposal(replica, slot, slot.proposal)
     replica.out.persist.append(Sent(message=message))
     replica.out.send.append(Send(message))

@@ -91,11 +91,12 @@ def try_decide(replica: "Replica", slot: Slot) -> None:
         endorsed = replica.crypto.endorsement_digest(slot.seq, value)
     except ValueUnusable:
         return
+    addresses = replica.members.addresses
     signers, proofs = slot.replies.proof(digest, replica.members.n)
     good = [
         (signer, proof[:65], proof[65:])
         for signer, proof in zip(signers, proofs, strict=True)
-        if replica.crypto.verifier(endorsed, proof[65:], replica.members.addresses[signer])
+        if signer == replica.me or replica.crypto.verifier(endorsed, proof[65:], addresses[signer])
     ][:quorum]
     if len(good) == quorum:
         members, signatures, endorsements = zip(*good, strict=True)

@@ -213,8 +213,17 @@ class Effects:
         self.behind: int | None = None
 
     def take(self) -> Output:
-        listed = self.persist or self.send or self.verify or self.decided or self.rejected or self.evidence
-        if not listed and self.status is None and self.view is None and self.behind is None:
+        if not (
+            self.persist
+            or self.send
+            or self.verify
+            or self.decided
+            or self.status is not None
+            or self.rejected
+            or self.evidence
+            or self.view is not None
+            or self.behind is not None
+        ):
             return NOTHING
         output = Output(
             persist=tuple(self.persist),

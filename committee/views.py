@@ -133,7 +133,7 @@ def drop_old_buffers(replica: "Replica") -> None:
 
 def apply_inherited(replica: "Replica") -> None:
     """Accept the proposals that came with the view, as far as the window reaches."""
-    if replica.mode is not Mode.ACTIVE:
+    if replica.mode is not Mode.ACTIVE or not replica.inherited:
         return
     reached = [seq for seq in replica.inherited if seq <= replica.log.accept_limit]
     for seq in reached:
@@ -145,5 +145,6 @@ def apply_inherited(replica: "Replica") -> None:
         slot = replica.log.slot(seq)
         slot.learn(proposal.digest, value)
         slot.proposal = Accepted(digest=proposal.digest, signature=proposal.signature, inherited=True)
+        replica.unwatched = True
         replica.ask(slot, proposal.digest)
         replica.advance(slot)

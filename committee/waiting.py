@@ -14,10 +14,11 @@ def wait_key(replica: "Replica") -> WaitKey | None:
     if replica.mode is Mode.CHANGING:
         complete = replica.view_votes.at_least(replica.view) >= replica.members.quorum
         return (replica.view, 0, Stage.NEW_VIEW) if complete else None
-    for slot in replica.log.open_slots():
-        stage = stage_of(replica, slot)
+    slots, delivered = replica.log.slots, replica.log.delivered
+    for seq in sorted(slots):
+        stage = stage_of(replica, slots[seq]) if seq > delivered else None
         if stage is not None:
-            return (replica.view, slot.seq, stage)
+            return (replica.view, seq, stage)
     return None
 
 
