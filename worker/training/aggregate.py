@@ -39,7 +39,8 @@ def aggregate(
     if not gradients:
         raise InvalidRecipe("aggregation", "a round needs at least one gradient")
     if isinstance(rule, Aggregation):
-        return _robust(rule, sorted(gradients, key=cmp_to_key(_compare)), material)
+        order = permutation(material, len(gradients)) if rule.before == "bucketing" else None
+        return robust(rule, sorted(gradients, key=cmp_to_key(_compare)), order)
     if rule != "mean":
         raise InvalidRecipe("aggregation", f"unknown rule {rule!r}; known are 'mean' and robust rules")
     return mean(gradients)
@@ -53,7 +54,11 @@ def mean(gradients: Sequence[Vector]) -> Vector:
     return np.divide(total, np.float64(len(gradients))).astype(np.float32)
 
 
-def _robust(rule: Aggregation, gradients: Sequence[Vector], material: bytes) -> Vector:
+def robust(
+    rule: Aggregation, gradients: Sequence[Vector], bucket_order: NDArray[np.int64] | None = None
+) -> Vector:
+    """A robust rule over gradients whose order settles ties and roundings; ``bucket_order``, a permutation of
+    their positions, is read by bucketing. Raises InvalidRecipe for too few gradients."""
     count = len(gradients)
     if (votes := rule.votes(count)) <= 2 * rule.f:
         raise InvalidRecipe(
@@ -61,8 +66,7 @@ def _robust(rule: Aggregation, gradients: Sequence[Vector], material: bytes) -> 
             f"{count} gradients give {votes} vectors, {2 * rule.f + 1} are needed with f = {rule.f}",
         )
     points = ExactPoints.of(gradients) if rule.compares else None
-    order = permutation(material, count) if rule.before == "bucketing" else None
-    mixing = mixing_of(rule, count, points, order)
+    mixing = mixing_of(rule, count, points, bucket_order)
     if rule.rule in ("median", "trimmed-mean"):
         return middle_of(rule, _fill(mixing, gradients), mixing.votes, len(gradients[0]))
     if points is None:
