@@ -11,7 +11,9 @@ def byzfl_aggregators() -> Any:
     """The module ``byzfl.aggregators`` of the installed ByzFL 0.0.11."""
     spec = importlib.util.find_spec("byzfl")
     if spec is None or spec.submodule_search_locations is None:
-        raise SystemExit("ByzFL is not installed: python -m pip install --no-deps byzfl==0.0.11 scipy")
+        raise SystemExit(
+            "ByzFL is not on the path: python -m pip install --no-deps --target FOLDER byzfl==0.0.11"
+        )
     package = ModuleType("byzfl")
     package.__path__ = list(spec.submodule_search_locations)
     sys.modules["byzfl"] = package

@@ -1,7 +1,8 @@
 """Write ``aggregation.json``, what ByzFL 0.0.11 makes of a few sets of vectors.
 
-Run in an environment of its own, with numpy, scipy, torch and ByzFL, from the root of the repository:
-``python -m tests.vectors.generate_aggregation``. The vectors are float32 values; ByzFL computes in float64.
+ByzFL is no dependency; put it on the path: ``python -m pip install --no-deps --target FOLDER byzfl==0.0.11``,
+then ``PYTHONPATH=FOLDER python -m tests.vectors.generate_aggregation``. The vectors are float32 values; ByzFL
+computes in float64.
 """
 
 import json
