@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.aggregation import Aggregation
-from worker.training.aggregate_exact import ExactPoints, mixed_votes, weighted_sum
+from worker.training.aggregate_exact import COLUMNS, ExactPoints, mixed_votes, weighted_sum
 from worker.training.aggregate_mix import Mixing, mixing_of
 from worker.training.aggregate_rules import centre_of
 from worker.training.aggregate_sort import Fill, gradients_as_votes, middle_of
@@ -48,10 +48,15 @@ def aggregate(
 
 def mean(gradients: Sequence[Vector]) -> Vector:
     """The mean: a float64 sum in the order given, one float64 division, one rounding to float32."""
-    total = gradients[0].astype(np.float64)
-    for gradient in gradients[1:]:
-        np.add(total, gradient, out=total, dtype=np.float64)
-    return np.divide(total, np.float64(len(gradients))).astype(np.float32)
+    size = len(gradients[0])
+    result = np.empty(size, dtype=np.float32)
+    for start in range(0, size, COLUMNS):
+        piece = slice(start, start + COLUMNS)
+        total = gradients[0][piece].astype(np.float64)
+        for gradient in gradients[1:]:
+            np.add(total, gradient[piece], out=total, dtype=np.float64)
+        result[piece] = np.divide(total, np.float64(len(gradients)))
+    return result
 
 
 def robust(
