@@ -9,6 +9,7 @@ medians in milliseconds, then the geometric means of the ratios.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -167,6 +168,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--allocator", choices=["default", "tuned"], default="tuned")
     chosen = parser.parse_args()
+    if importlib.util.find_spec("byzfl") is None:
+        print("not measured: ByzFL is not on the path (see --help)")
+        return 0
     wanted = {**ONE_THREAD, **(TUNED if chosen.allocator == "tuned" else {})}
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         # Libraries read these once, when the process starts.
