@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from protocol.aggregation import Aggregation
 from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
@@ -78,7 +79,7 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     local_steps: Annotated[int, Meta(ge=1, le=1000)] = 1
     codec: Literal["float32", "int8", "int16"] = "int16"
     compute: Literal["float64", "float32"] = "float64"
-    aggregation: Literal["mean"] = "mean"
+    aggregation: Literal["mean"] | Aggregation = "mean"
     seed: Natural = 0
 
     @property
@@ -231,6 +232,8 @@ def _check_consistency(spec: TaskSpec) -> None:
         raise InvalidInput(
             f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}."
         )
+    if isinstance(recipe.aggregation, Aggregation):
+        recipe.aggregation.check(shards=recipe.shards, min_shards=limits.min_shards)
     if limits.rounds_per_certificate > limits.max_uncertified_rounds:
         raise InvalidInput("limits.rounds_per_certificate is larger than limits.max_uncertified_rounds.")
     if money.slash_per_fault_wei > money.miner_stake_wei:
