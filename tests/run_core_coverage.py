@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, cast
 
 ROOT: Final = Path(__file__).parents[1]
-TIMEOUT_S: Final = 600
+TIMEOUT_S: Final = 1_500
 CORE: Final = (
     "committee/replica.py",
     "committee/phases.py",

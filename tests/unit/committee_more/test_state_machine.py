@@ -224,12 +224,14 @@ class CommitteeMachine(RuleBasedStateMachine):
             assert again.snapshot() == risen.snapshot()
 
 
+class LongCommitteeMachine(CommitteeMachine):
+    """The same with more and longer lives."""
+
+
 TestCommittee = CommitteeMachine.TestCase
 TestCommittee.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
-TestCommittee = pytest.mark.timeout(200)(TestCommittee)
+pytest.mark.timeout(200)(TestCommittee)
 
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-class TestCommitteeAtLength(CommitteeMachine.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(max_examples=1_000, stateful_step_count=120, deadline=None)
+TestCommitteeAtLength = LongCommitteeMachine.TestCase
+TestCommitteeAtLength.settings = settings(max_examples=1_000, stateful_step_count=120, deadline=None)
+pytest.mark.slow(pytest.mark.timeout(1200)(TestCommitteeAtLength))
