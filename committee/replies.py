@@ -20,7 +20,8 @@ def reply_in_order(replica: "Replica") -> None:
         if slot.committed is not None and digest is not None and slot.decision is None:
             if slot.replied is None and slot.verdict(digest):
                 send_reply(replica, slot, digest, slot.committed.value)
-            try_decide(replica, slot)
+            if len(slot.replies) >= replica.members.quorum:
+                try_decide(replica, slot)
 
 
 def send_reply(replica: "Replica", slot: Slot, digest: bytes, value: bytes) -> None:
