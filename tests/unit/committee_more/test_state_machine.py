@@ -233,5 +233,5 @@ TestCommittee.settings = settings(max_examples=60, stateful_step_count=60, deadl
 pytest.mark.timeout(200)(TestCommittee)
 
 TestCommitteeAtLength = LongCommitteeMachine.TestCase
-TestCommitteeAtLength.settings = settings(max_examples=1_000, stateful_step_count=120, deadline=None)
+TestCommitteeAtLength.settings = settings(max_examples=400, stateful_step_count=100, deadline=None)
 pytest.mark.slow(pytest.mark.timeout(1200)(TestCommitteeAtLength))
