@@ -239,11 +239,13 @@ def admit(replica: "Replica", message: InView) -> Slot | None:
     replica.check_sender(message)
     if message.sender == replica.me:
         return None
-    if message.seq > replica.log.accept_limit:
+    log, seq = replica.log, message.seq
+    if seq > log.accept_limit:
         replica.ahead = True
         return None
-    if message.seq <= replica.log.low or replica.log.is_decided(message.seq):
-        help_with_decision(replica, message.sender, message.seq)
+    slot = log.slots.get(seq)
+    if seq <= log.low or (slot is not None and slot.decision is not None):
+        help_with_decision(replica, message.sender, seq)
         return None
     if message.view < replica.view:
         help_with_view(replica, message.sender, message.view + 1)
@@ -251,7 +253,7 @@ def admit(replica: "Replica", message: InView) -> Slot | None:
     if message.view > replica.view or replica.mode is Mode.CHANGING:
         keep_for_later(replica, message)
         return None
-    return replica.log.slot(message.seq)
+    return log.slot(seq) if slot is None else slot
 
 
 def keep_for_later(replica: "Replica", message: InView) -> None:
