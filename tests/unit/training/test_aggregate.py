@@ -126,9 +126,10 @@ def test_rule__everybody_says_the_same__gives_that(
     np.testing.assert_allclose(found, gradient, rtol=3e-7, atol=1e-38)
 
 
+@pytest.mark.parametrize("signs", [(1, -1, -1, 1, -1), (-1, -1, -1, -1, -1)])
 @pytest.mark.parametrize(("rule", "before"), COMBINATIONS)
-def test_rule__nothing_but_zeros__gives_plus_zeros(rule: str, before: str) -> None:
-    gradients = [np.array([sign * 0.0] * 3, np.float32) for sign in (1, -1, -1, 1, -1)]
+def test_rule__nothing_but_zeros__gives_plus_zeros(rule: str, before: str, signs: tuple[int, ...]) -> None:
+    gradients = [np.array([sign * 0.0] * 3, np.float32) for sign in signs]
     assert aggregate(rule_of(rule, before), gradients).tobytes() == bytes(12)
 
 
