@@ -19,6 +19,7 @@ from pot.claims import Claimable, claim, claimable
 from pot.draft import Draft, read_draft
 from pot.endings import require_cancellable, require_closable
 from pot.funding import create_task, deposit_stake, require_funds
+from pot.keys import keystore_path
 from pot.quote import Quote, make_quote
 from pot.settings import Settings
 from pot.task_events import TaskEvents, events_of, read_events
@@ -268,22 +269,6 @@ class Client:
     def stake(self, amount: int, *, approve: bool = False) -> Receipt:
         """Deposit ``amount`` smallest units as stake."""
         return deposit_stake(self.contracts, self.account, self.sender, amount, approve=approve)
-
-
-def keystore_path(settings: Settings, role: str) -> Path:
-    """The keystore of a command: the one that is named (a file, or a name of the local network), else the
-    local network's first for ``role``. Raises ConfigurationError."""
-    named = settings.keystore
-    if named is not None:
-        return settings.keystores.get(named, Path(named))
-    fitting = sorted(name for name in settings.keystores if name.rstrip("-_0123456789") == role)
-    if not fitting:
-        known = ", ".join(sorted(settings.keystores)) or "none"
-        raise ConfigurationError(
-            f"No keystore for a {role}: give --keystore FILE or set POT_KEYSTORE "
-            f"(names of the local network: {known})."
-        )
-    return settings.keystores[fitting[0]]
 
 
 def write_file(path: Path, data: bytes) -> None:

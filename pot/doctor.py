@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pot.amounts import format_amount
-from pot.client import Client, keystore_path
+from pot.client import Client
+from pot.keys import keystore_path
 from pot.output import Reply, Table
 from pot.session import Session
 from protocol.errors import ConfigurationError, PotError, ServiceUnreachable
@@ -16,6 +17,10 @@ Role = Literal["all", "miner", "validator"]
 BROKER_TIMEOUT_S: Final = 3.0
 API_TIMEOUT_S: Final = 3.0
 LOCAL: Final = "`pot network up` starts a local network and writes .pot/network.json"
+
+KEY_FIX: Final = (
+    "set POT_KEYSTORE and POT_PASSWORD_FILE; `pot keystore create FILE --password-file FILE` makes a new key"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +106,7 @@ def _network_checks(session: Session, role: Role) -> list[Check]:
 def _account_checks(client: Client, role: Role) -> list[Check]:
     stake = '`pot miner stake "1000 POT"`' if role == "miner" else "`pot validator stake --endpoint ws://...`"
     checks = [
-        _check("key", lambda: _key(client, role), "set POT_KEYSTORE and POT_PASSWORD_FILE"),
+        _check("key", lambda: _key(client, role), KEY_FIX),
     ]
     if checks[0].ok and client.settings.chain_url is not None:
         checks.append(
@@ -178,6 +183,8 @@ def _coin(client: Client) -> str:
 def _stake(client: Client, role: Role) -> str:
     stake = client.contracts.vault.stake_of(client.address)
     least = client.contracts.committee.validator_stake() if role == "validator" else 1
+    if stake == 0:
+        raise ConfigurationError("nothing is at stake; each task names the stake that its miners need.")
     if stake < least:
         raise ConfigurationError(
             f"{format_amount(stake)} at stake, at least {format_amount(least)} are needed."
@@ -185,4 +192,12 @@ def _stake(client: Client, role: Role) -> str:
     joined = role == "miner" or client.contracts.committee.is_validator(client.address)
     if not joined:
         raise ConfigurationError(f"{client.address} has the stake but is not in the pool.")
-    return format_amount(stake)
+    return format_amount(stake) if role == "miner" else f"{format_amount(stake)}, {_place(client)}"
+
+
+def _place(client: Client) -> str:
+    committee, address = client.contracts.committee, client.address
+    epoch = committee.current_epoch()
+    inside = epoch > 0 and address in committee.members_of(epoch)
+    where = f"in the pool under {committee.endpoint_of(address)}"
+    return f"{where}, {'a member' if inside else 'not yet a member'} of epoch {epoch}"

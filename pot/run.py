@@ -37,7 +37,7 @@ def run(group: Any, argv: Sequence[str]) -> int:
     except PotError as error:
         return _failed(session, str(error), type(error).__name__, error.exit_code)
     except typer.TyperException as error:
-        return _failed(session, f"{error.format_message()} {_help_hint(error)}", "Usage", EXIT_USAGE)
+        return _failed(session, _usage_sentence(error), "Usage", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return _failed(session, "Interrupted.", "Interrupted", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the edge of the process: a defect must still end in the contract's form
@@ -78,6 +78,11 @@ def _failed(session: Session, sentence: str, kind: str, exit_code: int) -> int:
     if session.json:
         print(json.dumps({"ok": False, "error": kind, "message": sentence, "exit_code": exit_code}))
     return exit_code
+
+
+def _usage_sentence(error: typer.TyperException) -> str:
+    message = error.format_message()
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} {_help_hint(error)}"
 
 
 def _help_hint(error: typer.TyperException) -> str:

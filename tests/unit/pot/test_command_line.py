@@ -17,7 +17,18 @@ from pot.run import run
 from protocol.errors import ConfigurationError, Refused, ServiceUnreachable
 
 HEAVY = ("torch", "web3", "celery", "sklearn", "numpy", "pydantic", "sqlalchemy", "matplotlib")
-OUR_COMMANDS = ("task", "miner", "validator", "why", "doctor", "faucet", "config", "contracts", "export")
+OUR_COMMANDS = (
+    "task",
+    "miner",
+    "validator",
+    "why",
+    "doctor",
+    "faucet",
+    "config",
+    "contracts",
+    "export",
+    "keystore",
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -124,6 +135,11 @@ def test_main__wrong_usage__exits_2_with_a_sentence_and_pure_json(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["exit_code"] == 2
     assert "--help" in captured.err
+
+
+def test_main__wrong_value__is_a_whole_sentence_before_the_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["task", "show", "abc"]) == 2
+    assert ". See `pot task show --help`." in capsys.readouterr().err
 
 
 def test_main__mistyped_command__suggests_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
