@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 import yaml
 
 from pot.amounts import parse_amount, parse_duration_s, parse_share_ppm, plain_decimal
-from protocol.blobs import BlobStore
+from protocol.blobs import BlobMissing, BlobStore
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
 from protocol.spec import MAX_SPEC_BYTES, DatasetSpec, TaskSpec
 from worker.training.checkpoint import initial_checkpoint
 from worker.training.data import MAX_DATASET_BYTES, Dataset, Text, load_dataset, parse_dataset
+from worker.training.errors import InvalidDataset
 from worker.training.ingest import bundled_dataset, from_file
 from worker.training.models import ARCHITECTURES, layout_of
 
@@ -88,6 +89,10 @@ def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         data = _read_file(path, MAX_SPEC_BYTES, "the spec").decode("utf-8")
         value = yaml.load(data, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise InvalidInput(f"{path} is not YAML: {error.problem}{where}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(value, dict):
@@ -153,7 +158,10 @@ def _ingest(entry: dict[str, Any], folder: Path) -> bytes:
     scale = entry.get("scale", "standard")
     if scale not in ("standard", "none"):
         raise InvalidInput(f"dataset.scale is {str(scale)[:60]!r}; write standard or none.")
-    return from_file(path.name, data, label=str(entry.get("label", "label")), scale=scale)
+    try:
+        return from_file(path.name, data, label=str(entry.get("label", "label")), scale=scale)
+    except InvalidDataset as error:
+        raise InvalidInput(f"{path} cannot be used as a dataset: {error.subject} {error.detail}.") from error
 
 
 def _by_hash(entry: dict[str, Any], blobs: BlobStore | None) -> tuple[DatasetSpec, Dataset, bytes]:
@@ -164,7 +172,12 @@ def _by_hash(entry: dict[str, Any], blobs: BlobStore | None) -> tuple[DatasetSpe
         )
     name = parse_sha256(str(entry["sha256"]))
     named = DatasetSpec(name=str(entry.get("name", name.hex()[:12])), kind=entry["kind"], sha256=name.hex())
-    blob = blobs.get(name, MAX_DATASET_BYTES)
+    try:
+        blob = blobs.get(name, MAX_DATASET_BYTES)
+    except BlobMissing as error:
+        raise InvalidInput(
+            f"dataset.sha256 names {name.hex()}, which is not in the blob store; dataset.file would add it."
+        ) from error
     return named, load_dataset(blob, named), blob
 
 

@@ -224,13 +224,14 @@ def _read_csv(data: bytes, label: str) -> dict[str, Array]:
 def _number(header: list[str], line: int, row: list[str], column: int) -> float:
     if len(row) != len(header):
         raise InvalidDataset("csv", f"line {line} has {len(row)} fields, the header {len(header)}")
+    place = f"line {line}, column {header[column]!r}"
     try:
-        return float(row[column])
+        number = float(row[column])
     except ValueError as error:
-        found = row[column][:40]
-        raise InvalidDataset(
-            "csv", f"line {line}, column {header[column]!r}: {found!r} is no number"
-        ) from error
+        raise InvalidDataset("csv", f"{place}: {row[column][:40]!r} is no number") from error
+    if not math.isfinite(number):
+        raise InvalidDataset("csv", f"{place} holds {number}, which is not finite")
+    return number
 
 
 def _label_numbers(names: list[str]) -> NDArray[np.int64]:

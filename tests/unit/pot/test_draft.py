@@ -99,8 +99,16 @@ def test_draft__dataset_by_hash__comes_from_the_blob_store(tmp_path: Path) -> No
         ("task_life: 2h", "task_life: soon", "limits.task_life is 'soon': write a duration"),
         ("source: digits", "source: mnist", "bundled are digits"),
         ("source: digits", "file: missing.csv", "missing.csv (the dataset) does not exist"),
-        ("source: digits", "file: nan.csv", "holds nan"),
-        ("source: digits", "file: ok.csv, label: nothing", "has no column 'nothing'"),
+        (
+            "source: digits",
+            "file: nan.csv",
+            "nan.csv cannot be used as a dataset: csv line 11, col",
+        ),
+        (
+            "source: digits",
+            "file: ok.csv, label: nothing",
+            "ok.csv cannot be used as a dataset: csv has no column 'nothing'",
+        ),
         ("source: digits", f"source: digits, sha256: '{'ab' * 32}'", "dataset.sha256 is abab"),
         ("source: digits", "url: http://x", "dataset.url is unknown"),
         ("hidden: 8", "hidden: 8, inputs: 63", "has 64 features, the model reads 63"),
@@ -126,7 +134,7 @@ def test_post__bad_draft__is_a_sentence_and_exit_2(
     ("text", "says"),
     [
         ("[1, 2]", "is not a task spec"),
-        ("a: [", "is not YAML"),
+        ("a: [", r"is not YAML: .* in line 1, column 5\."),
         ("!!python/object/apply:os.system ['true']", "is not YAML"),
         ("x" * 70_000, "is larger than"),
     ],
