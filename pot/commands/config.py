@@ -23,8 +23,15 @@ def show(ctx: typer.Context) -> Reply:
     layers = read_layers(session.flags)
     found = [(name, _masked(values[name]), origin(layers, name)) for name in Settings.model_fields]
     entries = {name: {"value": value, "source": source} for name, value, source in found}
-    rows = [(name, "" if value is None else str(value), source) for name, value, source in found]
+    rows = [row for name, value, source in found for row in _rows(name, value, source)]
     return Reply(data=entries, text=[Table(columns=("setting", "value", "source"), rows=rows)])
+
+
+def _rows(name: str, value: object, source: str) -> list[tuple[str, str, str]]:
+    """One line for a plain setting, one for each entry of a map."""
+    if isinstance(value, dict) and value:
+        return [(f"{name}.{key}", str(entry), source) for key, entry in value.items()]
+    return [(name, "" if value in (None, {}) else str(value), source)]
 
 
 def _masked(value: object) -> object:

@@ -100,6 +100,16 @@ def test_config_show__every_setting__has_value_and_source(
     assert shown["device"] == {"value": "auto", "source": "default"}
 
 
+def test_config_show__maps__take_a_line_for_each_entry(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".pot" / "network.json").write_text(json.dumps({"contracts": CONTRACTS}))
+    assert main(["config", "show"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["contracts.market", ADDRESS, ".pot/network.json"] for line in lines)
+    assert max(map(len, lines)) < 110
+
+
 def test_config_show__secrets_in_urls__are_masked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
