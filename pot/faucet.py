@@ -17,6 +17,8 @@ def drip(client: Client, account: Address, amount: int | None) -> tuple[int, int
 
     Returns (tokens given, coin balance). Raises Refused on a chain that is no Anvil or has no faucet.
     """
+    if int(account, 16) == 0:
+        raise InvalidInput(f"{account} is nobody's account: tokens sent there would be lost.")
     chain, token = client.contracts.client, client.contracts.token
     before = token.balance_of(account)
     _require_anvil(chain)

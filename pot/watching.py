@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pot.amounts import format_amount, parse_duration_s
+from pot.amounts import TOKEN_DECIMALS, TOKEN_SYMBOL, format_amount, parse_duration_s
 from pot.client import Client
 from pot.dispatch import Dispatch, read_dispatch
 from pot.output import Reply
@@ -44,6 +44,18 @@ class Progress:
             parts.append(self.dispatch.note)
         left = self.task.escrow - self.task.paid_total
         return ", ".join([*parts, f"{format_amount(left)} of escrow left"])
+
+    def short(self) -> str:
+        """What fits beside a bar on a terminal of 80 columns; amounts are cut to whole tokens."""
+        parts = [f"{self.task.last_round}/{self.task.rounds}"]
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.3f}")
+        if self.accuracy is not None:
+            parts.append(f"acc {self.accuracy:.1%}")
+        if self.miners:
+            parts.append(f"{self.miners} miners")
+        left = (self.task.escrow - self.task.paid_total) // 10**TOKEN_DECIMALS
+        return "  ".join([*parts, f"{left:,} {TOKEN_SYMBOL} left"])
 
 
 def watch_task(session: Session, number: int, timeout: str, *, with_accuracy: bool) -> Reply:
@@ -134,9 +146,9 @@ def _display(task: OnchainTask, session: Session) -> Iterator[Callable[[Progress
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (BarColumn(bar_width=12), TextColumn("{task.description}"), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         row = bar.add_task("waiting", total=task.rounds)
         yield lambda progress: bar.update(
-            row, completed=progress.task.last_round, description=progress.line()
+            row, completed=progress.task.last_round, description=progress.short()
         )
