@@ -16,20 +16,7 @@ import structlog
 
 from committee.errors import MessageRefused, SafetyViolated
 from committee.replica import Replica
-from committee.state import (
-    NOTHING,
-    Crypto,
-    Decided,
-    Kept,
-    Locked,
-    Output,
-    Record,
-    Rejected,
-    ReplicaConfig,
-    Send,
-    Sent,
-    Verify,
-)
+from committee.state import NOTHING, Crypto, Decided, Output, Record, Rejected, ReplicaConfig, Send, Verify
 from committee.transport import Transport
 from committee.wal import Wal
 from protocol.frames import Status
@@ -256,20 +243,13 @@ class Host:
                     callback()
 
     def _persist(self, running: _Running) -> None:
-        """Nothing leaves before everything appended is on the disk. Records after which nothing is sent (a
-        decision shown by others, finality) promise nothing to anybody and can be learned again: the next
-        flush takes them along."""
         records, running.persist = running.persist, []
-        wal, leaving = running.wal, bool(running.send)
-        if records and (leaving or any(isinstance(record, Sent | Locked | Kept) for record in records)):
-            wal.append(records)
-        elif records:
-            wal.write(records)
-        elif leaving and not wal.flushed:
-            wal.flush()
-        if records and wal.size > running.rotate_at:
-            wal.rotate(running.replica.snapshot())
-            running.rotate_at = 2 * wal.size + ROTATE_BYTES
+        if not records:
+            return
+        running.wal.append(records)
+        if running.wal.size > running.rotate_at:
+            running.wal.rotate(running.replica.snapshot())
+            running.rotate_at = 2 * running.wal.size + ROTATE_BYTES
 
     def _send(self, running: _Running) -> None:
         sends, running.send = running.send, []

@@ -91,7 +91,6 @@ class Wal:
             version=1, domain=instance.domain, task=instance.task, member=instance.members.addresses[member]
         )
         self._broken = False
-        self.flushed = True  # everything appended is on the disk
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock()
         try:
@@ -136,12 +135,6 @@ class Wal:
 
     def append(self, records: Sequence[Record]) -> None:
         """Write a batch and return when it is on the disk. Raises OSError; the log is then unusable."""
-        self.write(records)
-        self.flush()
-
-    def write(self, records: Sequence[Record]) -> None:
-        """Write a batch that the next ``flush`` takes to the disk. Raises OSError; the log is then
-        unusable."""
         if self._broken:
             raise OSError(f"{self.path} failed before; what it holds is unknown")
         frame = _frame(_encoder.encode(tuple(records)))
@@ -149,18 +142,9 @@ class Wal:
         written = 0
         while written < len(frame):
             written += os.write(self._file, frame[written:])
-        self.flushed = False
-        self._broken = False
-        self.size += len(frame)
-
-    def flush(self) -> None:
-        """Return when everything appended is on the disk. Raises OSError; the log is then unusable."""
-        if self._broken:
-            raise OSError(f"{self.path} failed before; what it holds is unknown")
-        self._broken = True
         os.fdatasync(self._file)
         self._broken = False
-        self.flushed = True
+        self.size += len(frame)
 
     def rotate(self, records: Sequence[Record]) -> None:
         """Replace everything by ``records`` (a replica's ``snapshot``), atomically. Raises OSError."""
@@ -172,7 +156,6 @@ class Wal:
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND)
         self.size = self.path.stat().st_size
         self._broken = False
-        self.flushed = True
 
     def _write_afresh(self, records: Sequence[Record]) -> None:
         fresh = self.path.with_name(self.path.name + ".fresh")

@@ -8,7 +8,7 @@ import pytest
 
 from committee.errors import SafetyViolated
 from committee.host import Host
-from committee.state import Decided, Rejected, ReplicaConfig, Send, Verify
+from committee.state import Decided, Rejected, ReplicaConfig, Verify
 from protocol.frames import Status
 from protocol.ids import Address
 from protocol.pbft_messages import Evidence, Message, PrePrepare, Request, value_digest
@@ -91,23 +91,6 @@ def test_host__own_proposal__is_on_disk_before_it_is_sent(
         assert recorder.log.index("persist") < recorder.log.index("send PrePrepare")
         assert recorder.log.index("verify") < recorder.log.index("persist")
         assert "status checking" in recorder.log
-
-    run(tmp_path, test)
-
-
-def test_host__nothing_promised__is_flushed_with_what_leaves_next(tmp_path: Path) -> None:
-    async def test(host: Host, recorder: Recorder) -> None:
-        wal = host._running[TASK].wal
-        await turns()
-        wal.flush()
-        size = wal.size
-        host.finalized(TASK, 1)
-        await turns()
-        assert wal.size > size
-        assert not wal.flushed
-        host._running[TASK].send.append(Send(Request(task=TASK, seq=2, value=b"v")))
-        host._flush()
-        assert wal.flushed
 
     run(tmp_path, test)
 
