@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from committee.link import CLIENT_LIMITS, LinkLimits, Outbox
+from committee.link import CLIENT_LIMITS, Link, LinkLimits, Outbox
 from committee.transport import Transport, TransportConfig
 from protocol.errors import PeerMisbehaved
 from protocol.frames import (
@@ -281,6 +282,36 @@ def test_member__talks_junk__is_cut_off_and_stays_out_for_a_while(junk: bytes) -
 
 
 # ---------------------------------------------------------------------- parts
+
+
+def test_link__peer_that_reads_late__gets_everything_in_order() -> None:
+    async def test() -> None:
+        got: list[bytes] = []
+        late, done = asyncio.Event(), asyncio.Event()
+
+        async def listen(connection: ServerConnection) -> None:
+            await late.wait()
+            async for data in connection:
+                got.append(bytes(data))  # type: ignore[arg-type]
+                if len(got) == 40:
+                    done.set()
+
+        async with serve(listen, "127.0.0.1", 0, compression=None, max_size=None) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connect(f"ws://127.0.0.1:{port}", compression=None) as connection:
+                link = Link(connection, None, LinkLimits())
+                running = asyncio.create_task(link.run(lambda link, frame: None))
+                for k in range(40):
+                    link.outbox.push(bytes([k]) * 500_000, body=False)
+                    link.flush()
+                assert link.connection.transport.get_write_buffer_size()
+                late.set()
+                async with asyncio.timeout(20):
+                    await done.wait()
+            await running
+        assert [(data[0], len(data)) for data in got] == [(k, 500_000) for k in range(40)]
+
+    run(test)
 
 
 def test_outbox__full__drops_the_oldest() -> None:
