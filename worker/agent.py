@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from celery import Celery
 from celery.platforms import SecurityWarning
+from celery.worker import state as asked
 from eth_account.signers.local import LocalAccount
 
 from protocol.blobs import open_blob_store
@@ -114,7 +115,8 @@ def consume(app: Celery, hostname: str) -> int:
             without_mingle=True,
         )
         worker.start()
-        if worker.exitcode in (None, 0):
+        # A signal stops every worker of this process; after SIGINT the exit code says failure all the same.
+        if worker.exitcode in (None, 0) or asked.should_stop is not None:
             return 0
         now = time.monotonic()
         crashes = [*(at for at in crashes if now - at < CRASH_WINDOW_S), now][-MAX_CRASHES_COUNTED:]

@@ -63,7 +63,7 @@ def test_miner__killed_in_mid_job__does_the_job_after_its_restart_and_once(
 def test_miner__restarted_after_delivery__signs_no_second_gradient(network: MinerNetwork) -> None:
     with network.miner("restarted") as miner:
         network.send(miner, network.job(fence=31))
-        eventually(lambda: network.coordinator.contributions[-1:][0]["fence"] == 31, "the contribution")
+        eventually(lambda: network.coordinator.last_fence() == 31, "the contribution")
         miner.signal(signal.SIGTERM)
         # Another gradient for the same shard is what a lazy miner would sign.
         miner.settings["adversary"] = "lazy"
@@ -78,10 +78,18 @@ def test_miner__asked_to_stop__ends_in_order_within_its_memory(network: MinerNet
     with network.miner("stopped") as miner:
         for number in (1, 2):
             network.send(miner, network.job(shard=ShardNo(number - 1), fence=40 + number))
-        eventually(lambda: network.coordinator.contributions[-1:][0]["fence"] == 42, "both contributions")
+        eventually(lambda: network.coordinator.last_fence() == 42, "both contributions")
         assert miner.signal(signal.SIGTERM) == 0
         peak = int(miner.log.rpartition("peak_mb=")[2])
     assert peak <= PEAK_MEMORY_MB
+
+
+def test_miner__interrupted_from_the_keyboard__ends_in_order(network: MinerNetwork) -> None:
+    with network.miner("interrupted") as miner:
+        network.send(miner, network.job(fence=45))
+        eventually(lambda: network.coordinator.last_fence() == 45, "the contribution")
+        assert miner.signal(signal.SIGINT) == 0
+        assert "crashed" not in miner.log
 
 
 def test_miner__broker_killed_and_restarted__takes_jobs_again(
@@ -92,13 +100,13 @@ def test_miner__broker_killed_and_restarted__takes_jobs_again(
         time.sleep(1.0)
         broker.start()
         network.send(miner, network.job(fence=51))
-        eventually(lambda: network.coordinator.contributions[-1:][0]["fence"] == 51, "the contribution")
+        eventually(lambda: network.coordinator.last_fence() == 51, "the contribution")
 
 
 def test_lazy_miner__on_the_network__delivers_signed_zeros(network: MinerNetwork) -> None:
     with network.miner("lazy", adversary="lazy") as miner:
         network.send(miner, network.job(round=RoundNo(1), fence=61))
-        eventually(lambda: network.coordinator.contributions[-1:][0]["fence"] == 61, "the contribution")
+        eventually(lambda: network.coordinator.last_fence() == 61, "the contribution")
     signed = SignedContribution.from_json(network.coordinator.contributions[-1])
     signed.verify(network.market.contracts.deployment.domain)
     blob = network.blobs.get(signed.contribution.gradient)

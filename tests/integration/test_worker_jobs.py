@@ -218,4 +218,4 @@ def deliver_marker(network: MinerNetwork, miner: Miner) -> None:
     """An honest job gets through: everything sent before it has been dealt with."""
     marker = int(time.monotonic() * 1000)
     network.send(miner, network.job(fence=marker))
-    eventually(lambda: network.coordinator.contributions[-1:][0]["fence"] == marker, "the marker")
+    eventually(lambda: network.coordinator.last_fence() == marker, "the marker")

@@ -159,6 +159,10 @@ class HttpCoordinator:
     def contributions(self) -> list[Any]:
         return [item.body for item in self.received if item.path == "/contributions"]
 
+    def last_fence(self) -> int | None:
+        """The fence of the newest contribution; None before there is one."""
+        return next((int(body["fence"]) for body in reversed(self.contributions)), None)
+
     @property
     def heartbeats(self) -> list[Received]:
         return [item for item in self.received if item.path.endswith("/heartbeat")]
