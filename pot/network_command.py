@@ -61,7 +61,12 @@ def down(
         if not layout.network_file.exists():
             raise ConfigurationError(f"There is no network in {layout.root} to delete.")
         layout.purge()
-    return Reply(data={"stopped": stopped, "purged": purge}, text=[f"Stopped {len(stopped)} processes."])
+    text = [f"Stopped {len(stopped)} processes."]
+    if purge:
+        text.append(f"Deleted what the network had put into {layout.root}.")
+    else:
+        text.append("`pot network up` resumes it; `pot network down --purge` deletes it.")
+    return Reply(data={"stopped": stopped, "purged": purge}, text=text)
 
 
 @app.command()

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Collection
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
 from pot.output import Reply, Table
 from pot.session import session_of
-from protocol.errors import InvalidInput
+from protocol.errors import InvalidInput, ServiceUnreachable
 
 MAX_DIGITS = 7
 """Of a number of rounds; a task has at most a million."""
@@ -32,6 +34,7 @@ def audit(
     wanted = _wanted(replay)
     session = session_of(ctx)
     client = session.client("auditor")
+    _require_folder(client.settings.need("blob_url"))
 
     def choose(certified: int) -> Collection[int]:
         everything = range(1, certified + 1)
@@ -50,6 +53,14 @@ def audit(
     rows += [("note", "loss", note) for note in report.notes]
     text = (Table(title=f"Audit of task {task}", columns=("", "subject", "finding"), rows=rows), verdict)
     return Reply(data=report.to_json(), text=text, ok=report.ok)
+
+
+def _require_folder(blob_url: str) -> None:
+    """A store that is not there at all is no lie. Raises ServiceUnreachable for a folder that does not
+    exist."""
+    parts = urlsplit(blob_url)
+    if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
+        raise ServiceUnreachable("the blob store", blob_url, "there is no such folder")
 
 
 def _wanted(replay: str) -> int | None:

@@ -203,6 +203,35 @@ def test_validator_status__member__knows_its_epoch_and_endpoint(pot: Pot) -> Non
     assert member["endpoint"].startswith("ws://")
 
 
+def test_validator_doctor__member__names_its_endpoint_and_epoch(pot: Pot) -> None:
+    _, found = pot("validator", "doctor")
+    stake = next(check for check in found["checks"] if check["name"] == "stake")
+    assert stake["ok"]
+    assert "in the pool under ws://" in stake["detail"]
+    assert "a member of epoch" in stake["detail"]
+
+
+def test_keystore__made_by_a_newcomer__is_funded_by_the_faucet_and_stakes(pot: Pot) -> None:
+    own = ("--keystore", "new.json", "--password-file", "new.pw")
+    status, made = pot("keystore", "create", "new.json", "--password-file", "new.pw")
+    assert status == 0
+    status, refused = pot("miner", "stake", "100 POT", *own)
+    assert (status, f"pot faucet {made['address']}" in refused["message"]) == (1, True)
+    assert pot("faucet", made["address"])[0] == 0
+    status, staked = pot("miner", "stake", "100 POT", *own)
+    assert (status, staked["stake"]) == (0, str(100 * TOKEN))
+
+
+def test_audit__blob_folder_that_does_not_exist__is_unreachable_and_no_lie(pot: Pot, trained: int) -> None:
+    status, error = pot("audit", str(trained), "--blob-url", "file:///nowhere/blobs")
+    assert (status, error["error"]) == (3, "ServiceUnreachable")
+
+
+def test_faucet__zero_address__is_refused_before_anything_is_sent(pot: Pot) -> None:
+    status, error = pot("faucet", "0x" + "00" * 20)
+    assert (status, "nobody's account" in error["message"]) == (2, True)
+
+
 def test_faucet__new_account__gets_tokens_and_coin(pot: Pot) -> None:
     status, given = pot("faucet", "0x" + "42" * 20, "--amount", "1500000 POT")
     assert status == 0
