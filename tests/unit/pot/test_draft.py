@@ -158,6 +158,23 @@ def test_examples__as_shipped__can_be_posted(name: str) -> None:
     assert read_draft(PROJECT_ROOT / "examples" / f"{name}.yaml").spec.escrow_wei > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "data"),
+    [
+        ("own-csv", "my.csv", "size,target\n" + "\n".join(f"{i},{'ab'[i % 2]}" for i in range(200))),
+        ("own-text", "my.txt", "the quick brown fox jumps over the lazy dog. " * 40),
+    ],
+)
+def test_examples__beside_a_file_of_ones_own__can_be_posted(
+    tmp_path: Path, name: str, file: str, data: str
+) -> None:
+    from anvil.toolchain import PROJECT_ROOT
+
+    (tmp_path / file).write_text(data)
+    (tmp_path / "task.yaml").write_bytes((PROJECT_ROOT / "examples" / f"{name}.yaml").read_bytes())
+    assert read_draft(tmp_path / "task.yaml").spec.dataset.name == file
+
+
 def test_draft__lengths_of_a_robust_rule__become_decimal_strings(tmp_path: Path) -> None:
     rule = "{rule: centred-clipping, f: 0, radius: 2.5, smoothing: 1e-3}"
     made = draft(tmp_path, ("recipe:\n", f"recipe:\n  aggregation: {rule}\n"))
