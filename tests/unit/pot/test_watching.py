@@ -14,10 +14,10 @@ TASK = OnchainTask(
     payouts_root=bytes(32),
     faults_root=bytes(32),
     paid_total=Wei(TOKEN // 3),
-    last_round=RoundNo(999),
+    last_round=RoundNo(99),
     last_span=1,
     last_signers=7,
-    rounds=1000,
+    rounds=100,
     shards=64,
     epoch=EpochNo(1),
     starts_at=0,
@@ -32,10 +32,10 @@ TASK = OnchainTask(
 
 def test_short__long_task_with_odd_amounts__leaves_room_for_bar_and_clock() -> None:
     text = Progress(task=TASK, loss=12.34567, accuracy=0.98765, miners=64).short()
-    assert text == "999/1000  loss 12.346  acc 98.8%  64 miners  64,999 POT left"
+    assert text == "99/100  loss 12.346  acc 98.8%  64 miners  6,499 POT left"
     assert len(text) <= 80 - len("━" * 12 + " ") - len(" 0:00:00")
 
 
 def test_line__for_logs__stays_exact() -> None:
     line = Progress(task=TASK, loss=None, accuracy=None, miners=0).line()
-    assert line == "task 12345: round 999/1000, 64,999.666666666666666667 POT of escrow left"
+    assert line == "task 12345: round 99/100, 6,499.666666666666666667 POT of escrow left"
