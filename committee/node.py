@@ -345,8 +345,8 @@ class ValidatorNode:
         self._spawn(self._run_send(lambda: self._submitter.slash(history, fault), done))
 
     async def _run_send(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
-        # Whatever breaks a transaction off, the session must learn that it is to be tried again; the error itself
-        # goes on to the event loop, which reports it.
+        # Whatever breaks a transaction off, the session must learn that it is to be tried again; the error
+        # itself goes on to the event loop, which reports it.
         outcome = Outcome.UNREACHABLE
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._sender_thread, job)
