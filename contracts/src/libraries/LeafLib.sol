@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {FaultLeaf} from "../types/Certificate.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
+import {ContributionLeaf, FaultLeaf} from "../types/Certificate.sol";
+import {TaskId} from "../types/Ids.sol";
 
 /// @title LeafLib
 /// @notice Leaves of the OpenZeppelin standard Merkle tree: hashed twice, so that no inner node is ever a leaf.
@@ -14,6 +18,22 @@ library LeafLib {
     /// @notice Leaf of the faults tree, `(uint32 round, uint32 shard, address miner, bytes32 gradient)`.
     function fault(FaultLeaf calldata leaf) internal pure returns (bytes32) {
         return twice(abi.encode(leaf));
+    }
+
+    /// @notice Leaf of the contributions tree, `(uint32 round, uint32 shard, address miner, bytes32 gradient,
+    /// bytes32 contributionDigest)`.
+    function contribution(ContributionLeaf calldata leaf) internal pure returns (bytes32) {
+        return twice(abi.encode(leaf));
+    }
+
+    /// @notice Root that `proof` leads to from `leaf`.
+    function rootOf(bytes32 leaf, bytes32[] calldata proof) internal pure returns (bytes32) {
+        return MerkleProof.processProofCalldata(proof, leaf);
+    }
+
+    /// @notice Reverts unless `proof` leads from `leaf` to `root`.
+    function requireLeaf(TaskId taskId, bytes32 leaf, bytes32 root, bytes32[] calldata proof) internal pure {
+        if (rootOf(leaf, proof) != root) revert ITrainingMarket.ProofInvalid(taskId, leaf, root);
     }
 
     function twice(bytes memory encoded) private pure returns (bytes32) {
