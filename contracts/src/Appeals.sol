@@ -113,7 +113,8 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         if (block.timestamp < self.joinEnds) revert VerdictTooEarly(taskId, number, self.joinEnds);
         if (block.timestamp >= self.verdictEnds) revert VerdictTooLate(taskId, number, self.verdictEnds);
         if (upheld >> self.cases != 0) revert CaseUnknown(taskId, number, self.cases);
-        MARKET.COMMITTEE().verifyCourt(taskId, number, verdictDigest(taskId, number, upheld), signers, signatures);
+        MARKET.COMMITTEE()
+            .verifyCourt(taskId, number, verdictDigest(taskId, number, upheld), signers, signatures);
         self.status = DisputeStatus.Decided;
         self.upheld = upheld;
         emit VerdictAccepted(taskId, number, upheld, signers);
@@ -254,7 +255,11 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         return VAULT.slash(account, amount, heldAt, victim, reporter).amount;
     }
 
-    function _penalty(TaskId taskId, Case storage matter) private view returns (uint256 amount, address victim) {
+    function _penalty(TaskId taskId, Case storage matter)
+        private
+        view
+        returns (uint256 amount, address victim)
+    {
         bool accepted = matter.kind == CaseKind.Contribution;
         uint256 stake = MARKET.COMMITTEE().VALIDATOR_STAKE();
         amount = RoundingLib.bpsDown(stake, accepted ? ACCEPTED_BPS : DECLARED_BPS);
@@ -272,7 +277,9 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         view
         returns (Case storage)
     {
-        if (number >= _disputes[taskId][dispute].cases) revert CaseUnknown(taskId, dispute, number);
+        if (number >= _disputes[taskId][dispute].cases) {
+            revert CaseUnknown(taskId, dispute, number);
+        }
         return _cases[taskId][dispute][number];
     }
 

@@ -137,7 +137,9 @@ contract Committee is ICommittee {
             _panels[taskId][0] = Panel(all, epoch, 0, uint8(members));
             return epoch;
         }
-        if (size < MIN_MEMBERS || size > members || size % 3 != 1) revert CommitteeSizeInvalid(size, members);
+        if (size < MIN_MEMBERS || size > members || size % 3 != 1) {
+            revert CommitteeSizeInvalid(size, members);
+        }
         _panels[taskId][0] = Panel(address(0), epoch, _drawBlock(), uint8(size));
     }
 

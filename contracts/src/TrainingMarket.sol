@@ -188,7 +188,8 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         uint256 expiresAt = faultAt + VAULT.UNBONDING_DELAY();
         if (block.timestamp > expiresAt) revert FaultsExpired(taskId, expiresAt);
         slashed[taskId][leafHash] = true;
-        SlashSplit memory split = VAULT.slash(leaf.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
+        SlashSplit memory split =
+            VAULT.slash(leaf.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
         amount = split.amount;
         emit FaultSlashed(taskId, leaf.miner, msg.sender, leaf, amount, split.bounty);
     }
@@ -311,7 +312,9 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         if (delay < needed) revert UnbondingTooShort(delay, needed);
     }
 
-    function _certify(RoundCertificate calldata certificate, uint64 signers, bytes calldata signatures) private {
+    function _certify(RoundCertificate calldata certificate, uint64 signers, bytes calldata signatures)
+        private
+    {
         Task storage self = _tasks[certificate.taskId];
         self.checkCertificate(certificate);
         COMMITTEE.verify(certificate.taskId, _digest(certificate), signers, signatures);

@@ -43,9 +43,7 @@ interface IAppeals {
     );
 
     /// @notice The court upheld the cases of the bitmap `upheld`. The signatures are in the transaction's calldata.
-    event VerdictAccepted(
-        TaskId indexed taskId, uint256 indexed dispute, uint64 upheld, uint64 signers
-    );
+    event VerdictAccepted(TaskId indexed taskId, uint256 indexed dispute, uint64 upheld, uint64 signers);
 
     /// @notice No verdict came in time.
     event DisputeLapsed(TaskId indexed taskId, uint256 indexed dispute);

@@ -34,8 +34,7 @@ library MembersLib {
     function store(uint256[] memory list, bytes32 seed) internal returns (address pointer) {
         // PUSH2 size DUP1 PUSH1 10 RETURNDATASIZE CODECOPY RETURNDATASIZE RETURN: return what follows these 10 bytes.
         uint256 size = HEAD + list.length * WORD;
-        bytes memory code =
-            abi.encodePacked(hex"61", uint16(size), hex"80600a3d393df3", hex"00", seed, list);
+        bytes memory code = abi.encodePacked(hex"61", uint16(size), hex"80600a3d393df3", hex"00", seed, list);
         assembly ("memory-safe") {
             pointer := create(0, add(code, 0x20), mload(code))
         }

@@ -103,7 +103,11 @@ library RecordLib {
     }
 
     /// @notice Second from which the newest of `count` >= 1 certificates is final.
-    function newestMaturity(Ring storage self, uint256 count, uint256 window) internal view returns (uint256) {
+    function newestMaturity(Ring storage self, uint256 count, uint256 window)
+        internal
+        view
+        returns (uint256)
+    {
         return maturity(self.slots[(count - 1) % capacity(window)]);
     }
 

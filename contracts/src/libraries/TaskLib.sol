@@ -132,7 +132,9 @@ library TaskLib {
 
     /// @notice Disputed -> Overturned: only the certificates below `from` stand, the last of which is `before`. None of
     /// what is void was final, so no claim exceeded `before.paidTotal`.
-    function overturn(Task storage self, TaskId id, uint256 from, CertificateRecord calldata before) internal {
+    function overturn(Task storage self, TaskId id, uint256 from, CertificateRecord calldata before)
+        internal
+    {
         requireDisputed(self, id);
         bool any = from != 0;
         self.paidTotal = any ? uint96(before.paidTotal) : 0;

@@ -36,7 +36,7 @@ contract GasTest is MarketFixture {
     function test_slash__certifiedFault__isMeasured() public {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
-        market.slash(taskId, leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), leaf, noProof());
         vm.snapshotGasLastCall("market", "slash");
     }
 
@@ -46,7 +46,7 @@ contract GasTest is MarketFixture {
         market.close(taskId);
         vm.snapshotGasLastCall("market", "close");
         address account = validator(0);
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
         vm.snapshotGasLastCall("market", "claimSigningFee");
     }
 
@@ -85,7 +85,7 @@ contract GasTest is MarketFixture {
         certify(c);
         bytes32[] memory proof = MerkleTree.proof(leaves, 0);
         if (token.balanceOf(account) == 0) fund(account, 1);
-        market.claim(taskId, account, times * 1e15, proof);
+        market.claim(taskId, lastPayouts(taskId), account, times * 1e15, proof);
         return vm.snapshotGasLastCall("market", name);
     }
 }

@@ -79,7 +79,7 @@ contract Handler is MarketFixture {
         }
         uint64 signers = [uint64(7), 11, 13, 14, 15][chooser % 5];
         // All tasks belong to snapshots of the same four validators: nobody leaves the pool in this model.
-        market.certify(c, signers, signatures(c, signers));
+        certify(c, signers);
     }
 
     function claim(uint256 wait, uint256 pick, uint256 who) external step(wait) {
@@ -87,7 +87,7 @@ contract Handler is MarketFixture {
         uint256 due = task.paidTotal / 4;
         if (task.lastRound == 0 || due <= market.claimed(taskId, miner(who % 4))) return;
         bytes32[] memory proof = minerProof(taskId, who % 4);
-        paidOut[id(taskId)] += market.claim(taskId, miner(who % 4), due, proof);
+        paidOut[id(taskId)] += market.claim(taskId, lastPayouts(taskId), miner(who % 4), due, proof);
     }
 
     function claimSigningFee(uint256 wait, uint256 pick, uint256 who) external step(wait) {
@@ -96,8 +96,8 @@ contract Handler is MarketFixture {
         if (task.status != TaskStatus.Closed) return;
         // A fee below one unit for each signer is dust, and there is nothing to claim.
         if (uint256(task.feePerRound) * task.lastSpan < 4) return;
-        if ((task.lastSigners >> who) & 1 == 0 || (task.feesPaid >> who) & 1 == 1) return;
-        paidOut[id(taskId)] += market.claimSigningFee(taskId, validator(who));
+        if ((lastRecord(taskId).signers >> who) & 1 == 0 || (task.feesPaid >> who) & 1 == 1) return;
+        paidOut[id(taskId)] += market.claimSigningFee(taskId, lastRecord(taskId), validator(who));
     }
 
     function cancel(uint256 wait, uint256 pick) external step(wait) {
@@ -119,15 +119,17 @@ contract Handler is MarketFixture {
     }
 
     function slash(uint256 wait, uint256 pick, uint256 which) external step(wait) {
-        (TaskId taskId, Task memory task) = chosen(pick);
+        (TaskId taskId,) = chosen(pick);
         uint256 count = faults[id(taskId)].length;
         if (count == 0) return;
         FaultLeaf memory leaf = faults[id(taskId)][which % count];
-        bool expired = vm.getBlockTimestamp() > task.faultsAt + UNBONDING_DELAY;
+        // Without a challenge window a certificate is final when it is accepted.
+        uint256 faultsAt = market.maturesAt(taskId, lastRecord(taskId));
+        bool expired = vm.getBlockTimestamp() > faultsAt + UNBONDING_DELAY;
         if (expired || market.slashed(taskId, faultLeaf(leaf))) return;
-        if (vault.slashableOf(leaf.miner) == 0 || vault.slashableAt(leaf.miner, task.faultsAt) == 0) return;
+        if (vault.slashableOf(leaf.miner) == 0 || vault.slashableAt(leaf.miner, faultsAt) == 0) return;
         bytes32[] memory proof = MerkleTree.proof(faultLeaves(id(taskId)), which % count);
-        slashedTotal += market.slash(taskId, leaf, proof);
+        slashedTotal += market.slash(taskId, lastRecord(taskId), leaf, proof);
     }
 
     function deposit(uint256 wait, uint256 who, uint256 amount) external step(wait) {
@@ -186,6 +188,10 @@ contract Handler is MarketFixture {
             if (recorded != vault.slashableOf(stakers[i])) return false;
         }
         return true;
+    }
+
+    function lastSigners(uint256 taskId) external view returns (uint64) {
+        return lastRecord(TaskId.wrap(taskId)).signers;
     }
 
     function taskCount() external view returns (uint256) {
