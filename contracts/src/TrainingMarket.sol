@@ -12,7 +12,7 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
 import {CertificateLib} from "./libraries/CertificateLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
-import {RecordLib, Ring} from "./libraries/RecordLib.sol";
+import {RecordLib, Ring, Stored} from "./libraries/RecordLib.sol";
 import {TaskLib} from "./libraries/TaskLib.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
 import {CertificateRecord, FaultLeaf, PayoutRecord, RoundCertificate} from "./types/Certificate.sol";
@@ -164,7 +164,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         // A position is below 64, the size of the bitmap.
         uint64 bit = uint64(1) << uint64(COMMITTEE.memberIndex(taskId, account));
         if (record.signers & bit == 0) revert NotSigner(taskId, account);
-        amount = self.feeShare();
+        amount = self.feeShare(_newest(taskId));
         if (amount == 0 || self.feesPaid & bit != 0) revert NothingToClaim(taskId, account, amount);
         self.feesPaid |= bit;
         emit SigningFeeClaimed(taskId, account, amount);
@@ -241,9 +241,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ITrainingMarket
     function close(TaskId taskId) external nonReentrant returns (uint256 refund) {
         Task storage self = _tasks[taskId];
-        uint256 count = self.certificates;
-        uint256 finalAt = count == 0 ? 0 : _rings[taskId].newestMaturity(count, self.challengeWindow);
-        refund = self.close(taskId, finalAt);
+        refund = self.close(taskId, _newest(taskId));
         emit TaskClosed(taskId, self.lastRound, refund);
         // Nothing is left when every reward was earned and the fee divides evenly.
         if (refund != 0) TOKEN.safeTransfer(self.poster, refund);
@@ -256,12 +254,18 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ITrainingMarket
     function refundable(TaskId taskId) external view returns (uint256) {
-        return _tasks[taskId].refundable();
+        return _tasks[taskId].refundable(_newest(taskId));
     }
 
     /// @inheritdoc ITrainingMarket
     function held(TaskId taskId) external view returns (uint256) {
-        return _tasks[taskId].held();
+        return _tasks[taskId].held(_newest(taskId));
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function signingFee(TaskId taskId) external view returns (uint256 share, uint256 signers) {
+        Stored memory last = _newest(taskId);
+        return (_tasks[taskId].feeShare(last), last.signers);
     }
 
     /// @inheritdoc ITrainingMarket
@@ -297,6 +301,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         _checkStakesStay(epoch, params);
         Task storage self = _tasks[taskId];
         self.open(params, epoch, msg.sender);
+        _rings[taskId].open(params.challengeWindow);
         uint256 escrow = self.escrow();
         emit TaskCreated(taskId, msg.sender, params.specHash, params, epoch, escrow);
         TOKEN.pull(escrow);
@@ -317,9 +322,10 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     {
         Task storage self = _tasks[certificate.taskId];
         self.checkCertificate(certificate);
-        COMMITTEE.verify(certificate.taskId, _digest(certificate), signers, signatures);
-        uint256 index = self.certify(certificate, signers);
+        uint256 index = self.certify(certificate);
         _rings[certificate.taskId].push(certificate, signers, index, self.challengeWindow);
+        // Last, and a view: what is known of the slots above stays known to the compiler.
+        COMMITTEE.verify(certificate.taskId, _digest(certificate), signers, signatures);
         emit CertificateAccepted(certificate.taskId, index, certificate, signers);
     }
 
@@ -347,6 +353,11 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         self.claimedTotal = uint96(total);
         emit Claimed(taskId, account, amount, cumulative);
         TOKEN.safeTransfer(account, amount);
+    }
+
+    function _newest(TaskId taskId) private view returns (Stored memory) {
+        Task storage self = _tasks[taskId];
+        return _rings[taskId].newest(self.certificates, self.challengeWindow);
     }
 
     function _checkBatch(uint256 length) private pure {

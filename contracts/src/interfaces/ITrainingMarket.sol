@@ -231,6 +231,9 @@ interface ITrainingMarket {
     /// @notice Whether the fault with this leaf hash has been slashed, or was found wrong on appeal.
     function slashed(TaskId taskId, bytes32 leaf) external view returns (bool);
 
+    /// @notice Share of each of the last certificate's `signers` in its fee, which they can claim when the task is closed.
+    function signingFee(TaskId taskId) external view returns (uint256 share, uint256 signers);
+
     /// @notice Second from which `record` is final; reverts when it is not kept. While a dispute is running the
     /// certificates from `task(taskId).disputedFrom` on wait nevertheless.
     function maturesAt(TaskId taskId, CertificateRecord calldata record) external view returns (uint256);
@@ -267,8 +270,8 @@ interface ITrainingMarket {
     /// @notice Advances a task by a certificate. Anyone may post it. Refused, in this order, unless: the task is
     /// open, has started, is not past its deadline; `firstRound` follows the last certified round; `lastRound` is
     /// between it and the task's rounds; the epoch, the spec and the parent model are the task's; `paidTotal` does not fall
-    /// and together with this certificate's fee stays inside what the certified rounds earned; a quorum of the
-    /// task's committee signed; the ring of records has room.
+    /// and together with this certificate's fee stays inside what the certified rounds earned; the ring of records has
+    /// room; a quorum of the task's committee signed.
     /// @param certificate What the committee signed.
     /// @param signers Bitmap over the committee's members; bit 0 is the first.
     /// @param signatures 64 bytes (EIP-2098, low s) for each set bit, ascending.

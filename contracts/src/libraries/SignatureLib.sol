@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-
 import {ICommittee} from "../interfaces/ICommittee.sol";
 import {MembersLib} from "./MembersLib.sol";
 import {QuorumLib} from "./QuorumLib.sol";
@@ -13,6 +11,12 @@ library SignatureLib {
     using MembersLib for bytes;
 
     uint256 internal constant SIGNATURE_BYTES = 64;
+
+    /// @dev EIP-2098: the top bit of the second word is the parity, the rest is `s`.
+    bytes32 private constant S_MASK = bytes32(type(uint256).max >> 1);
+
+    /// @dev Half the order of secp256k1, rounded down; above it, `s` has a twin below (EIP-2).
+    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     /// @notice Reverts unless `signatures` holds, ascending by position, one signature over `digest` of each
     /// member whose bit is set, and the set bits are a quorum of `members`.
@@ -58,9 +62,8 @@ library SignatureLib {
             r := calldataload(add(signatures.offset, offset))
             vs := calldataload(add(signatures.offset, add(offset, 0x20)))
         }
-        ECDSA.RecoverError problem;
-        bytes32 s;
-        (signer, problem, s) = ECDSA.tryRecover(digest, r, vs);
-        if (problem == ECDSA.RecoverError.InvalidSignatureS) revert ICommittee.MalleableSignature(index, s);
+        bytes32 s = vs & S_MASK;
+        if (uint256(s) > HALF_ORDER) revert ICommittee.MalleableSignature(index, s);
+        return ecrecover(digest, uint8((uint256(vs) >> 255) + 27), r, s);
     }
 }

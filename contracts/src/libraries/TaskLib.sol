@@ -7,6 +7,7 @@ import {Epoch, TaskId} from "../types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../types/Task.sol";
 import {CertificateLib} from "./CertificateLib.sol";
 import {QuorumLib} from "./QuorumLib.sol";
+import {Stored} from "./RecordLib.sol";
 import {RoundingLib} from "./RoundingLib.sol";
 
 /// @title TaskLib
@@ -61,7 +62,7 @@ library TaskLib {
         self.feePerRound = uint96(params.feePerRound);
         self.rounds = uint16(params.rounds);
         self.shards = uint16(params.shards);
-        self.challengeWindow = params.challengeWindow;
+        self.challengeWindow = uint24(params.challengeWindow);
         self.epoch = epoch;
         self.startsAt = uint40(params.startsAt);
         self.deadline = uint40(params.deadline);
@@ -89,20 +90,20 @@ library TaskLib {
         checkMoney(self, certificate, id);
     }
 
-    /// @notice Advances an open task by a certificate that was checked and is signed, and returns its index.
-    function certify(Task storage self, RoundCertificate calldata certificate, uint64 signers)
+    /// @notice Advances an open task by a certificate that was checked, and returns its index.
+    function certify(Task storage self, RoundCertificate calldata certificate)
         internal
         returns (uint256 index)
     {
         index = self.certificates;
+        bool complete = certificate.lastRound == self.rounds;
+        self.model = certificate.model;
+        // The fields of one slot, in one go.
         self.paidTotal = uint96(certificate.paidTotal);
         self.lastRound = uint16(certificate.lastRound);
         // Each certificate covers a round, so there are no more of them than rounds.
         self.certificates = uint16(index + 1);
-        self.lastSpan = uint16(certificate.span());
-        self.lastSignerCount = uint8(QuorumLib.popcount(signers));
-        self.status = certificate.lastRound == self.rounds ? TaskStatus.Completed : TaskStatus.Open;
-        self.model = certificate.model;
+        self.status = complete ? TaskStatus.Completed : TaskStatus.Open;
     }
 
     /// @notice Freezes certificate number `index`, final at `maturesAt`, and all later ones.
@@ -140,8 +141,6 @@ library TaskLib {
         self.paidTotal = any ? uint96(before.paidTotal) : 0;
         self.lastRound = any ? uint16(before.lastRound) : 0;
         self.certificates = uint16(from);
-        self.lastSpan = any ? uint16(before.lastRound - before.firstRound + 1) : 0;
-        self.lastSignerCount = any ? uint8(QuorumLib.popcount(before.signers)) : 0;
         self.model = any ? before.model : bytes32(0);
         self.status = TaskStatus.Overturned;
     }
@@ -156,15 +155,15 @@ library TaskLib {
     }
 
     /// @notice Open, Completed or Overturned -> Closed, when no certificate can follow and none can be challenged.
-    /// @param finalAt When the last certificate is final; 0 when there is none.
-    function close(Task storage self, TaskId id, uint256 finalAt) internal returns (uint256 refund) {
+    /// @param last The last certificate that stands.
+    function close(Task storage self, TaskId id, Stored memory last) internal returns (uint256 refund) {
         TaskStatus status = self.status;
         if (status == TaskStatus.None) revert ITrainingMarket.TaskUnknown(id);
         bool ended = status == TaskStatus.Completed || status == TaskStatus.Overturned
             || (status == TaskStatus.Open && block.timestamp > self.deadline);
         if (!ended) revert ITrainingMarket.TaskNotEnded(id, status, self.deadline);
-        if (block.timestamp < finalAt) revert ITrainingMarket.WindowOpen(id, finalAt);
-        refund = refundable(self);
+        if (block.timestamp < last.maturesAt) revert ITrainingMarket.WindowOpen(id, last.maturesAt);
+        refund = refundable(self, last);
         self.status = TaskStatus.Closed;
     }
 
@@ -182,26 +181,25 @@ library TaskLib {
     }
 
     /// @notice Share of one signer in the last certificate's fee; the dust stays with the poster.
-    function feeShare(Task storage self) internal view returns (uint256) {
-        uint256 fee = uint256(self.feePerRound) * self.lastSpan;
-        return RoundingLib.shareDown(fee, self.lastSignerCount);
+    function feeShare(Task storage self, Stored memory last) internal view returns (uint256) {
+        return RoundingLib.shareDown(uint256(self.feePerRound) * last.span, last.signers);
     }
 
     /// @notice What the poster gets back if the task ends now; 0 when it has ended.
-    function refundable(Task storage self) internal view returns (uint256) {
+    function refundable(Task storage self, Stored memory last) internal view returns (uint256) {
         TaskStatus status = self.status;
         bool ended =
             status == TaskStatus.None || status == TaskStatus.Cancelled || status == TaskStatus.Closed;
-        return ended ? 0 : escrow(self) - self.paidTotal - feeShare(self) * self.lastSignerCount;
+        return ended ? 0 : escrow(self) - self.paidTotal - feeShare(self, last) * last.signers;
     }
 
     /// @notice Money of the task that the market holds.
-    function held(Task storage self) internal view returns (uint256) {
+    function held(Task storage self, Stored memory last) internal view returns (uint256) {
         TaskStatus status = self.status;
         if (status == TaskStatus.None || status == TaskStatus.Cancelled) return 0;
         if (status != TaskStatus.Closed) return escrow(self) - self.claimedTotal;
-        uint256 unpaid = self.lastSignerCount - QuorumLib.popcount(self.feesPaid);
-        return self.paidTotal - self.claimedTotal + feeShare(self) * unpaid;
+        uint256 unpaid = last.signers - QuorumLib.popcount(self.feesPaid);
+        return uint256(self.paidTotal) - self.claimedTotal + feeShare(self, last) * unpaid;
     }
 
     function requireOpen(Task storage self, TaskId id) private view {

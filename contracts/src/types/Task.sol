@@ -51,8 +51,7 @@ struct TaskParams {
 /// @param claimedTotal Sum of the payouts that left the contract.
 /// @param lastRound Last certified round; 0 when nothing is certified.
 /// @param certificates Number of certificates that stand; the next one has this index.
-/// @param lastSpan Number of rounds that the last certificate covers.
-/// @param lastSignerCount Number of signers of the last certificate.
+/// @param challengeWindow Seconds in which a certificate can be challenged.
 /// @param status Where the task is in its life.
 /// @param model sha256 of the last certified checkpoint; the genesis checkpoint at first, and zero when an appeal
 /// overturned the first certificate.
@@ -61,7 +60,6 @@ struct TaskParams {
 /// @param feePerRound Fee of the validators for one certified round.
 /// @param rounds Number of rounds.
 /// @param shards Shards per round.
-/// @param challengeWindow Seconds in which a certificate can be challenged.
 /// @param epoch Snapshot from which the task's committee comes.
 /// @param startsAt When work begins.
 /// @param deadline Last second at which a certificate is accepted.
@@ -77,8 +75,7 @@ struct Task {
     uint96 claimedTotal;
     uint16 lastRound;
     uint16 certificates;
-    uint16 lastSpan;
-    uint8 lastSignerCount;
+    uint24 challengeWindow;
     TaskStatus status;
     bytes32 model;
     bytes32 specHash;
@@ -86,7 +83,6 @@ struct Task {
     uint96 feePerRound;
     uint16 rounds;
     uint16 shards;
-    uint32 challengeWindow;
     Epoch epoch;
     uint40 startsAt;
     uint40 deadline;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {CertificateRecord, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {SlashSplit} from "../../src/types/Slash.sol";
 import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
@@ -95,7 +95,8 @@ contract Handler is MarketFixture {
         who %= 4;
         if (task.status != TaskStatus.Closed) return;
         // A fee below one unit for each signer is dust, and there is nothing to claim.
-        if (uint256(task.feePerRound) * task.lastSpan < 4) return;
+        (uint256 share,) = market.signingFee(taskId);
+        if (share == 0) return;
         if ((lastRecord(taskId).signers >> who) & 1 == 0 || (task.feesPaid >> who) & 1 == 1) return;
         paidOut[id(taskId)] += market.claimSigningFee(taskId, lastRecord(taskId), validator(who));
     }
@@ -192,6 +193,11 @@ contract Handler is MarketFixture {
 
     function lastSigners(uint256 taskId) external view returns (uint64) {
         return lastRecord(TaskId.wrap(taskId)).signers;
+    }
+
+    function lastSpan(uint256 taskId) external view returns (uint256) {
+        CertificateRecord memory record = lastRecord(TaskId.wrap(taskId));
+        return record.lastRound == 0 ? 0 : record.lastRound - record.firstRound + 1;
     }
 
     function taskCount() external view returns (uint256) {

@@ -70,7 +70,7 @@ contract SolvencyInvariants is Test {
         for (uint256 i = 1; i <= handler.taskCount(); ++i) {
             (Task memory task, uint256 held, uint256 refundable) = handler.taskAt(i);
             uint256 perRound = uint256(task.shards) * task.rewardPerShard + task.feePerRound;
-            uint256 fee = uint256(task.feePerRound) * task.lastSpan;
+            uint256 fee = uint256(task.feePerRound) * handler.lastSpan(i);
             assertAtMost(task.paidTotal + fee, task.lastRound * perRound, "earned");
             assertAtMost(task.claimedTotal, task.paidTotal, "claimed");
             assertAtMost(task.lastRound, task.rounds, "rounds");

@@ -133,8 +133,9 @@ contract CertifyTest is MarketFixture {
         market.certify(good, 11, signed);
         Task memory task = market.task(taskId);
         assertEq(task.lastRound, 1, "last round");
-        assertEq(task.lastSpan, 1, "span");
-        assertEq(task.lastSignerCount, 3, "signers");
+        (uint256 share, uint256 signed3) = market.signingFee(taskId);
+        assertEq(signed3, 3, "signers");
+        assertEq(share, uint256(FEE) / 3, "share");
         assertEq(task.certificates, 1, "certificates");
         assertEq(task.paidTotal, good.paidTotal, "paid");
         assertEq(task.model, good.model, "model");
@@ -144,7 +145,8 @@ contract CertifyTest is MarketFixture {
 
     function test_certify__allSignersSign__isAccepted() public {
         market.certify(good, 15, signatures(good, 15));
-        assertEq(market.task(taskId).lastSignerCount, 4, "signers");
+        (, uint256 count) = market.signingFee(taskId);
+        assertEq(count, 4, "signers");
     }
 
     function test_certify__lastRound__completesTheTask() public {
