@@ -332,7 +332,7 @@ contract Committee is ICommittee {
 
     function _recover(bytes32 digest, bytes calldata signature, uint256 index)
         private
-        pure
+        view
         returns (address)
     {
         if (signature.length != SignatureLib.SIGNATURE_BYTES) {

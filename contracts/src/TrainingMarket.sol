@@ -326,7 +326,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         _rings[certificate.taskId].push(certificate, signers, index, self.challengeWindow);
         // Last, and a view: what is known of the slots above stays known to the compiler.
         COMMITTEE.verify(certificate.taskId, _digest(certificate), signers, signatures);
-        emit CertificateAccepted(certificate.taskId, index, certificate, signers);
+        certificate.emitAccepted(index, signers);
     }
 
     /// @dev Pays nothing, and changes nothing, when nothing is left to claim.

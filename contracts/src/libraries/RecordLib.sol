@@ -67,7 +67,8 @@ library RecordLib {
         }
         uint256 clear = (QuorumLib.popcount(signers) << SPAN_BITS) | certificate.span();
         clear = (clear << TIME_BITS) | (block.timestamp + window);
-        uint256 hash_ = hash(index, certificate.paidTotal, certificate.payoutsRoot, details(certificate, signers));
+        uint256 hash_ =
+            hash(index, certificate.paidTotal, certificate.payoutsRoot, details(certificate, signers));
         self.slots[index % size] = bytes32((hash_ >> CLEAR_BITS << CLEAR_BITS) | clear);
     }
 
@@ -143,7 +144,9 @@ library RecordLib {
 
     function details(RoundCertificate calldata c, uint64 signers) private pure returns (bytes32) {
         return
-            keccak256(abi.encode(c.firstRound, c.lastRound, signers, c.model, c.contributionsRoot, c.faultsRoot));
+            keccak256(
+                abi.encode(c.firstRound, c.lastRound, signers, c.model, c.contributionsRoot, c.faultsRoot)
+            );
     }
 
     function capacity(uint256 window) private pure returns (uint256) {

@@ -96,14 +96,14 @@ library TaskLib {
         returns (uint256 index)
     {
         index = self.certificates;
-        bool complete = certificate.lastRound == self.rounds;
+        uint256 last = certificate.lastRound;
+        uint96 paid = uint96(certificate.paidTotal);
         self.model = certificate.model;
-        // The fields of one slot, in one go.
-        self.paidTotal = uint96(certificate.paidTotal);
-        self.lastRound = uint16(certificate.lastRound);
-        // Each certificate covers a round, so there are no more of them than rounds.
-        self.certificates = uint16(index + 1);
-        self.status = complete ? TaskStatus.Completed : TaskStatus.Open;
+        if (last == self.rounds) self.status = TaskStatus.Completed;
+        // Each certificate covers a round, so there are no more of them than rounds. One slot, written in one go.
+        unchecked {
+            (self.paidTotal, self.lastRound, self.certificates) = (paid, uint16(last), uint16(index + 1));
+        }
     }
 
     /// @notice Freezes certificate number `index`, final at `maturesAt`, and all later ones.

@@ -265,6 +265,24 @@ abstract contract MarketFixture is Test {
         }
     }
 
+    /// @dev Signatures of the members of any list, for the set bits, ascending.
+    function panelSignatures(address[] memory members, bytes32 digest, uint64 signers)
+        internal
+        view
+        returns (bytes memory packed)
+    {
+        for (uint256 i = 0; i < members.length; ++i) {
+            if ((signers >> i) & 1 == 1) packed = bytes.concat(packed, compact(keyOf(members[i]), digest));
+        }
+    }
+
+    function keyOf(address account) internal view returns (uint256) {
+        for (uint256 i = 0; i < validatorKeys.length; ++i) {
+            if (validator(i) == account) return validatorKeys[i];
+        }
+        revert("no validator");
+    }
+
     function compact(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
         (bytes32 r, bytes32 vs) = vm.signCompact(key, digest);
         return abi.encodePacked(r, vs);

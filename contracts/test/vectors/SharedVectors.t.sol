@@ -66,7 +66,7 @@ contract SharedVectorsTest is MarketFixture {
 
     function verify(bytes memory members, bytes32 digest, uint64 signers, bytes calldata signatures_)
         external
-        pure
+        view
     {
         SignatureLib.verify(members, digest, signers, signatures_);
     }
