@@ -60,6 +60,8 @@ test: lint forge
 test-all: lint tools
 	$(BIN)/python tests/run_forge.py --profile ci
 	$(BIN)/python -m contracts.compile --check
+	$(BIN)/python tests/run_model_check.py
+	$(BIN)/python tests/run_core_coverage.py
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.dev tools

@@ -1,6 +1,7 @@
 """A whole local network: chain, broker, contracts, staked accounts, coordinator, validators, miners."""
 
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -35,7 +36,10 @@ MINER_STAKE: Final = Wei(1_000 * TOKEN_UNIT)
 CHAIN_READY_S: Final = 30.0
 BROKER_READY_S: Final = 15.0
 SERVICES_READY_S: Final = 120.0
+SOCKET_FOLDER_PREFIX: Final = "pot-broker-"
 BROKER_SCHEME: Final = "redis+socket://"
+#: What the other processes talk to: it ends after them, so that they can finish what they are at.
+FOUNDATIONS: Final = ("chain", "broker")
 
 Progress = Callable[[str], None]
 
@@ -77,6 +81,7 @@ class LocalNetwork:
         self.supervisor = Supervisor(self.layout.root, attached=attached)
         self._attached = attached
         self._say = say
+        self._sockets: set[Path] = set()
 
     def up(self, plan: NetworkPlan) -> NetworkFile:
         """Build a network and start every process; it is ready when this returns.
@@ -89,9 +94,15 @@ class LocalNetwork:
             network = self._resumed() or self.build(plan)
             self.start(network)
         except BaseException:
-            self.supervisor.stop()
+            self.stop()
             raise
         return network
+
+    def stop(self) -> None:
+        """End every process, the chain last."""
+        stop_in_order(self.supervisor)
+        for folder in self._sockets:
+            remove_socket_folder(self.layout, folder)
 
     def _require_stopped(self) -> None:
         if running := [entry.name for entry in self.supervisor.table if entry.running]:
@@ -157,6 +168,7 @@ class LocalNetwork:
             state_file.parent.mkdir(parents=True, exist_ok=True)
         sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         sockets.chmod(0o700)
+        self._sockets.add(sockets)
         self.layout.blobs.mkdir(parents=True, exist_ok=True)
         self.supervisor.start(
             chain_program(AnvilOptions(chain_id=chain_id, port=port, accounts=1, state_file=state_file))
@@ -225,8 +237,18 @@ def stop_network(root: Path) -> list[str]:
     running = [entry.name for entry in supervisor.table if entry.running]
     if not running:
         raise ConfigurationError(f"No network runs in {root.absolute()}.")
-    supervisor.stop()
+    stop_in_order(supervisor)
+    layout = Layout(root.absolute())
+    if layout.network_file.exists():
+        broker_url = NetworkFile.read(layout.network_file).broker_url
+        remove_socket_folder(layout, Path(broker_url.removeprefix(BROKER_SCHEME)).parent)
     return running
+
+
+def stop_in_order(supervisor: Supervisor) -> None:
+    """Those that work first, then what they work with."""
+    supervisor.stop(but=FOUNDATIONS)
+    supervisor.stop()
 
 
 def process_table(root: Path) -> ProcessTable:
@@ -253,4 +275,10 @@ def socket_folder(layout: Layout) -> Path:
     folder = layout.root / "broker"
     if len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
         return folder
-    return Path(tempfile.mkdtemp(prefix="pot-broker-"))
+    return Path(tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX))
+
+
+def remove_socket_folder(layout: Layout, folder: Path) -> None:
+    """Remove the broker's folder if it is a temporary one; what lies under the network stays."""
+    if folder.name.startswith(SOCKET_FOLDER_PREFIX) and layout.root not in folder.parents:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -12,10 +12,12 @@ from typing import Final
 import psutil
 
 from anvil.errors import ProgramFailed
-from anvil.processes import Entry, ProcessTable, entry_of, stop
+from anvil.processes import STOP_TIMEOUT_S, Entry, ProcessTable, entry_of, stop
 
 POLL_S: Final = 0.05
 LOG_TAIL_BYTES: Final = 4_000
+LAST_LINES: Final = 2
+LAST_WORDS_CHARS: Final = 400
 _WRAPPER: Final = Path(__file__).with_name("die_with_parent.py")
 
 
@@ -105,17 +107,18 @@ class Supervisor:
         while not ready():
             if (code := self._children[name].poll()) is not None:
                 raise ProgramFailed(
-                    name, f"ended with status {code} before it was ready", self.log_tail(name)
+                    name, f"ended with status {code} before it was ready", self.last_words(name)
                 )
             if time.monotonic() > deadline:
-                raise ProgramFailed(name, f"was not ready within {timeout_s:.0f} s", self.log_tail(name))
+                raise ProgramFailed(name, f"was not ready within {timeout_s:.0f} s", self.last_words(name))
             time.sleep(POLL_S)
 
-    def stop(self, but: Iterable[str] = ()) -> list[str]:
-        """End everything in the table except ``but``; returns the names that had to be killed."""
+    def stop(self, but: Iterable[str] = (), grace_s: float = STOP_TIMEOUT_S) -> list[str]:
+        """End everything in the table except ``but``, by force after ``grace_s``; returns the names that had
+        to be killed."""
         kept = frozenset(but)
         ending = [entry for entry in self.table if entry.name not in kept]
-        killed = stop(ending)
+        killed = stop(ending, grace_s)
         for entry in ending:
             child = self._children.pop(entry.name, None)
             if child is not None:
@@ -135,10 +138,15 @@ class Supervisor:
         """The last few thousand bytes a program said."""
         return tail(self.log_path(name), LOG_TAIL_BYTES)
 
+    def last_words(self, name: str) -> str:
+        """The last few lines a program said: what a sentence about its end can carry."""
+        lines = [line.strip() for line in self.log_tail(name).splitlines() if line.strip()]
+        return " | ".join(lines[-LAST_LINES:])[-LAST_WORDS_CHARS:]
+
     def _running(self, name: str) -> Entry:
         entry = self.table.get(name)
         if entry is None or name not in self._children or not entry.running:
-            raise ProgramFailed(name, "does not run", self.log_tail(name))
+            raise ProgramFailed(name, "does not run", self.last_words(name))
         return entry
 
 

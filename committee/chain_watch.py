@@ -1,33 +1,56 @@
 """The chain as a validator sees it: the history of each task it is a committee member of, kept up to date."""
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
-from protocol.blobs import BlobMissing, BlobStore
+from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
 from protocol.chain.client import BlockRef
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import Event, EventReader, TaskCreated
-from protocol.chain.history import TaskHistory, genesis
-from protocol.errors import InvalidInput, VerificationFailed
-from protocol.ids import Address, TaskId
+from protocol.chain.history import EventsMissing, TaskHistory, genesis
+from protocol.errors import InvalidInput, Refused, ServiceUnreachable, VerificationFailed
+from protocol.ids import Address, TaskId, sha256
+from worker.training.checkpoint import initial_checkpoint
 
 log = logging.getLogger(__name__)
+
+KEPT_SEGMENTS = 64
+"""Certified segments of a task that stay in memory."""
+KNOWN_BLOCKS = 256
+"""Blocks that are remembered, to tell a reorganised chain from an endpoint that lags behind."""
+MAX_WAIT_POLLS = 100
+"""Longest pause, in polls, before a task whose data is not there is tried again; and the shortest between two
+readings of the whole chain because of a doubt."""
+
+_LATER = (BlobMissing, BlobCorrupt, BlobTooLarge, ServiceUnreachable, Refused)
+"""What says nothing about the task: a store or an endpoint that does not deliver yet."""
 
 
 @dataclass(slots=True)
 class _Feed:
-    """Events of one task not folded yet, and what they add up to so far; ``ignored`` says why it is left
-    alone."""
+    """Events of one task not folded yet, and what they add up to so far. ``ignored`` says why it is left
+    alone, ``fresh`` that its history was not handed out yet, ``retry_at`` the poll of the next try."""
 
     waiting: deque[Event] = field(default_factory=deque)
     history: TaskHistory | None = None
     ignored: str = ""
+    fresh: bool = False
+    tries: int = 0
+    retry_at: int = 0
+
+    def postpone(self, now: int) -> None:
+        self.retry_at = now + min(1 << min(self.tries, 30), MAX_WAIT_POLLS)
+        self.tries += 1
+
+    def ignore(self, reason: str) -> None:
+        self.ignored = reason
+        self.waiting.clear()
 
 
 class ChainWatch:
-    """Polls one endpoint. ``poll`` returns the histories that changed; after a reorganisation it starts
-    afresh from the deployment, because a history must be of one chain."""
+    """Polls one endpoint. ``poll`` returns the histories that changed, trimmed; after a reorganisation it
+    starts afresh from the deployment, because a history must be of one chain."""
 
     def __init__(self, contracts: Contracts, blobs: BlobStore, me: Address) -> None:
         self._contracts = contracts
@@ -35,64 +58,111 @@ class ChainWatch:
         self._me = me
         self._reader = EventReader(contracts)
         self._last: BlockRef | None = None
+        self._known: OrderedDict[int, bytes] = OrderedDict()  # number -> hash of blocks seen as the head
         self._feeds: dict[TaskId, _Feed] = {}
+        self._polls = 0
+        self._doubted = ""
+        self._reread_at = 0
 
     @property
     def timestamp_s(self) -> int:
         """The time of the newest block seen, Unix seconds; 0 before the first poll."""
         return self._last.timestamp if self._last is not None else 0
 
+    def doubt(self, reason: str) -> None:
+        """Something speaks against what was read so far: a poll before long reads everything again."""
+        self._doubted = reason
+
     def poll(self) -> list[TaskHistory]:
-        """Read new blocks. Raises ServiceUnreachable, then nothing has changed."""
+        """Read new blocks; the histories that changed and were not handed out yet. Raises ServiceUnreachable
+        or Refused when the chain does not answer; nothing is lost then."""
+        self._polls += 1
         latest = self._contracts.client.block()
-        last = self._last
-        if last is not None and last.hash == latest.hash:
-            return self._fold()
-        if last is not None and self._contracts.client.block(last.number).hash != last.hash:
-            log.warning("the chain was reorganised at or before block %d: reading it again", last.number)
+        doubted = bool(self._doubted) and self._polls >= self._reread_at
+        if doubted or self._was_reorganised(latest):
+            log.warning("reading the chain again: %s", self._doubted or "it was reorganised")
+            self._last, self._doubted, self._reread_at = None, "", self._polls + MAX_WAIT_POLLS
+            self._known.clear()
             self._feeds.clear()
-            last = None
-        first = self._contracts.deployment.block if last is None else last.number + 1
-        for event in self._reader.read(first, latest.number):
-            task_id = getattr(event, "task_id", None)
-            if task_id is not None:
-                self._feeds.setdefault(task_id, _Feed()).waiting.append(event)
-        self._last = latest
+        if self._last is None or latest.number > self._last.number:
+            self._read(latest)
         return self._fold()
 
+    def _was_reorganised(self, latest: BlockRef) -> bool:
+        """Whether the newest block known at or below ``latest`` is no longer on the chain. An endpoint that
+        merely lags behind still knows that one."""
+        if self._last is None or self._last.hash == latest.hash:
+            return False
+        below = [number for number in self._known if number <= latest.number]
+        if not below:
+            return True
+        number = max(below)
+        found = latest if number == latest.number else self._contracts.client.block(number)
+        return found.hash != self._known[number]
+
+    def _read(self, latest: BlockRef) -> None:
+        first = self._contracts.deployment.block if self._last is None else self._last.number + 1
+        events = self._reader.read(first, latest.number)
+        if self._contracts.client.block(latest.number).hash != latest.hash:
+            return  # reorganised while it was read: the events may be of either chain
+        for event in events:
+            task_id = getattr(event, "task_id", None)
+            if task_id is not None:
+                feed = self._feeds.setdefault(task_id, _Feed())
+                if not feed.ignored:
+                    feed.waiting.append(event)
+        self._last = latest
+        self._known[latest.number] = latest.hash
+        if len(self._known) > KNOWN_BLOCKS:
+            self._known.popitem(last=False)
+
     def _fold(self) -> list[TaskHistory]:
-        changed = []
         for task_id, feed in self._feeds.items():
-            if feed.waiting and not feed.ignored and self._fold_one(task_id, feed):
-                assert feed.history is not None
+            if feed.waiting and feed.retry_at <= self._polls:
+                self._fold_one(task_id, feed)
+        changed = []
+        for feed in self._feeds.values():
+            if feed.fresh and feed.history is not None:
+                feed.fresh = False
                 changed.append(feed.history)
         return changed
 
-    def _fold_one(self, task_id: TaskId, feed: _Feed) -> bool:
-        """Fold what can be folded; an event whose blob is missing waits, in order, for the next poll."""
-        moved = False
-        while feed.waiting and not feed.ignored:
+    def _fold_one(self, task_id: TaskId, feed: _Feed) -> None:
+        """Fold what can be folded; an event whose data is not there waits, in order, for a later poll."""
+        while feed.waiting:
             event = feed.waiting[0]
             try:
                 if isinstance(event, TaskCreated):
                     self._start(feed, event)
                 elif feed.history is not None:
-                    feed.history = feed.history.followed_by(event, self._blobs)
-            except BlobMissing as error:
+                    feed.history = feed.history.followed_by(event, self._blobs).trimmed(KEPT_SEGMENTS)
+            except _LATER as error:
                 log.info("task %s waits: %s", task_id, error)
-                break
+                feed.postpone(self._polls)
+                return
+            except EventsMissing as error:
+                feed.postpone(self._polls)
+                self.doubt(str(error))
+                return
             except (InvalidInput, VerificationFailed) as error:
-                feed.ignored = str(error)
                 log.warning("task %s is left alone: %s", task_id, error)
-                break
+                feed.ignore(str(error))
+                return
+            if feed.ignored:
+                return
+            feed.tries = 0
             feed.waiting.popleft()
-            moved = feed.history is not None
-        return moved
+            feed.fresh = feed.history is not None
 
     def _start(self, feed: _Feed, created: TaskCreated) -> None:
         history = genesis(self._contracts, self._blobs, created)
-        self._contracts.market.task(created.task_id).agrees_with(history.ledger.spec)
+        spec = history.ledger.spec
         if self._me not in history.ledger.members:
-            feed.ignored = "this validator is not on its committee"
-        else:
-            feed.history = history
+            feed.ignore("this validator is not on its committee")
+            return
+        self._contracts.market.task(created.task_id).agrees_with(spec)
+        if sha256(initial_checkpoint(spec)) != created.params.genesis_model:
+            raise VerificationFailed(
+                f"genesis model {created.params.genesis_model.hex()}", "it is not the one the spec determines"
+            )
+        feed.history = history

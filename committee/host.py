@@ -16,7 +16,7 @@ import structlog
 
 from committee.errors import MessageRefused, SafetyViolated
 from committee.replica import Replica
-from committee.state import Crypto, Decided, Output, Record, Rejected, ReplicaConfig, Send, Verify
+from committee.state import NOTHING, Crypto, Decided, Output, Record, Rejected, ReplicaConfig, Send, Verify
 from committee.transport import Transport
 from committee.wal import Wal
 from protocol.frames import Status
@@ -138,11 +138,11 @@ class Host:
     def on_messages(self, messages: list[Message]) -> int:
         """From the transport; returns how many broke the rules."""
         refused = 0
-        for message in messages:
-            running = self._running.get(message.task)
-            if running is None:
-                continue
-            with self._guard():
+        with self._guard():
+            for message in messages:
+                running = self._running.get(message.task)
+                if running is None:
+                    continue
                 try:
                     self._take(running, running.replica.step(message))
                 except MessageRefused as error:
@@ -201,7 +201,7 @@ class Host:
     def _take(self, running: _Running, output: Output) -> None:
         """Collect an output; all that is collected is applied together at the end of this turn of the
         loop."""
-        if self.failed.done():
+        if output is NOTHING or self.failed.done():
             return
         running.persist.extend(output.persist)
         running.send.extend(output.send)
@@ -212,14 +212,17 @@ class Host:
 
     def _plan_callbacks(self, running: _Running, output: Output) -> None:
         app, task, after = self._application, running.replica.instance.task, running.after
-        after.extend(partial(app.verify, task, question) for question in output.verify)
+        for question in output.verify:
+            after.append(partial(app.verify, task, question))
         for decided in output.decided:
             digest = value_digest(decided.value)
             after.append(partial(app.decided, task, decided))
             status = Status(task=task, seq=decided.seq, digest=digest, status="decided")
             after.append(partial(self._tell, status))
-        after.extend(partial(app.rejected, task, rejected) for rejected in output.rejected)
-        after.extend(partial(app.evidence, task, evidence) for evidence in output.evidence)
+        for rejected in output.rejected:
+            after.append(partial(app.rejected, task, rejected))
+        for evidence in output.evidence:
+            after.append(partial(app.evidence, task, evidence))
         if output.behind is not None:
             after.append(partial(app.behind, task, output.behind))
         if output.view is not None:

@@ -1,12 +1,21 @@
-"""One websocket between two authenticated ends: a bounded outbox, a metered inbox, nothing else."""
+"""One websocket between two authenticated ends: a bounded outbox, a metered inbox, nothing else.
+
+Latency decides here: a frame is handled in the callback that read it, and written in the turn of the loop
+that made it, without waking a task in between. Only a peer that does not keep up is written to by a task.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from websockets.asyncio.connection import Connection
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.connection import Connection, broadcast
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as Fragment
+from websockets.frames import Opcode
+from websockets.http11 import Request, Response
 
 from protocol.errors import PeerMisbehaved
 from protocol.frames import MAX_BUNDLE, Bucket, Bundle, Frame, FrameMalformed, decode_frame, encode_frame
@@ -55,9 +64,15 @@ class Outbox:
 
     async def next_frame(self) -> bytes:
         """The next frame to write; waiting message bodies travel together."""
-        while not self._items:
+        while (frame := self.take_frame()) is None:
             self._filled.clear()
             await self._filled.wait()
+        return frame
+
+    def take_frame(self) -> bytes | None:
+        """The next frame to write, if there is one."""
+        if not self._items:
+            return None
         is_body, data = self._pop()
         if not is_body:
             return data
@@ -75,6 +90,27 @@ class Outbox:
         return item
 
 
+class _Direct(Connection):
+    """Hands whole binary messages to ``on_data``, when it is set, in the callback that read them."""
+
+    on_data: Callable[[bytes], None] | None = None
+
+    def process_event(self, event: Fragment | Request | Response) -> None:
+        whole = isinstance(event, Fragment) and event.opcode is Opcode.BINARY and event.fin
+        if self.on_data is not None and whole and isinstance(event, Fragment):
+            self.on_data(bytes(event.data))
+        else:
+            super().process_event(event)
+
+
+class DiallingConnection(_Direct, ClientConnection):
+    """For ``connect``."""
+
+
+class ListeningConnection(_Direct, ServerConnection):
+    """For ``serve``."""
+
+
 class Link:
     """Runs until either side closes. ``address`` is None for a client."""
 
@@ -84,29 +120,60 @@ class Link:
         self.limits = limits
         self.outbox = Outbox(limits)
         self.offences = 0
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._congested = asyncio.Event()
+
+    # ------------------------------------------------------------------ writing
+
+    def flush(self) -> None:
+        """Write what waits in the outbox, as far as the peer keeps up; the rest follows by itself."""
+        if self._congested.is_set():
+            return
+        while not self.connection.transport.get_write_buffer_size():
+            frame = self.outbox.take_frame()
+            if frame is None:
+                return
+            broadcast((self.connection,), frame)
+        self._congested.set()
+
+    async def _write_to_slow_peer(self) -> None:
+        while True:
+            await self._congested.wait()
+            frame = self.outbox.take_frame()
+            if frame is None:
+                self._congested.clear()
+            else:
+                await self.connection.send(frame)
+
+    # ------------------------------------------------------------------ reading
 
     async def run(self, on_frame: Callable[["Link", Frame], None]) -> None:
         """Read and write until the connection ends. Raises PeerMisbehaved when the peer went too far."""
-        writer = asyncio.create_task(self._write())
+        jobs = [
+            asyncio.create_task(self._read(on_frame)),
+            asyncio.create_task(self._write_to_slow_peer()),
+            self._ended,
+        ]
         try:
-            await self._read(on_frame)
-        except ConnectionClosed:
-            pass
+            await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            if isinstance(self.connection, _Direct):
+                self.connection.on_data = None
+            for job in jobs:
+                job.cancel()
+            results = await asyncio.gather(*jobs, return_exceptions=True)
             await self.connection.close()
-
-    async def _write(self) -> None:
-        while True:
-            await self.connection.send(await self.outbox.next_frame())
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, ConnectionClosed):
+                raise result
 
     async def _read(self, on_frame: Callable[["Link", Frame], None]) -> None:
         loop, limits = asyncio.get_running_loop(), self.limits
         now = loop.time()
         frames = Bucket(limits.frames_per_s, limits.frames_per_s * limits.burst_s, now)
         volume = Bucket(limits.bytes_per_s, limits.bytes_per_s * limits.burst_s, now)
-        async for data in self.connection:
+
+        def take(data: bytes | str) -> None:
             now = loop.time()
             if not frames.take(1, now) or not volume.take(len(data), now):
                 raise FrameMalformed("more than its share")
@@ -114,6 +181,19 @@ class Link:
                 on_frame(self, decode_frame(data))
             except PeerMisbehaved as error:
                 self.offend(1, error)
+
+        def take_directly(data: bytes) -> None:
+            if self._ended.done():
+                return
+            try:
+                take(data)
+            except Exception as error:  # noqa: BLE001 - ``run`` raises it: this caller is the event loop
+                self._ended.set_exception(error)
+
+        if isinstance(self.connection, _Direct):
+            self.connection.on_data = take_directly
+        async for data in self.connection:  # what arrived before, in pieces, or as text
+            take(data)
 
     def offend(self, count: int, error: PeerMisbehaved) -> None:
         """Count offences. Raises ``error`` when there are too many."""

@@ -131,6 +131,7 @@ class Log:
         self.proven = 0  # the sequence number of the highest decision; every lower one is decided somewhere
         self._move()
         self._archive: dict[int, Decision] = {}
+        self._pruned = 0  # what is at or below it has left the slots
 
     def _move(self) -> None:
         self.low = min(self.finalized, self.proven)
@@ -152,13 +153,15 @@ class Log:
     def settled_slots(self) -> list[Slot]:
         """The slots that wait to be delivered and below which, as far as this replica knows, every value is
         fixed for ever: by what is final, by a decision (whose replies were given in order), or by Commits."""
-        slots, settled = [], max(self.finalized, self.proven)
-        for slot in self.open_slots():
-            if slot.seq > settled + 1:
-                break
-            slots.append(slot)
-            if not slot.open:
-                settled = max(settled, slot.seq)
+        slots = []
+        seq, limit = self.delivered + 1, max(self.finalized, self.proven) + 1
+        while seq <= min(limit, self.accept_limit):  # above it there are no slots
+            slot = self.slots.get(seq)
+            if slot is not None:
+                slots.append(slot)
+                if seq == limit and not slot.open:
+                    limit += 1
+            seq += 1
         return slots
 
     def is_decided(self, seq: int) -> bool:
@@ -205,6 +208,9 @@ class Log:
 
     def _prune(self) -> None:
         low = self.low
+        if low == self._pruned:
+            return
+        self._pruned = low
         for seq in [seq for seq in self.slots if seq <= low]:
             slot = self.slots.pop(seq)
             if slot.decision is not None:

@@ -9,6 +9,7 @@ import json
 import logging
 import random
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,20 +18,20 @@ from eth_account.signers.local import LocalAccount
 
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
-from committee.errors import ValueUnusable
-from committee.host import Host
-from committee.session import TaskSession
+from committee.errors import LogCorrupt, ValueUnusable
+from committee.host import MAX_INSTANCES, Host
+from committee.session import TaskSession, is_past
 from committee.state import Crypto, Decided, EndorsementDigest, Rejected, ReplicaConfig, Verify
-from committee.submitter import Submitter
+from committee.submitter import Outcome, Submitter
 from committee.transport import Transport, TransportConfig
-from committee.verify import Checker, Judgement
+from committee.verify import Checker, Finding, Judgement
 from protocol.blobs import open_blob_store
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory
 from protocol.chain.sender import Sender
 from protocol.contribution import SignedContribution
-from protocol.errors import PeerMisbehaved, PotError, ServiceUnreachable
+from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import Fault, FaultReport
 from protocol.ids import Address, TaskId, parse_address
 from protocol.members import Members
@@ -45,6 +46,10 @@ log = logging.getLogger(__name__)
 FAULT_KIND = "fault"
 ENDPOINTS_EVERY_S = 5.0
 MAX_CHECKS_QUEUED = 256
+MAX_DEFERRED = 4096
+"""Tasks that wait for another one to end; the least paid ones are dropped first."""
+DOUBT_EVERY_S = 60.0
+"""The agreement may make us read the whole chain again this often."""
 
 
 def endorsement_digest(domain: Domain, task: TaskId) -> EndorsementDigest:
@@ -76,6 +81,8 @@ class ValidatorNode:
             ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("chain", "check", "send")
         )
         self._sessions: dict[TaskId, TaskSession] = {}
+        self._deferred: dict[TaskId, TaskHistory] = {}
+        self._doubt_at = 0.0
         self._endpoints: dict[Address, str] = {}
         self._checks_queued = 0
         self._spawned: set[asyncio.Task[None]] = set()
@@ -101,7 +108,12 @@ class ValidatorNode:
             self._host,
             random.SystemRandom().random,
         )
-        await self._transport.start()
+        try:
+            await self._transport.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"This validator cannot listen on {config.host}:{config.port}: {error.strerror or error}."
+            ) from error
         self._host.start(self._transport)
         log.info("validator %s listens on port %s", self._me, self._transport.port)
         jobs: list[asyncio.Future[Any]] = [
@@ -135,6 +147,7 @@ class ValidatorNode:
             domain=self._domain,
             blobs=self._blobs,
             stake_of=contracts.vault.stake_of,
+            slashable_of=contracts.vault.slashable_of,
             signer=self._signer,
             datasets=DatasetCache(),
             threads=self._config.threads,
@@ -156,27 +169,48 @@ class ValidatorNode:
                 if self._sessions and loop.time() >= endpoints_at:
                     endpoints_at = loop.time() + ENDPOINTS_EVERY_S
                     await self._refresh_endpoints()
-            except ServiceUnreachable as error:
-                log.warning("%s", error)
+            except PotError as error:
+                log.warning("the chain is read again later: %s", error)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(self._config.poll_s)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._config.tick_s)
-            for session in list(self._sessions.values()):
+            for task, session in list(self._sessions.items()):
                 session.tick()
+                if session.settled:
+                    self._close(task)
 
     def _on_history(self, history: TaskHistory) -> None:
         task = history.created.task_id
         session = self._sessions.get(task)
         if session is not None:
             session.moved(history)
-            if session.settled:
-                del self._sessions[task]
-                self._host.remove(task)
-        elif history.ended is None:
+        elif is_past(history, self.now_s()):
+            self._deferred.pop(task, None)
+        elif len(self._sessions) >= MAX_INSTANCES:
+            self._defer(task, history)
+        else:
             self._open(task, history)
+
+    def _defer(self, task: TaskId, history: TaskHistory) -> None:
+        """Anybody can create tasks, so more of them than one validator can serve must not end it."""
+        log.warning("task %s waits: %s tasks are served already", task, MAX_INSTANCES)
+        self._deferred[task] = history
+        if len(self._deferred) > MAX_DEFERRED:
+            del self._deferred[
+                min(self._deferred, key=lambda t: self._deferred[t].created.params.fee_per_round)
+            ]
+
+    def _close(self, task: TaskId) -> None:
+        """Leave a task that has ended, and take up the best paid one that waits."""
+        del self._sessions[task]
+        if task in self._host.tasks:
+            self._host.remove(task)
+        if self._deferred:
+            best = max(self._deferred, key=lambda t: self._deferred[t].created.params.fee_per_round)
+            self._on_history(self._deferred.pop(best))
 
     def _open(self, task: TaskId, history: TaskHistory) -> None:
         members = Members.of(history.ledger.members)
@@ -186,23 +220,30 @@ class ValidatorNode:
             history=history, agreement=self._host, checker=self._checker, desk=self, me=self._me
         )
         self._sessions[task] = session
-        instance = Instance(domain=self._domain.separator, task=task, members=members)
-        self._host.add(
-            ReplicaConfig(
-                instance=instance,
-                me=index,
-                view_timeout_ticks=self._config.view_timeout_ticks,
-                max_check_ticks=self._config.max_check_ticks,
-            ),
-            Crypto(
-                signer=self._signer,
-                verifier=is_signed_by,
-                endorsement_digest=endorsement_digest(self._domain, task),
-            ),
-        )
+        try:
+            self._host.add(self._replica_config(task, members, index), self._crypto(task))
+        except LogCorrupt as error:
+            # What was signed for this task is not known any more, so nothing is signed for it; slashes are
+            # still owed.
+            log.error("task %s: no part is taken in its agreement: %s", task, error)
         session.start()
         self._meet(set(members.addresses))
         log.info("task %s: member %s of %s", task, index, members.n)
+
+    def _replica_config(self, task: TaskId, members: Members, index: int) -> ReplicaConfig:
+        return ReplicaConfig(
+            instance=Instance(domain=self._domain.separator, task=task, members=members),
+            me=index,
+            view_timeout_ticks=self._config.view_timeout_ticks,
+            max_check_ticks=self._config.max_check_ticks,
+        )
+
+    def _crypto(self, task: TaskId) -> Crypto:
+        return Crypto(
+            signer=self._signer,
+            verifier=is_signed_by,
+            endorsement_digest=endorsement_digest(self._domain, task),
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside everything else; the reference keeps it from being collected."""
@@ -234,10 +275,14 @@ class ValidatorNode:
     # ---------------------------------------------------------------- committee.host.Application
 
     def verify(self, task: int, question: Verify) -> None:
-        self._sessions[TaskId(task)].verify(question)
+        session = self._sessions.get(TaskId(task))
+        if session is not None:
+            session.verify(question)
 
     def decided(self, task: int, decided: Decided) -> None:
-        self._sessions[TaskId(task)].decided(decided)
+        session = self._sessions.get(TaskId(task))
+        if session is not None:
+            session.decided(decided)
 
     def rejected(self, task: int, rejected: Rejected) -> None:
         log.warning("task %s: proposal %s rejected by members %s", task, rejected.seq, rejected.members)
@@ -251,7 +296,13 @@ class ValidatorNode:
         )
 
     def behind(self, task: int, seq: int) -> None:
-        """The chain is followed all the time; what is missing arrives by itself."""
+        """The chain is followed all the time, so what is missing arrives by itself; unless the endpoint
+        withheld something, which only a fresh reading shows."""
+        now = asyncio.get_running_loop().time()
+        session = self._sessions.get(TaskId(task))
+        if session is not None and session.history.certificates < seq and now >= self._doubt_at:
+            self._doubt_at = now + DOUBT_EVERY_S
+            self._watch.doubt(f"members are at certificate {seq} of task {task}")
 
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         if kind != FAULT_KIND:
@@ -276,24 +327,30 @@ class ValidatorNode:
     async def _run_check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> None:
         try:
             judgement = await asyncio.get_running_loop().run_in_executor(self._checker_thread, job)
+        except Exception as error:
+            log.exception("a check broke off")
+            judgement = Judgement(finding=Finding.UNKNOWN, reason=f"{type(error).__name__}: {error}"[:200])
         finally:
             self._checks_queued -= 1
         done(judgement)
 
-    def certify(self, signed: SignedCertificate) -> None:
-        self._send(lambda: self._submitter.certify(signed))
+    def now_s(self) -> int:
+        """Unix time: the chain's or this machine's, whichever is later."""
+        return max(self._watch.timestamp_s, int(time.time()))
 
-    def slash(self, history: TaskHistory, fault: Fault) -> None:
-        self._send(lambda: self._submitter.slash(history, fault))
+    def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None:
+        self._spawn(self._run_send(lambda: self._submitter.certify(signed), done))
 
-    def _send(self, job: Callable[[], None]) -> None:
-        def attempt() -> None:
-            try:
-                job()
-            except PotError as error:
-                log.warning("not sent, tried again later: %s", error)
+    def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None:
+        self._spawn(self._run_send(lambda: self._submitter.slash(history, fault), done))
 
-        self._sender_thread.submit(attempt)
+    async def _run_send(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(self._sender_thread, job)
+        except Exception:
+            log.exception("a transaction broke off")
+            outcome = Outcome.UNREACHABLE
+        done(outcome)
 
     def sign_report(self, contribution: SignedContribution) -> FaultReport:
         return FaultReport.signed(contribution, self._domain, self._account)

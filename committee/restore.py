@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from committee.catch_up import own_votes
 from committee.log import Accepted, Slot
 from committee.state import Finalized, Kept, Learned, Locked, Mode, Record, Sent
 from protocol.pbft_messages import (
@@ -118,5 +119,5 @@ def _slot_records(replica: "Replica", slot: Slot) -> Iterator[Record]:
     if slot.replied is not None:
         yield Sent(message=slot.replied)
     if replica.mode is Mode.ACTIVE:
-        for message in replica.own_votes(slot):
+        for message in own_votes(replica, slot):
             yield Sent(message=message)

@@ -6,11 +6,12 @@ handed to the ``Desk`` and comes back as a callback on the same thread.
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from committee.faults import FaultBook
 from committee.state import Decided, Verify
-from committee.submitter import signed_certificate, turn, unslashed
+from committee.submitter import Outcome, signed_certificate, turn, unslashed
 from committee.verify import Checker, Finding, Judgement
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.history import TaskHistory
@@ -23,11 +24,20 @@ from protocol.typed_data import Domain
 log = logging.getLogger(__name__)
 
 RETRY_TICKS = 10
-"""How long an undecidable check, an unsent certificate or an unheard report waits before the next try."""
+"""How long an undecidable check, an unsent certificate or an unheard report waits before the first retry;
+each further one waits twice as long."""
+MAX_RETRY_TICKS = 400
+"""The longest such wait: nothing that is owed is ever given up."""
 STAGGER_TICKS = 4
 """How long each member lets the one before it go first in submitting."""
-MAX_SUBMITS = 40
-"""Tries to post one certificate or slash; the stagger and RETRY_TICKS space them."""
+KEPT_DECISIONS = 64
+"""Posted certificates that are kept, should a reorganisation of the chain undo them."""
+DEADLINE_GRACE_S = 60
+"""How long after its deadline a task is still worked on: clocks differ, and the contract's is the one that
+counts."""
+
+Key = tuple[int, bytes]
+"""A proposed value: its sequence number and digest."""
 
 
 class Agreement(Protocol):
@@ -38,13 +48,40 @@ class Agreement(Protocol):
 
 
 class Desk(Protocol):
-    """Where a session sends what takes time or leaves the process."""
+    """Where a session sends what takes time or leaves the process. ``now_s`` is Unix time as the chain and
+    this machine see it, whichever is later."""
 
+    def now_s(self) -> int: ...
     def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool: ...
-    def certify(self, signed: SignedCertificate) -> None: ...
-    def slash(self, history: TaskHistory, fault: Fault) -> None: ...
+    def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None: ...
+    def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None: ...
     def sign_report(self, contribution: SignedContribution) -> FaultReport: ...
     def spread(self, report: FaultReport) -> None: ...
+
+
+@dataclass(slots=True)
+class _Due:
+    """Something to be tried at tick ``at``; ``busy`` while a try is under way."""
+
+    at: int
+    tries: int = 0
+    busy: bool = False
+
+    def postpone(self, now: int) -> None:
+        self.busy = False
+        self.at = now + min(RETRY_TICKS << min(self.tries, 16), MAX_RETRY_TICKS)
+        self.tries += 1
+
+
+@dataclass(slots=True)
+class _Proposal:
+    """A value that the agreement asked about. ``contains`` is set while it counts as true, ``judged`` once
+    there is a verdict for the certified state that ``history`` shows."""
+
+    wanted: Verify
+    due: _Due
+    judged: bool = False
+    contains: frozenset[Fault] = field(default=frozenset())
 
 
 class TaskSession:
@@ -61,12 +98,12 @@ class TaskSession:
         self._me = me
         self._index = history.ledger.members.index(me)
         self._now = 0
-        self._waiting: dict[tuple[int, bytes], tuple[Verify, int]] = {}  # value -> when to check it next
-        self._checking: set[tuple[int, bytes]] = set()
-        self._accepted: dict[tuple[int, bytes], frozenset[Fault]] = {}  # found true -> what it contains
-        self._decided: dict[int, tuple[SignedCertificate, int, int]] = {}  # seq -> certificate, when, tries
-        self._slashing: dict[Fault, tuple[int, int]] = {}  # fault -> when, tries
-        self._spread_at = 0
+        self._branch = 0
+        self._proposals: dict[Key, _Proposal] = {}
+        self._decided: dict[int, tuple[SignedCertificate, _Due]] = {}
+        self._slashing: dict[Fault, _Due] = {}
+        self._pointless: set[Fault] = set()  # certified faults that cannot be slashed any more
+        self._spread = _Due(at=0)
 
     @property
     def domain(self) -> Domain:
@@ -74,66 +111,66 @@ class TaskSession:
 
     @property
     def settled(self) -> bool:
-        """The task was closed or cancelled and no slash is owed: this session has no more work."""
-        return self.history.ended is not None and not self._slashing
+        """The task has ended and no slash is owed: this session has no more work."""
+        return is_past(self.history, self._desk.now_s()) and not self._slashing
 
     @property
     def over(self) -> bool:
-        """Nothing is left to agree on: every round is certified, or the task was closed or cancelled."""
-        return self.history.ended is not None or self.history.ledger.finished
+        """Nothing is left to agree on: every round is certified, or the task has ended."""
+        return self.history.ledger.finished or is_past(self.history, self._desk.now_s())
 
     # ---------------------------------------------------------------- inputs
 
     def start(self) -> None:
         """The replica runs; what the chain already holds is final."""
-        self._agreement.finalized(self._task, len(self.history.segments))
+        self._agreement.finalized(self._task, self.history.certificates)
         self._plan_slashes()
 
     def moved(self, history: TaskHistory) -> None:
-        """The chain has moved on."""
-        self.history = history
-        seq = len(history.segments)
-        for old in [key for key in self._waiting if key[0] <= seq]:
-            del self._waiting[old]
-        for old in [key for key in self._accepted if key[0] <= seq]:
-            del self._accepted[old]
-        for done in [number for number in self._decided if number <= seq]:
-            del self._decided[done]
+        """The chain has moved on, or taken something back."""
+        before, self.history = self.history, history
+        if not continues(before, history):
+            self._chain_turned()
+        seq = history.certificates
+        for key in [key for key in self._proposals if key[0] <= seq]:
+            del self._proposals[key]
+        for old in [number for number in self._decided if number <= seq - KEPT_DECISIONS]:
+            del self._decided[old]
         self._agreement.finalized(self._task, seq)
         self._plan_slashes()
-        self._check_waiting()
+        self._check_due()
 
     def tick(self) -> None:
         """Time goes on: everything that waits for another try."""
         self._now += 1
         if not self.over:
-            self._check_waiting()
+            self._check_due()
         self._submit_due()
-        if self._now >= self._spread_at:
-            self._spread_at = self._now + RETRY_TICKS
+        if self._now >= self._spread.at:
+            self._spread.postpone(self._now)
             for report in self.book.own(self._me, self.history.ledger):
                 self._desk.spread(report)
 
     def hear(self, report: FaultReport) -> None:
         """A peer's fault report. Raises PeerMisbehaved."""
-        if self.book.hear(report, self.history.ledger, self.domain):
-            ledger, contribution = self.history.ledger, report.contribution
+        ledger, contribution = self.history.ledger, report.contribution
+        if self.book.hear(report, ledger, self.domain, self._now):
             done = self._examined(report)
-            if not self._desk.check(lambda: self._checker.confirm(ledger, contribution), done):
-                self.book.examined.discard(report.fault)
+            if not self._desk.check(lambda: self._checker.examine(ledger, contribution), done):
+                self.book.undecided(report.fault, self._now)
 
     def verify(self, wanted: Verify) -> None:
         """The agreement asks whether a proposed value is true."""
-        if wanted.seq > len(self.history.segments):
-            self._waiting[(wanted.seq, wanted.digest)] = (wanted, self._now)
-            self._check_waiting()
+        if wanted.seq > self.history.certificates:
+            key = (wanted.seq, wanted.digest)
+            self._proposals[key] = _Proposal(wanted=wanted, due=_Due(at=self._now))
+            self._check_due()
 
     def decided(self, decided: Decided) -> None:
         """The agreement hands out a certificate with its quorum."""
-        if decided.seq > len(self.history.segments):
-            wait = turn(self._index, len(self.history.ledger.members), decided.seq) * STAGGER_TICKS
-            self._decided[decided.seq] = (signed_certificate(decided), self._now + wait, 0)
-            self._submit_due()
+        wait = turn(self._index, len(self.history.ledger.members), decided.seq) * STAGGER_TICKS
+        self._decided[decided.seq] = (signed_certificate(decided), _Due(at=self._now + wait))
+        self._submit_due()
 
     # ---------------------------------------------------------------- checks
 
@@ -141,45 +178,58 @@ class TaskSession:
     def _task(self) -> TaskId:
         return self.history.created.task_id
 
-    def _check_waiting(self) -> None:
-        """Check what follows directly on the certified state; anything above has to wait for the chain."""
-        turn_of = len(self.history.segments) + 1
-        for key, (wanted, due) in list(self._waiting.items()):
-            if key[0] == turn_of and due <= self._now and key not in self._checking:
-                self._start_check(key, wanted)
+    def _chain_turned(self) -> None:
+        """Another branch of the chain counts: what was judged on the old one is judged again, and what was
+        undone is posted again."""
+        log.warning("task %s: the chain was reorganised", self._task)
+        self._branch += 1
+        for proposal in self._proposals.values():
+            proposal.judged = False
+            proposal.due = _Due(at=self._now)
+        for seq, (signed, _) in list(self._decided.items()):
+            wait = turn(self._index, len(self.history.ledger.members), seq) * STAGGER_TICKS
+            self._decided[seq] = (signed, _Due(at=self._now + wait))
 
-    def _start_check(self, key: tuple[int, bytes], wanted: Verify) -> None:
-        ledger, known = self.history.ledger, frozenset(self.book.confirmed)
+    def _check_due(self) -> None:
+        """Check what follows directly on the certified state; anything above has to wait for the chain, and
+        everything for the task's start."""
+        if self._desk.now_s() < self.history.created.params.starts_at:
+            return
+        turn_of = self.history.certificates + 1
+        for key, proposal in list(self._proposals.items()):
+            due = proposal.due
+            if key[0] == turn_of and not proposal.judged and not due.busy and due.at <= self._now:
+                self._start_check(key, proposal)
+
+    def _start_check(self, key: Key, proposal: _Proposal) -> None:
+        ledger, known, branch = self.history.ledger, frozenset(self.book.confirmed), self._branch
         try:
-            certificate = RoundCertificate.decode(wanted.value)
+            certificate = RoundCertificate.decode(proposal.wanted.value)
         except PeerMisbehaved as error:
-            self._judged(key, wanted, Judgement(finding=Finding.INVALID, reason=str(error)))
+            self._judged(key, branch, Judgement(finding=Finding.INVALID, reason=str(error)))
             return
-        started = self._desk.check(
+        proposal.due.busy = self._desk.check(
             lambda: self._checker.judge(ledger, certificate, known),
-            lambda judgement: self._judged(key, wanted, judgement),
+            lambda judgement: self._judged(key, branch, judgement),
         )
-        if started:
-            self._checking.add(key)
-        else:
-            self._waiting[key] = (wanted, self._now + RETRY_TICKS)
+        if not proposal.due.busy:
+            proposal.due.postpone(self._now)
 
-    def _judged(self, key: tuple[int, bytes], wanted: Verify, judgement: Judgement) -> None:
-        self._checking.discard(key)
-        if key not in self._waiting:
-            return  # the chain was quicker
+    def _judged(self, key: Key, branch: int, judgement: Judgement) -> None:
+        proposal = self._proposals.get(key)
+        if proposal is None or branch != self._branch:
+            return  # the chain was quicker, or turned meanwhile
         if judgement.finding is Finding.UNKNOWN:
-            log.info("task %s: abstaining on proposal %s: %s", self._task, wanted.seq, judgement.reason)
-            self._waiting[key] = (wanted, self._now + RETRY_TICKS)
+            log.info("task %s: abstaining on proposal %s: %s", self._task, key[0], judgement.reason)
+            proposal.due.postpone(self._now)
             return
-        del self._waiting[key]
+        proposal.judged, proposal.due.busy = True, False
         for contribution in judgement.faults:
             self._found(contribution)
         ok = judgement.finding is Finding.VALID and not judgement.contained & self.book.confirmed
-        if ok:
-            self._accepted[key] = judgement.contained
-        else:
-            log.warning("task %s: proposal %s is false: %s", self._task, wanted.seq, judgement.reason)
+        proposal.contains = judgement.contained if ok else frozenset()
+        if not ok:
+            log.warning("task %s: proposal %s is false: %s", self._task, key[0], judgement.reason)
         self._agreement.verdict(self._task, key[0], key[1], ok)
 
     # ---------------------------------------------------------------- faults
@@ -190,7 +240,7 @@ class TaskSession:
                 case Finding.INVALID:
                     self._found(report.contribution)
                 case Finding.UNKNOWN:
-                    self.book.examined.discard(report.fault)  # the next report tries again
+                    self.book.undecided(report.fault, self._now)
                 case Finding.VALID:
                     log.warning("task %s: a reported shard is honest: %s", self._task, report.fault)
 
@@ -205,25 +255,58 @@ class TaskSession:
         report = self._desk.sign_report(contribution)
         self.book.confirm(report, self._me)
         self._desk.spread(report)
-        for key in [key for key, contained in self._accepted.items() if fault in contained]:
-            del self._accepted[key]
-            self._agreement.verdict(self._task, key[0], key[1], False)
+        self._spread = _Due(at=self._now + RETRY_TICKS)
+        for key, proposal in list(self._proposals.items()):
+            if fault in proposal.contains:
+                proposal.contains = frozenset()
+                self._agreement.verdict(self._task, key[0], key[1], False)
 
     # ---------------------------------------------------------------- the chain
 
     def _plan_slashes(self) -> None:
-        open_faults = set(unslashed(self.history))
-        self._slashing = {fault: plan for fault, plan in self._slashing.items() if fault in open_faults}
-        wait = turn(self._index, len(self.history.ledger.members), len(self.history.segments)) * STAGGER_TICKS
+        open_faults = set(unslashed(self.history)) - self._pointless
+        self._slashing = {fault: due for fault, due in self._slashing.items() if fault in open_faults}
+        wait = turn(self._index, len(self.history.ledger.members), self.history.certificates) * STAGGER_TICKS
         for fault in open_faults - set(self._slashing):
-            self._slashing[fault] = (self._now + wait, 0)
+            self._slashing[fault] = _Due(at=self._now + wait)
 
     def _submit_due(self) -> None:
-        for seq, (signed, due, tries) in list(self._decided.items()):
-            if due <= self._now and seq == len(self.history.segments) + 1 and tries < MAX_SUBMITS:
-                self._decided[seq] = (signed, self._now + (tries + 1) * RETRY_TICKS, tries + 1)
-                self._desk.certify(signed)
-        for fault, (due, tries) in list(self._slashing.items()):
-            if due <= self._now and tries < MAX_SUBMITS:
-                self._slashing[fault] = (self._now + (tries + 1) * RETRY_TICKS, tries + 1)
-                self._desk.slash(self.history, fault)
+        self._certify_due()
+        for fault, due in list(self._slashing.items()):
+            if due.at <= self._now and not due.busy:
+                due.busy = True
+                self._desk.slash(self.history, fault, self._slashed(fault, due))
+
+    def _certify_due(self) -> None:
+        """Post the certificate that follows on the chain's last one, until the chain shows it."""
+        signed, due = self._decided.get(self.history.certificates + 1, (None, None))
+        if signed is None or due is None or due.busy or due.at > self._now or self.over:
+            return
+        if self._desk.now_s() >= self.history.created.params.starts_at:
+            due.busy = True
+            self._desk.certify(signed, lambda outcome: due.postpone(self._now))
+
+    def _slashed(self, fault: Fault, due: _Due) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            due.postpone(self._now)
+            if outcome is Outcome.POINTLESS:
+                self._pointless.add(fault)
+                self._slashing.pop(fault, None)
+
+        return done
+
+
+def is_past(history: TaskHistory, now_s: int) -> bool:
+    """The task was closed or cancelled, or its deadline has passed: nothing can be certified any more."""
+    return history.ended is not None or now_s > history.created.params.deadline + DEADLINE_GRACE_S
+
+
+def continues(old: TaskHistory, new: TaskHistory) -> bool:
+    """Whether ``new`` is ``old`` and what came after it. Who signed counts too: it decides who is paid."""
+    if not old.segments or new.created.params != old.created.params:
+        return new.certificates >= old.certificates and new.created.params == old.created.params
+    place = old.certificates - 1 - new.forgotten
+    if not 0 <= place < len(new.segments):
+        return False
+    last, same = old.segments[-1].event, new.segments[place].event
+    return (last.certificate, last.signers) == (same.certificate, same.signers)

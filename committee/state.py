@@ -10,6 +10,7 @@ from msgspec import Struct
 from protocol.members import Members
 from protocol.pbft_messages import (
     MAX_SLOTS,
+    Checking,
     Commit,
     Committed,
     Decision,
@@ -22,6 +23,7 @@ from protocol.pbft_messages import (
     Prepare,
     PreparedCertificate,
     PrePrepare,
+    Reject,
     Reply,
     Value,
     Verifier,
@@ -40,6 +42,9 @@ MAX_BUFFERED = 32
 """Messages of later views that are kept per member."""
 MAX_EVIDENCE = 32
 """Pieces of evidence that are kept per instance; the first ones stay."""
+
+InView = PrePrepare | Prepare | Commit | Reject | Checking
+"""Messages that mean something in one view only."""
 
 EndorsementDigest = Callable[[int, bytes], bytes]
 """(seq, value) -> the 32 bytes that a replica signs for the outside world. Pure.
@@ -208,9 +213,18 @@ class Effects:
         self.behind: int | None = None
 
     def take(self) -> Output:
-        if not (self.persist or self.send or self.verify or self.decided or self.rejected or self.evidence):
-            if self.status is None and self.view is None and self.behind is None:
-                return NOTHING
+        if not (
+            self.persist
+            or self.send
+            or self.verify
+            or self.decided
+            or self.status is not None
+            or self.rejected
+            or self.evidence
+            or self.view is not None
+            or self.behind is not None
+        ):
+            return NOTHING
         output = Output(
             persist=tuple(self.persist),
             send=tuple(self.send),

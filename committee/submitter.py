@@ -6,6 +6,7 @@ Everything here may be sent by anybody and by several at once: the contract acce
 
 import logging
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from committee.state import Decided
 from protocol import merkle
@@ -13,14 +14,25 @@ from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory
 from protocol.chain.sender import Receipt, Sender
-from protocol.errors import Refused
+from protocol.errors import PotError, Refused
 from protocol.evidence import Fault
 from protocol.signing import to_compact
 
 log = logging.getLogger(__name__)
 
-ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed", "NothingToSlash"})
-"""Refusals that say that somebody else was quicker, or that nothing is left to do."""
+ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed"})
+"""Refusals that say that somebody else was quicker."""
+POINTLESS = frozenset({"DeadlinePassed", "NothingToSlash", "FaultsExpired"})
+"""Refusals that no later try can turn into an acceptance."""
+
+
+class Outcome(Enum):
+    """What became of one try."""
+
+    DONE = "done"
+    POINTLESS = "pointless"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
 
 
 def signed_certificate(decided: Decided) -> SignedCertificate:
@@ -50,41 +62,34 @@ class Submitter:
         self._contracts = contracts
         self._sender = sender
 
-    def certify(self, signed: SignedCertificate) -> None:
-        """Post a certificate. Raises Refused when the contract rejects it, ServiceUnreachable."""
+    def certify(self, signed: SignedCertificate) -> Outcome:
+        """Post a certificate."""
         certificate = signed.certificate
-        receipt = self._once(lambda: self._sender.send(self._contracts.market.certify(signed)))
-        if receipt is not None:
-            log.info(
-                "task %s: certified rounds %s..%s, %s gas, transaction 0x%s",
-                certificate.task_id,
-                certificate.first_round,
-                certificate.last_round,
-                receipt.gas_used,
-                receipt.tx_hash.hex(),
-            )
+        what = f"certificate of rounds {certificate.first_round}..{certificate.last_round}"
+        return self._once(
+            f"task {certificate.task_id}: {what}",
+            lambda: self._sender.send(self._contracts.market.certify(signed)),
+        )
 
-    def slash(self, history: TaskHistory, fault: Fault) -> None:
-        """Have the stake behind a certified fault slashed. Raises Refused, ServiceUnreachable."""
+    def slash(self, history: TaskHistory, fault: Fault) -> Outcome:
+        """Have the stake behind a certified fault slashed."""
         leaves = [item.leaf() for item in history.ledger.faults]
         proof = merkle.proof(leaves, merkle.FAULT_LEAF, leaves.index(fault.leaf()))
         call = self._contracts.market.slash(history.created.task_id, fault, proof)
-        receipt = self._once(lambda: self._sender.send(call))
-        if receipt is not None:
-            log.warning(
-                "task %s: slashed %s for round %s shard %s, transaction 0x%s",
-                history.created.task_id,
-                fault.miner,
-                fault.round,
-                fault.shard,
-                receipt.tx_hash.hex(),
-            )
+        what = f"slash of {fault.miner} for round {fault.round} shard {fault.shard}"
+        return self._once(f"task {history.created.task_id}: {what}", lambda: self._sender.send(call))
 
     @staticmethod
-    def _once(send: Callable[[], Receipt]) -> Receipt | None:
+    def _once(what: str, send: Callable[[], Receipt]) -> Outcome:
         try:
-            return send()
+            receipt = send()
         except Refused as error:
             if error.reason in ALREADY_DONE:
-                return None
-            raise
+                return Outcome.DONE
+            log.warning("%s: %s", what, error)
+            return Outcome.POINTLESS if error.reason in POINTLESS else Outcome.REFUSED
+        except PotError as error:
+            log.warning("%s, tried again later: %s", what, error)
+            return Outcome.UNREACHABLE
+        log.info("%s: transaction 0x%s, %s gas", what, receipt.tx_hash.hex(), receipt.gas_used)
+        return Outcome.DONE

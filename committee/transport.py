@@ -18,7 +18,7 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, Link
+from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, DiallingConnection, Link, ListeningConnection
 from protocol.errors import PeerMisbehaved
 from protocol.frames import (
     MAX_FRAME_BYTES,
@@ -91,6 +91,7 @@ class Transport:
         self._diallers: dict[Address, asyncio.Task[None]] = {}
         self._banned: dict[Address, float] = {}
         self._handshakes = 0
+        self._flush_planned = False
         self._server: Server | None = None
 
     @property
@@ -114,6 +115,7 @@ class Transport:
                 self.config.listen_port,
                 max_size=MAX_FRAME_BYTES,
                 compression=None,
+                create_connection=ListeningConnection,
                 open_timeout=self.config.handshake_timeout_s,
                 close_timeout=1,
             )
@@ -147,7 +149,8 @@ class Transport:
     # ------------------------------------------------------------------ sending
 
     def send(self, to: Iterable[Address], message: Message) -> None:
-        """Send an agreement message to members (the own address is skipped)."""
+        """Send an agreement message to members (the own address is skipped). It leaves in the next
+        turn of the loop, together with what else is sent until then."""
         body = encode(message)
         for address in to:
             if address == self._signer.address:
@@ -157,6 +160,14 @@ class Transport:
                 link.outbox.push(body, body=True)
             elif self.config.listen_host is None and not self._endpoints.get(address):
                 self._send_around(address, body)
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        for link in list(self._links.values()):
+            link.flush()
 
     def _send_around(self, address: Address, body: bytes) -> None:
         """Both ends can only dial: pass it through members that both have dialled."""
@@ -170,6 +181,7 @@ class Transport:
         links = [*self._links.values(), *self._clients] if to is None else self._links_to(to)
         for link in links:
             link.outbox.push(frame, body=False)
+            link.flush()
 
     def _links_to(self, addresses: Iterable[Address]) -> list[Link]:
         return [self._links[address] for address in addresses if address in self._links]
@@ -179,6 +191,7 @@ class Transport:
         frame = encode_frame(status)
         for link in self._clients:
             link.outbox.push(frame, body=False)
+            link.flush()
 
     # ------------------------------------------------------------------ receiving
 
@@ -190,6 +203,7 @@ class Transport:
                 target = self._links.get(Address(to))
                 if target is not None:
                     target.outbox.push(encode_frame(Bundle(bodies=bodies, relayed=True)), body=False)
+                    target.flush()
             case App(kind=kind, body=body) if link.address is not None:
                 self._receiver.on_app(link.address, kind, body)
             case Ask(request=request):
@@ -288,6 +302,7 @@ class Transport:
                 self._endpoints[address],
                 max_size=MAX_FRAME_BYTES,
                 compression=None,
+                create_connection=DiallingConnection,
                 open_timeout=config.handshake_timeout_s,
                 close_timeout=1,
                 proxy=None,

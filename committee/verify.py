@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from protocol.blobs import BlobMissing, BlobStore
+from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution
-from protocol.errors import PeerMisbehaved, ServiceUnreachable, VerificationFailed
+from protocol.errors import PeerMisbehaved, PotError
 from protocol.evidence import Fault
 from protocol.ids import Address, Sha256, sha256
 from protocol.ledger import TaskLedger
@@ -23,7 +23,7 @@ from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import DatasetCache
-from worker.training.errors import BlobRejected, TrainingError
+from worker.training.errors import BlobRejected, Diverged
 from worker.training.replay import ReplayVerdict, replay_shard
 from worker.training.rounds import apply_round
 
@@ -65,12 +65,13 @@ def sample_seed(signer: Signer, certificate_digest: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checker:
-    """The ports a check needs. ``stake_of`` reads the vault (smallest token units); one thread uses one
-    checker."""
+    """The ports a check needs. ``stake_of`` (active) and ``slashable_of`` (with what is unbonding) read the
+    vault, in smallest token units; one thread uses one checker."""
 
     domain: Domain
     blobs: BlobStore
     stake_of: Callable[[Address], int]
+    slashable_of: Callable[[Address], int]
     signer: Signer
     datasets: DatasetCache
     threads: int = 1
@@ -95,8 +96,19 @@ class Checker:
             return self._execute(ledger, record, certificate)
         except PeerMisbehaved as error:
             return Judgement(finding=Finding.INVALID, reason=str(error))
-        except (BlobMissing, ServiceUnreachable, VerificationFailed, TrainingError) as error:
+        except PotError as error:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+
+    def examine(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
+        """``confirm`` for a fault that somebody reports. Without stake behind it there is nothing to slash
+        and nobody to exclude, so it is not worth the work: unknown."""
+        try:
+            stake = self.slashable_of(signed.contribution.miner)
+        except PotError as error:
+            return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+        if stake == 0:
+            return Judgement(finding=Finding.UNKNOWN, reason=f"{signed.contribution.miner} has no stake")
+        return self.confirm(ledger, signed)
 
     def confirm(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
         """Re-execute one reported contribution against the parent model its miner signed for. Invalid = a
@@ -104,7 +116,7 @@ class Checker:
         try:
             parent = self.blobs.get(signed.contribution.parent_model, ledger.spec.limits.max_blob_bytes)
             verdict = self._replay(ledger.spec, parent, signed)
-        except (BlobMissing, ServiceUnreachable, VerificationFailed, TrainingError) as error:
+        except PotError as error:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
         if verdict.ok:
             return Judgement(finding=Finding.VALID, executed=1)
@@ -168,14 +180,15 @@ class Checker:
         )
 
     def _check_update(self, spec: TaskSpec, parent: bytes, item: RoundRecord) -> SignedContribution | None:
-        """Recompute the round's model and keep it in the blob store. Returns a contribution whose blob
-        cannot be decoded, if there is one; raises PeerMisbehaved when the model is another one."""
+        """Recompute the round's model and keep it in the blob store. Returns a contribution that makes the
+        update impossible (its blob cannot be decoded, its numbers leave the range), if one fails
+        re-execution; raises PeerMisbehaved when the model is another one or there can be none."""
         gradients: dict[int, bytes] = {
             s.contribution.shard: self._gradient(spec, s.contribution.gradient) for s in item.contributions
         }
         try:
             model = apply_round(spec, parent, gradients)
-        except BlobRejected as error:
+        except (BlobRejected, Diverged) as error:
             for signed in item.contributions:
                 if not self._replay(spec, parent, signed).ok:
                     return signed

@@ -56,10 +56,8 @@ class _StoreCollector(Collector):
 
     def _read(self) -> Iterable[Metric]:
         with self._store.read() as tx:
-            tasks = tx.session.execute(select(Task.status, func.count()).group_by(Task.status)).tuples().all()
-            rounds = (
-                tx.session.execute(select(Round.status, func.count()).group_by(Round.status)).tuples().all()
-            )
+            tasks = tx.session.execute(select(Task.status, func.count()).group_by(Task.status)).all()
+            rounds = tx.session.execute(select(Round.status, func.count()).group_by(Round.status)).all()
             seen = MinerRow.seen_s >= self._now_s() - SILENT_AFTER_S
             figures = {
                 ("pot_index_block", "Newest block indexed"): select(func.max(Block.number)),

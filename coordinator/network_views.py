@@ -23,7 +23,7 @@ def list_miners(tx: Transaction, *, after: str, limit: int, now_s: float) -> Pag
         .order_by(MinerRow.address)
         .limit(page_limit(limit) + 1)
     )
-    rows = list(tx.session.execute(query).tuples())
+    rows = list(tx.session.execute(query))
     shown = rows[: page_limit(limit)]
     accounts = [miner.address for miner, _ in shown]
     earned, claimed, loads = _earned(tx, accounts), _claimed(tx, accounts), tx.shards.loads()
@@ -49,7 +49,7 @@ def list_miners(tx: Transaction, *, after: str, limit: int, now_s: float) -> Pag
 def _earned(tx: Transaction, accounts: Iterable[str]) -> dict[str, int]:
     totals: dict[str, int] = defaultdict(int)
     query = select(TaskAccount.account, TaskAccount.earned).where(TaskAccount.account.in_(list(accounts)))
-    for account, wei in tx.session.execute(query).tuples():
+    for account, wei in tx.session.execute(query):
         totals[account] += wei
     return totals
 
@@ -59,7 +59,7 @@ def _claimed(tx: Transaction, accounts: Iterable[str]) -> dict[str, int]:
     query = select(ChainEvent.account, ChainEvent.amount).where(
         ChainEvent.account.in_(list(accounts)), ChainEvent.kind.in_(("Claimed", "SigningFeeClaimed"))
     )
-    for account, wei in tx.session.execute(query).tuples():
+    for account, wei in tx.session.execute(query):
         totals[account or ""] += wei or 0
     return totals
 
@@ -73,7 +73,7 @@ def list_validators(tx: Transaction, *, after: str, limit: int) -> Page[Validato
         .order_by(Validator.account)
         .limit(page_limit(limit) + 1)
     )
-    rows = list(tx.session.execute(query).tuples())
+    rows = list(tx.session.execute(query))
     shown = rows[: page_limit(limit)]
     members = set(tx.chain.members(newest_epoch(tx)))
     items = [
@@ -99,8 +99,8 @@ def newest_epoch(tx: Transaction) -> int:
 def network(tx: Transaction, deployment: Deployment, now_s: float) -> NetworkView:
     """The network at a glance."""
     cursor = tx.chain.cursor()
-    counts = tx.session.execute(select(Task.status, func.count()).group_by(Task.status)).tuples()
-    money = tx.session.execute(select(Task.escrow, Task.claimed_total, Task.fees_claimed)).tuples().all()
+    counts = tx.session.execute(select(Task.status, func.count()).group_by(Task.status))
+    money = tx.session.execute(select(Task.escrow, Task.claimed_total, Task.fees_claimed)).all()
     live = select(func.count()).select_from(MinerRow).where(MinerRow.seen_s >= now_s - SILENT_AFTER_S)
     active = select(func.count()).select_from(Validator).where(Validator.active)
     return NetworkView(

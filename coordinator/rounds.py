@@ -71,7 +71,7 @@ class RoundsLoop:
             self._pause(task_id, error)
             note_trouble(self._ctx, task_id, error)
             return True
-        if note and done and not note.startswith("waiting"):
+        if note and done:
             clear_trouble(self._ctx, task_id)
         return done
 

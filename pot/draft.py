@@ -24,6 +24,7 @@ from worker.training.ingest import bundled_dataset, from_file
 from worker.training.models import ARCHITECTURES, layout_of
 
 _MONEY: Final = ("reward_per_shard", "fee_per_round", "miner_stake", "slash_per_fault")
+_LENGTHS: Final = ("radius", "smoothing")
 _DECIMALS: Final = ("lr", "momentum", "beta1", "beta2", "eps", "weight_decay")
 # What people write -> the spec's field and unit.
 _DURATIONS: Final = {"task_life": "task_life_s", "round_deadline": "round_deadline_s"}
@@ -193,7 +194,13 @@ def _recipe(recipe: dict[str, Any]) -> dict[str, Any]:
     for name in _DECIMALS:
         if name in optimizer:
             optimizer[name] = plain_decimal(optimizer[name], f"recipe.optimizer.{name}")
-    return {**recipe, "optimizer": optimizer}
+    drafted = {**recipe, "optimizer": optimizer}
+    if isinstance(recipe.get("aggregation"), dict):
+        drafted["aggregation"] = {
+            name: plain_decimal(value, f"recipe.aggregation.{name}") if name in _LENGTHS else value
+            for name, value in recipe["aggregation"].items()
+        }
+    return drafted
 
 
 def _renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 gateway.
 """
 
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -25,6 +26,15 @@ class BlobMissing(PotError):
 
     def __init__(self, name: Sha256) -> None:
         super().__init__(f"blob {name.hex()} is not in the blob store.")
+        self.name = name
+
+
+class BlobCorrupt(VerificationFailed):
+    """The store returned other bytes than the ones named. It says nothing about who published the blob, and
+    another try may get the right ones."""
+
+    def __init__(self, name: Sha256, found: Sha256) -> None:
+        super().__init__(f"blob {name.hex()}", f"the store returned bytes with sha256 {found.hex()}")
         self.name = name
 
 
@@ -53,10 +63,9 @@ def open_blob_store(url: str) -> BlobStore:
 
 
 def _checked(name: Sha256, data: bytes) -> bytes:
-    if sha256(data) != name:
-        raise VerificationFailed(
-            f"blob {name.hex()}", f"the store returned bytes with sha256 {sha256(data).hex()}"
-        )
+    found = sha256(data)
+    if found != name:
+        raise BlobCorrupt(name, found)
     return data
 
 
@@ -75,11 +84,12 @@ class FsspecBlobStore:
         return f"{self._root}/{digits[:2]}/{digits}"
 
     def put(self, data: bytes) -> Sha256:
-        """Store ``data`` once; a reader never sees half a blob. Raises ServiceUnreachable."""
+        """Store ``data`` once; a reader never sees half a blob, and a file of another length, as a power cut
+        leaves it, is replaced. Raises ServiceUnreachable."""
         name = sha256(data)
         path = self._path(name)
         try:
-            if not self._fs.exists(path):
+            if not self._holds(path, len(data)):
                 self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                 part = f"{path}.{os.getpid()}.{uuid.uuid4().hex}.part"
                 self._fs.pipe_file(part, data)
@@ -88,8 +98,14 @@ class FsspecBlobStore:
             raise ServiceUnreachable("the blob store", self._url, str(error)) from error
         return name
 
+    def _holds(self, path: str, size: int) -> bool:
+        try:
+            return bool(self._fs.size(path) in (size, None))
+        except FileNotFoundError:
+            return False
+
     def get(self, name: Sha256, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
-        """Raises BlobMissing, BlobTooLarge, VerificationFailed (wrong bytes) or ServiceUnreachable."""
+        """Raises BlobMissing, BlobTooLarge, BlobCorrupt or ServiceUnreachable."""
         path = self._path(name)
         try:
             size = self._fs.size(path)
@@ -103,7 +119,11 @@ class FsspecBlobStore:
         return _checked(name, bytes(data))
 
     def has(self, name: Sha256) -> bool:
-        return bool(self._fs.exists(self._path(name)))
+        """Raises ServiceUnreachable."""
+        try:
+            return bool(self._fs.exists(self._path(name)))
+        except OSError as error:
+            raise ServiceUnreachable("the blob store", self._url, str(error)) from error
 
 
 class HttpBlobStore:
@@ -120,8 +140,11 @@ class HttpBlobStore:
             if error.code == 404:
                 raise BlobMissing(name) from error
             raise ServiceUnreachable("the blob gateway", self._url, f"HTTP {error.code}") from error
-        except OSError as error:
-            raise ServiceUnreachable("the blob gateway", self._url, str(error)) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> ServiceUnreachable:
+        return ServiceUnreachable("the blob gateway", self._url, str(error) or type(error).__name__)
 
     def put(self, data: bytes) -> Sha256:
         """Raises ServiceUnreachable."""
@@ -130,9 +153,15 @@ class HttpBlobStore:
             return name
 
     def get(self, name: Sha256, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
-        """Raises BlobMissing, BlobTooLarge, VerificationFailed (wrong bytes) or ServiceUnreachable."""
+        """Raises BlobMissing, BlobTooLarge, BlobCorrupt or ServiceUnreachable."""
         with self._request(name, "GET") as response:
-            data: bytes = response.read(max_bytes + 1)
+            try:
+                data: bytes = response.read(max_bytes + 1)
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
+        announced = response.headers.get("Content-Length", "")
+        if announced.isdigit() and len(data) < min(int(announced), max_bytes + 1):
+            raise self._unreachable(ConnectionError(f"it broke off after {len(data)} of {announced} bytes"))
         if len(data) > max_bytes:
             raise BlobTooLarge(f"blob {name.hex()}", f"it exceeds the limit of {max_bytes} bytes")
         return _checked(name, data)

@@ -111,7 +111,7 @@ def decode_frame(data: bytes | str) -> Frame:
         raise FrameMalformed("text, binary is needed")
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FrameMalformed(str(error)) from error
 
 

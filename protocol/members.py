@@ -39,6 +39,7 @@ class Members:
 
     addresses: tuple[Address, ...]
     raw: tuple[bytes, ...] = field(init=False, repr=False)
+    n: int = field(init=False)
     max_faulty: int = field(init=False)
     quorum: int = field(init=False)
 
@@ -50,6 +51,7 @@ class Members:
         if any(low >= high for low, high in pairwise(raw)):
             raise InvalidInput("Members must be distinct and in ascending order of their addresses.")
         object.__setattr__(self, "raw", raw)
+        object.__setattr__(self, "n", n)
         object.__setattr__(self, "max_faulty", max_faulty(n))
         object.__setattr__(self, "quorum", quorum(n))
 
@@ -57,10 +59,6 @@ class Members:
     def of(cls, addresses: Iterable[str]) -> Self:
         """Members from addresses in any case and order. Raises InvalidInput for a bad or repeated one."""
         return cls(addresses=tuple(sorted((parse_address(a) for a in addresses), key=lambda a: int(a, 16))))
-
-    @property
-    def n(self) -> int:
-        return len(self.addresses)
 
     def index(self, address: str) -> int | None:
         """The member's index, or None for a stranger."""
@@ -71,4 +69,4 @@ class Members:
 
     def primary(self, view: int) -> int:
         """The index of the member that proposes in ``view``: views take turns in member order."""
-        return view % len(self.addresses)
+        return view % self.n

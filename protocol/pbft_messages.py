@@ -339,10 +339,10 @@ def verify_signature(
     instance: Instance, verifier: Verifier, message: "_Vote | PrePrepare | Reply | ViewVote | NewView"
 ) -> bool:
     """True when the named sender is a member of ``instance`` and signed ``message``."""
-    if message.sender >= instance.members.n:
-        return False
-    address = instance.members.addresses[message.sender]
-    return verifier(message.signing_digest(instance), message.signature, address)
+    members, sender = instance.members, message.sender
+    return sender < members.n and verifier(
+        message.signing_digest(instance), message.signature, members.addresses[sender]
+    )
 
 
 class Evidence(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):

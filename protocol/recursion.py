@@ -1,7 +1,7 @@
 """Keeps the interpreter's guard against deep recursion where the C stack can honour it.
 
-Importing ``py_ecc`` (a part of eth-account) lifts the recursion limit of the whole process to 100,000, which is
-further than a thread's stack reaches. Nested JSON from a stranger would then end the process with a
+Importing ``py_ecc`` (a part of eth-account) lifts the recursion limit of the whole process to 100,000, which
+is further than a thread's stack reaches. Nested JSON from a stranger would then end the process with a
 segmentation fault instead of a RecursionError. So the module is imported here, once, and the limit brought
 back.
 """

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from protocol.aggregation import Aggregation
 from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
@@ -78,7 +79,7 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     local_steps: Annotated[int, Meta(ge=1, le=1000)] = 1
     codec: Literal["float32", "int8", "int16"] = "int16"
     compute: Literal["float64", "float32"] = "float64"
-    aggregation: Literal["mean"] = "mean"
+    aggregation: Literal["mean"] | Aggregation = "mean"
     seed: Natural = 0
 
     @property
@@ -124,7 +125,7 @@ class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds in seconds, shards, bytes and rounds."""
 
-    task_life_s: Annotated[int, Meta(ge=10, le=30 * 86_400)]
+    task_life_s: Annotated[int, Meta(ge=60, le=30 * 86_400)]
     round_deadline_s: Annotated[int, Meta(ge=1, le=86_400)] = 30
     min_shards: Annotated[int, Meta(ge=1, le=MAX_SHARDS)] = 1
     max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
@@ -231,6 +232,8 @@ def _check_consistency(spec: TaskSpec) -> None:
         raise InvalidInput(
             f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}."
         )
+    if isinstance(recipe.aggregation, Aggregation):
+        recipe.aggregation.check(shards=recipe.shards, min_shards=limits.min_shards)
     if limits.rounds_per_certificate > limits.max_uncertified_rounds:
         raise InvalidInput("limits.rounds_per_certificate is larger than limits.max_uncertified_rounds.")
     if money.slash_per_fault_wei > money.miner_stake_wei:
@@ -241,5 +244,9 @@ def _check_consistency(spec: TaskSpec) -> None:
         raise InvalidInput("money.reward_per_shard is 0: no miner would work.")
     if Decimal(recipe.optimizer.lr) == 0:
         raise InvalidInput("recipe.optimizer.lr is 0: nothing would be learned.")
+    if money.slash_per_fault_wei >= 1 << 96:
+        raise InvalidInput(
+            f"money.slash_per_fault is {money.slash_per_fault}, more than the contract holds (2^96)."
+        )
     if spec.escrow_wei >= 1 << 128:
         raise InvalidInput(f"The escrow of {spec.escrow_wei} units does not fit the contract (2^128).")

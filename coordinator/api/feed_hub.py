@@ -31,13 +31,13 @@ class Entry:
 
 
 class FeedHub:
-    """Keeps the newest KEPT entries in memory; whoever is further behind reads pages from the database.
+    """Keeps the newest ``kept`` entries in memory; whoever is further behind reads pages from the database.
     Nothing is queued per client, so a slow one costs nothing.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: int = KEPT) -> None:
         self._store = store
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._entries: deque[Entry] = deque(maxlen=kept)
         self._complete_after = 0  # every entry above this id that exists is in memory
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -104,7 +104,7 @@ class FeedHub:
             return False
         with self._lock:
             for row in rows:
-                if len(self._entries) == KEPT:
+                if len(self._entries) == self._entries.maxlen:
                     self._complete_after = self._entries[0].id
                 self._entries.append(_entry(row))
         self.newest_id = rows[-1].id

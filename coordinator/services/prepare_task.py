@@ -94,8 +94,12 @@ def note_trouble(ctx: Context, task_id: TaskId, error: PotError) -> None:
 
 
 def clear_trouble(ctx: Context, task_id: TaskId) -> None:
-    """The task moves again."""
-    _note(ctx, task_id, "", None)
+    """The task moves again; the note of one that does not run is its reason, and stays."""
+    with ctx.store.read() as tx:
+        task = tx.tasks.get(task_id)
+        moves = task is not None and task.status == TaskStatus.RUNNING
+    if moves:
+        _note(ctx, task_id, "", None)
 
 
 def _step(ctx: Context, task_id: TaskId, event: TaskEvent, note: str) -> None:

@@ -1,6 +1,7 @@
 """Audit one task: rebuild every root, signature, payout and model hash, and redo the training."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from pot.audit import money
 from pot.audit.replay import Replayer
@@ -9,9 +10,11 @@ from protocol.blobs import BlobMissing, BlobStore
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import Event, EventReader, TaskCreated, certificate_behind
 from protocol.chain.history import CertifiedSegment, TaskHistory, follow, genesis, signers_of
-from protocol.errors import PeerMisbehaved, PotError, Refused, ServiceUnreachable, VerificationFailed
-from protocol.ids import TaskId
+from protocol.chain.market import OnchainTask
+from protocol.errors import InvalidInput, PotError, Refused, ServiceUnreachable, VerificationFailed
+from protocol.ids import ZERO32, TaskId
 from protocol.ledger import TaskLedger
+from worker.training.errors import UnusualArithmetic
 
 ChooseRounds = Callable[[int], Collection[int]]
 """How many rounds are certified -> the numbers of the rounds to re-execute from the samples up."""
@@ -26,13 +29,15 @@ def audit_task(
 ) -> AuditReport:
     """Check everything there is to check, up to the first lie, which the report names.
 
-    Raises ServiceUnreachable when chain or blob store do not answer and Refused when there is no such task:
-    then nothing has been found out.
+    Raises ServiceUnreachable when chain or blob store do not answer, InvalidInput when there is no such task,
+    Refused when the endpoint withholds what is needed, and UnusualArithmetic when this process cannot compute
+    exactly: then nothing has been found out.
     """
+    scene = _read_chain(contracts, task_id)
     report = AuditReport(task_id=task_id)
     try:
-        _audit(contracts, blobs, task_id, choose_rounds, report, say)
-    except (ServiceUnreachable, Refused):
+        _audit(scene, blobs, choose_rounds, report, say)
+    except (ServiceUnreachable, Refused, UnusualArithmetic):
         raise
     except VerificationFailed as error:
         report.failed(error.subject, error.detail)
@@ -45,22 +50,43 @@ def audit_task(
     return report
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What the chain says about one task at one block: a task may go on while it is audited."""
+
+    contracts: Contracts
+    created: TaskCreated
+    events: list[Event]
+    task: OnchainTask
+    held: int
+
+
+def _read_chain(contracts: Contracts, task_id: TaskId) -> _Scene:
+    latest = contracts.client.block().number
+    everything = EventReader(contracts).read(contracts.deployment.block, latest)
+    events = [event for event in everything if getattr(event, "task_id", None) == task_id]
+    created = next((event for event in events if isinstance(event, TaskCreated)), None)
+    if created is None:
+        raise InvalidInput(f"There is no task {task_id} here. `pot task list` shows those there are.")
+    market = contracts.market
+    return _Scene(
+        contracts=contracts,
+        created=created,
+        events=events,
+        task=market.task(task_id, latest),
+        held=market.held(task_id, latest),
+    )
+
+
 def _audit(
-    contracts: Contracts,
+    scene: _Scene,
     blobs: BlobStore,
-    task_id: TaskId,
     choose_rounds: ChooseRounds,
     report: AuditReport,
     say: Callable[[str], None],
 ) -> None:
-    events = [event for event in _all_events(contracts) if getattr(event, "task_id", None) == task_id]
-    created = next((event for event in events if isinstance(event, TaskCreated)), None)
-    if created is None:
-        raise Refused(f"There is no task {task_id} on this chain.", "TaskUnknown")
-    start = genesis(contracts, blobs, created)
-    contracts.market.task(task_id).agrees_with(start.ledger.spec)
-    report.passed("spec", f"blob {created.params.spec_hash.hex()} agrees with the contract's terms")
-    history = follow(contracts, blobs, events, None, task_id)
+    start = _check_spec(scene, blobs, report)
+    history = follow(scene.contracts, blobs, scene.events, None, scene.created.task_id)
     assert history is not None
     report.rounds_certified = history.ledger.last_round
     replayer = Replayer(
@@ -69,16 +95,28 @@ def _audit(
         rounds=choose_rounds(history.ledger.last_round),
         on_shard=lambda number, shard: say(f"round {number} shard {shard} re-executed"),
     )
-    _check_start(replayer, created, report)
+    _check_start(replayer, scene.created, report)
     ledger = start.ledger
     for segment in history.segments:
-        ledger = _check_segment(contracts, replayer, ledger, segment, report)
-    _check_end(contracts, history, ledger, report)
+        ledger = _check_segment(scene.contracts, replayer, ledger, segment, report)
+    report.notes.extend(replayer.notes)
+    _check_state(scene.task, history, ledger, report)
+    replayer.model(ledger.model)
+    report.passed(
+        "certified model", f"{ledger.model.hex()} after round {ledger.last_round} is stored, intact"
+    )
+    _check_money(scene, history, report)
 
 
-def _all_events(contracts: Contracts) -> list[Event]:
-    latest = contracts.client.block().number
-    return EventReader(contracts).read(contracts.deployment.block, latest)
+def _check_spec(scene: _Scene, blobs: BlobStore, report: AuditReport) -> TaskHistory:
+    name = f"spec {scene.created.params.spec_hash.hex()}"
+    try:
+        start = genesis(scene.contracts, blobs, scene.created)
+        scene.task.agrees_with(start.ledger.spec)
+    except InvalidInput as error:
+        raise VerificationFailed(name, str(error)) from error
+    report.passed("spec", f"blob {scene.created.params.spec_hash.hex()} agrees with the contract's terms")
+    return start
 
 
 def _check_start(replayer: Replayer, created: TaskCreated, report: AuditReport) -> None:
@@ -123,23 +161,38 @@ def _check_segment(
     return ledger.certified(segment.record, signers_of(ledger.members, segment.event.signers))
 
 
-def _check_end(contracts: Contracts, history: TaskHistory, ledger: TaskLedger, report: AuditReport) -> None:
-    task = contracts.market.task(ledger.task_id)
-    if (task.last_round, task.model) != (ledger.last_round, ledger.model):
-        raise PeerMisbehaved(
-            f"contract state of task {ledger.task_id}",
-            f"it holds model {task.model.hex()} of round {task.last_round}, "
-            f"the events lead to {ledger.model.hex()} of round {ledger.last_round}",
-        )
-    report.passed("certified model", f"{ledger.model.hex()} after round {ledger.last_round}")
+def _check_state(task: OnchainTask, history: TaskHistory, ledger: TaskLedger, report: AuditReport) -> None:
+    """The contract's state is the one its events lead to: no certificate was left out at the end."""
+    last = history.segments[-1].event if history.segments else None
+    for name, here, there in (
+        ("last round", task.last_round, ledger.last_round),
+        ("model", task.model, ledger.model),
+        ("paid total", task.paid_total, sum(ledger.payouts.values())),
+        ("payouts root", task.payouts_root, last.certificate.payouts_root if last else ZERO32),
+        ("faults root", task.faults_root, last.certificate.faults_root if last else ZERO32),
+        ("last signers", task.last_signers, last.signers if last else 0),
+    ):
+        if here != there:
+            raise VerificationFailed(
+                f"contract state of task {ledger.task_id}",
+                f"its {name} is {_shown(here)}, the events lead to {_shown(there)}",
+            )
+    report.passed("contract state", f"it is what the {len(history.segments)} certificates lead to")
+
+
+def _shown(value: int | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _check_money(scene: _Scene, history: TaskHistory, report: AuditReport) -> None:
     drawn, fees = money.check_claims(history), money.check_fees(history)
     report.passed(
         "claims", f"{len(history.claims)} claims and {len(history.fee_claims)} fee claims within bounds"
     )
     slashes = money.check_slashes(history)
-    report.passed("slashes", f"{slashes} slashes, each on a certified fault")
-    refunded, held = money.check_balance(contracts, history, drawn, fees)
+    report.passed("slashes", f"{slashes} slashes, each once and within bounds, on a certified fault")
+    refunded = money.check_balance(history, drawn=drawn, fees=fees, held=scene.held)
     report.passed(
         "escrow",
-        f"funded {history.created.escrow} = paid {drawn + fees} + refunded {refunded} + held {held}",
+        f"funded {history.created.escrow} = paid {drawn + fees} + refunded {refunded} + held {scene.held}",
     )

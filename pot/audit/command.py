@@ -10,6 +10,9 @@ from pot.output import Reply, Table
 from pot.session import session_of
 from protocol.errors import InvalidInput
 
+MAX_DIGITS = 7
+"""Of a number of rounds; a task has at most a million."""
+
 app = typer.Typer(add_completion=False)
 
 
@@ -44,6 +47,7 @@ def audit(
         if lie is None
         else f"Task {task} is NOT true. First lie: {lie.subject}: {lie.detail}"
     )
+    rows += [("note", "loss", note) for note in report.notes]
     text = (Table(title=f"Audit of task {task}", columns=("", "subject", "finding"), rows=rows), verdict)
     return Reply(data=report.to_json(), text=text, ok=report.ok)
 
@@ -51,6 +55,6 @@ def audit(
 def _wanted(replay: str) -> int | None:
     if replay == "all":
         return None
-    if not replay.isascii() or not replay.isdigit():
+    if not replay.isascii() or not replay.isdigit() or len(replay) > MAX_DIGITS:
         raise InvalidInput(f"--replay takes `all` or a number of rounds, not {replay[:40]!r}.")
     return int(replay)

@@ -1,6 +1,5 @@
 """The balance sheet of a task: what went in is what came out, to the last unit."""
 
-from protocol.chain.contracts import Contracts
 from protocol.chain.events import TaskCancelled, TaskClosed
 from protocol.chain.history import TaskHistory
 from protocol.errors import VerificationFailed
@@ -44,24 +43,29 @@ def check_fees(history: TaskHistory) -> int:
 
 
 def check_slashes(history: TaskHistory) -> int:
-    """Every slash rests on a certified fault; returns how many there were. Raises VerificationFailed."""
-    certified = {(f.round, f.shard, f.miner, f.gradient) for f in history.ledger.faults}
+    """Every slash rests on a certified fault, is the only one for it and takes no more than the spec says;
+    returns how many there were. Raises VerificationFailed."""
+    open_faults = {fault.leaf() for fault in history.ledger.faults}
+    most = history.ledger.spec.money.slash_per_fault_wei
     for slash in history.slashes:
-        if (slash.round, slash.shard, slash.miner, slash.gradient) not in certified:
+        subject = f"slash in transaction 0x{slash.where.tx_hash.hex()}"
+        leaf = (slash.round, slash.shard, slash.miner, slash.gradient)
+        if leaf not in open_faults:
             raise VerificationFailed(
-                f"slash in transaction 0x{slash.where.tx_hash.hex()}",
-                f"no certified fault of {slash.miner} in round {slash.round}",
+                subject, f"no certified fault of {slash.miner} in round {slash.round} was left to slash"
             )
+        open_faults.remove(leaf)
+        if slash.amount > most:
+            raise VerificationFailed(subject, f"{slash.miner} lost {slash.amount}, the spec says {most}")
     return len(history.slashes)
 
 
-def check_balance(contracts: Contracts, history: TaskHistory, drawn: int, fees: int) -> tuple[int, int]:
-    """funded = drawn + fees + refunded + held by the contract. Returns (refunded, held).
+def check_balance(history: TaskHistory, *, drawn: int, fees: int, held: int) -> int:
+    """funded = drawn + fees + refunded + held by the contract. Returns what was refunded.
 
     Raises VerificationFailed when the sheet does not balance.
     """
     refunded = expected_refund(history)
-    held = contracts.market.held(history.created.task_id)
     funded = history.created.escrow
     if drawn + fees + refunded + held != funded:
         raise VerificationFailed(
@@ -69,7 +73,7 @@ def check_balance(contracts: Contracts, history: TaskHistory, drawn: int, fees: 
             f"funded {funded}, but {drawn} + {fees} paid, {refunded} refunded and {held} held "
             "do not add up to it",
         )
-    return refunded, held
+    return refunded
 
 
 def expected_refund(history: TaskHistory) -> int:

@@ -15,16 +15,24 @@ from worker.training.data import Dataset, DatasetCache
 from worker.training.replay import ReplayVerdict, replay_shard
 from worker.training.rounds import apply_round
 
+EXACT_LOSS_MICROS = 1
+"""How far a stated loss may be off where arithmetic is exact: a rounding tie."""
+TOLERANT_LOSS_PART = 50
+"""Elsewhere: one part in this many."""
+MAX_NOTES = 100
+
 
 @dataclass(slots=True, kw_only=True)
 class Replayer:
-    """Replays one task. ``rounds`` are re-executed shard by shard; all others are only aggregated again."""
+    """Replays one task. ``rounds`` are re-executed shard by shard; all others are only aggregated again.
+    ``notes`` are claims found false on which no money and no model rests."""
 
     spec: TaskSpec
     blobs: BlobStore
     rounds: Collection[int]
     on_shard: Callable[[int, int], None] = lambda round_number, shard: None
     datasets: DatasetCache = field(default_factory=DatasetCache)
+    notes: list[str] = field(default_factory=list)
 
     def genesis(self) -> Sha256:
         """The sha256 of the checkpoint that the spec determines for round 0."""
@@ -55,8 +63,25 @@ class Replayer:
                     f"gradient {c.gradient.hex()} of round {c.round} shard {c.shard} by {c.miner}",
                     f"re-execution disagrees: {verdict.reason}",
                 )
+            self._note_loss(signed, verdict.loss_micros)
             self.on_shard(c.round, c.shard)
         return len(item.contributions)
+
+    def _note_loss(self, signed: SignedContribution, own: int) -> None:
+        """A miner's loss is its word: nobody is paid by it, so a false one is told, not called a lie."""
+        c = signed.contribution
+        exact = self.spec.verification.hardware_class == "exact"
+        allowed = EXACT_LOSS_MICROS if exact else own // TOLERANT_LOSS_PART + EXACT_LOSS_MICROS
+        if abs(c.loss_micros - own) > allowed and len(self.notes) < MAX_NOTES:
+            self.notes.append(
+                f"round {c.round} shard {c.shard}: {c.miner} states a loss of {c.loss_micros} micronats, "
+                f"re-execution finds {own}"
+            )
+
+    def model(self, name: Sha256) -> None:
+        """The certified model is there for its owner, and is a checkpoint of the spec. Raises BlobMissing or
+        VerificationFailed."""
+        load_checkpoint(self.spec, self._blob(name), f"checkpoint {name.hex()}")
 
     def is_fault(self, signed: SignedContribution) -> bool:
         """Whether a contribution that was declared a fault really fails re-execution."""

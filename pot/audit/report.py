@@ -15,13 +15,15 @@ class AuditLine:
 
 @dataclass(slots=True, kw_only=True)
 class AuditReport:
-    """Grows while the audit runs; after the first lie nothing more is checked."""
+    """Grows while the audit runs; after the first lie nothing more is checked. ``notes`` are false statements
+    that change neither money nor model."""
 
     task_id: int
     lines: list[AuditLine] = field(default_factory=list)
     rounds_replayed: int = 0
     shards_replayed: int = 0
     rounds_certified: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -46,6 +48,7 @@ class AuditReport:
             "rounds_replayed": self.rounds_replayed,
             "shards_replayed": self.shards_replayed,
             "lie": None if lie is None else {"subject": lie.subject, "detail": lie.detail},
+            "notes": self.notes,
             "checks": [
                 {"subject": line.subject, "ok": line.ok, "detail": line.detail} for line in self.lines
             ],

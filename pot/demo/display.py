@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from pot.amounts import format_amount
+from pot.amounts import TOKEN_DECIMALS, TOKEN_SYMBOL, format_amount
 from pot.report.document import Round
 
 
@@ -42,14 +42,9 @@ def display(*, plain: bool) -> Iterator[Display]:
         yield Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
+    columns = (TimeElapsedColumn(), BarColumn(bar_width=12), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         row = bar.add_task("starting", total=None)
 
@@ -58,6 +53,11 @@ def display(*, plain: bool) -> Iterator[Display]:
                 bar.console.print(line, highlight=False, markup=False)
 
             def round(self, done: Round, total: int, left: int) -> None:
-                bar.update(row, total=total, completed=done.round, description=round_line(done, total, left))
+                # Eighty columns hold the clock, the bar and this.
+                text = (
+                    f"{done.round}/{total}  loss {done.loss:.3f}  accuracy {100 * done.accuracy:.1f} %  "
+                    f"{done.miners} miners  {left // 10**TOKEN_DECIMALS:,} {TOKEN_SYMBOL} left"
+                )
+                bar.update(row, total=total, completed=done.round, description=text)
 
         yield Terminal()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from anvil.layout import Layout, NetworkFile
-from anvil.network import LocalNetwork, NetworkPlan, process_table
+from anvil.network import FOUNDATIONS, LocalNetwork, NetworkPlan, process_table
 from pot.audit.audit import audit_task
 from pot.client import Client, Posted
 from pot.demo.baseline import centralized_accuracy, replay
@@ -33,6 +33,7 @@ POLL_S: Final = 0.15
 #: No certificate for so long means that there will be none.
 STALL_S: Final = 90.0
 KEPT_FOR_AUDIT: Final = "chain"
+GRACE_S: Final = 1.0
 NEEDED: Final = "coordinator"
 
 
@@ -68,7 +69,7 @@ class Demo:
             raise
         finally:
             if self._local is not None:
-                self._local.supervisor.stop()
+                self._local.stop()
             self.report.seconds.total = round(time.monotonic() - self._begun, 2)
             judge(self.report, self._plan)
             write_report(self.report, self._plan.out)
@@ -88,7 +89,9 @@ class Demo:
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
             self.report.peak_memory_bytes = local.supervisor.peak_memory()
-            local.supervisor.stop(but=(KEPT_FOR_AUDIT,))
+            # The task is over, and nothing here is needed again: an end by force is as good as any.
+            local.supervisor.stop(but=FOUNDATIONS, grace_s=GRACE_S)
+            local.supervisor.stop(but=(KEPT_FOR_AUDIT,), grace_s=GRACE_S)
             with self._problems():
                 self._settle(network, poster, posted.task_id)
             with self._problems():
@@ -153,8 +156,8 @@ class Demo:
                 for gone in killer.unexpected():
                     if gone.name not in dead:
                         dead.add(gone.name)
-                        log = local.supervisor.log_tail(gone.name)[-600:].strip()
-                        self.report.problems.append(f"{gone.name} ended with status {gone.code}: {log}")
+                        said = local.supervisor.last_words(gone.name)
+                        self.report.problems.append(f"{gone.name} ended with status {gone.code}: {said}")
                         self._show.say(self.report.problems[-1])
                 if NEEDED in dead:
                     raise Stalled(f"Without the {NEEDED} no further round begins.")

@@ -1,6 +1,7 @@
 """One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait
 bounded."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import LogReceipt, RPCEndpoint
 
-from protocol.chain.reverts import decode_revert, refusal
+from protocol.chain.reverts import decode_revert, refusal, revert_data
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address
 
@@ -46,12 +47,12 @@ class ChainClient:
         """Turn whatever web3 raises inside the block into ServiceUnreachable or a decoded Refused."""
         try:
             yield
-        except (requests.RequestException, ConnectionError) as error:
+        except (requests.RequestException, ConnectionError, json.JSONDecodeError, RecursionError) as error:
             raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
         except ContractLogicError as error:
-            data = error.data if isinstance(error.data, str) else None
-            if data is not None and len(data) >= 10:
-                raise decode_revert(bytes.fromhex(data[2:])) from error
+            data = revert_data(error.data)
+            if data is not None:
+                raise decode_revert(data) from error
             raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
         except BadFunctionCallOutput as error:
             raise Refused(
@@ -65,13 +66,30 @@ class ChainClient:
     def rpc(self, method: str, *params: Any) -> Any:
         """One raw call. Raises ServiceUnreachable when nobody answers, Refused when the node says no."""
         with self.errors():
-            answer: dict[str, Any] = dict(self._provider.make_request(RPCEndpoint(method), list(params)))
-        if "error" in answer:
-            raise refusal(answer["error"])
-        return answer["result"]
+            answer: Any = self._provider.make_request(RPCEndpoint(method), list(params))
+        with self._sense():
+            if "error" in answer:
+                raise refusal(dict(answer["error"]))
+            return answer["result"]
+
+    @contextmanager
+    def _sense(self) -> Iterator[None]:
+        """Whatever answers in another form than a chain is not the chain we need."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ServiceUnreachable(
+                "the chain", self.rpc_url, f"what listens there does not answer like one ({error!r})"[:200]
+            ) from error
+
+    def quantity(self, method: str, *params: Any) -> int:
+        """One raw call whose result is a number. Raises as ``rpc``."""
+        raw = self.rpc(method, *params)
+        with self._sense():
+            return int(raw, 16)
 
     def chain_id(self) -> int:
-        return int(self.rpc("eth_chainId"), 16)
+        return self.quantity("eth_chainId")
 
     def block(self, number: int | str = "latest") -> BlockRef:
         """The block's reference. Raises Refused when there is no such block."""
@@ -79,13 +97,14 @@ class ChainClient:
         raw = self.rpc("eth_getBlockByNumber", tag, False)
         if raw is None:
             raise Refused(f"Block {number} does not exist.", "NoBlock")
-        return BlockRef(
-            number=int(raw["number"], 16),
-            hash=bytes.fromhex(raw["hash"][2:]),
-            parent_hash=bytes.fromhex(raw["parentHash"][2:]),
-            timestamp=int(raw["timestamp"], 16),
-            base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
-        )
+        with self._sense():
+            return BlockRef(
+                number=int(raw["number"], 16),
+                hash=bytes.fromhex(raw["hash"][2:]),
+                parent_hash=bytes.fromhex(raw["parentHash"][2:]),
+                timestamp=int(raw["timestamp"], 16),
+                base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
+            )
 
     def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[LogReceipt]:
         """Logs of ``addresses`` in ``first_block..last_block``, in chain order, fetched in bounded pages."""
@@ -107,7 +126,29 @@ class ChainClient:
         raw = self.rpc("eth_getTransactionByHash", "0x" + tx_hash.hex())
         if raw is None:
             raise Refused(f"Transaction 0x{tx_hash.hex()} does not exist.", "NoTransaction")
-        return bytes.fromhex(raw["input"][2:])
+        with self._sense():
+            return bytes.fromhex(raw["input"][2:])
+
+    def calls_to(self, contract: Address, tx_hash: bytes) -> list[bytes]:
+        """The calldata of every call to ``contract`` that a mined transaction made, from its trace. Raises
+        Refused when the endpoint gives none."""
+        try:
+            top = self.rpc("debug_traceTransaction", "0x" + tx_hash.hex(), {"tracer": "callTracer"})
+        except Refused as error:
+            raise Refused(
+                f"Transaction 0x{tx_hash.hex()} was sent through another contract, and {self.rpc_url} gives "
+                "no traces. Use an endpoint with debug_traceTransaction.",
+                "NoTrace",
+            ) from error
+        found: list[bytes] = []
+        waiting = [top]
+        with self._sense():
+            while waiting:
+                call = waiting.pop()
+                waiting.extend(call.get("calls") or ())
+                if str(call.get("to")).lower() == contract.lower():
+                    found.append(bytes.fromhex(call["input"][2:]))
+        return found
 
     def receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
         """The raw receipt, or None while the transaction is not mined."""
@@ -118,6 +159,8 @@ class ChainClient:
 def _short(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
+    if isinstance(error, json.JSONDecodeError | RecursionError):
+        return "what listens there does not answer like one"
     if isinstance(error, requests.ConnectionError | ConnectionError):
         return "connection refused or cut"
     return f"{type(error).__name__}: {error}"[:200]

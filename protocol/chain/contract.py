@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from web3.types import LogReceipt
 
@@ -65,10 +67,17 @@ class ContractClient:
 
         return bytes.fromhex(event.topic[2:]), decode
 
+    def selector(self, function: str) -> bytes:
+        """The four bytes that a call of ``function`` begins with."""
+        return bytes(function_abi_to_4byte_selector(self._events.get_function_by_name(function).abi))
+
     def arguments(self, function: str, data: bytes) -> dict[str, Any]:
-        """Decode calldata of ``function`` by argument name. Raises ValueError when it calls another
-        function."""
-        found, values = self._events.decode_function_input(data)
+        """Decode calldata of ``function`` by argument name; bytes after the arguments do not matter. Raises
+        ValueError when it calls another function or is malformed."""
+        try:
+            found, values = self._events.decode_function_input(data)
+        except DecodingError as error:
+            raise ValueError(f"the calldata is malformed: {error}") from error
         if found.fn_name != function:
             raise ValueError(f"the calldata calls {found.fn_name}, not {self.NAME}.{function}")
         return dict(values)

@@ -151,6 +151,9 @@ class EquivocationProven(Event):
     reporter: Address
 
 
+MAX_EMBEDDED_CALLS = 256
+"""Places in one transaction's calldata that are tried as a certificate call."""
+
 Args = dict[str, Any]
 _Builder = Callable[[EventRef, Args], Event]
 
@@ -275,15 +278,36 @@ class EventReader:
 def certificate_behind(contracts: Contracts, event: CertificateAccepted) -> SignedCertificate:
     """The certificate with its signatures, from the calldata of the transaction behind ``event``.
 
-    Raises VerificationFailed when the transaction is not a direct ``certify`` call of that certificate.
+    Anybody may post a certificate, also through a contract: then the call stands somewhere inside the
+    calldata, or, when the contract builds it, only in a trace of the transaction. Raises VerificationFailed
+    when there is no ``certify`` call with that certificate, Refused when the endpoint gives no traces.
     """
-    data = contracts.client.transaction_input(event.where.tx_hash)
-    try:
-        signed = contracts.market.certify_arguments(data)
-    except ValueError as error:
-        raise VerificationFailed(f"transaction 0x{event.where.tx_hash.hex()}", str(error)) from error
-    if signed.certificate != event.certificate or signed.signers != event.signers:
-        raise VerificationFailed(
-            f"transaction 0x{event.where.tx_hash.hex()}", "it is not the certificate of its event"
-        )
-    return signed
+    client, tx_hash = contracts.client, event.where.tx_hash
+    signed = _certificate_in(contracts, event, client.transaction_input(tx_hash))
+    if signed is not None:
+        return signed
+    for data in client.calls_to(contracts.market.address, tx_hash):
+        signed = _certificate_in(contracts, event, data)
+        if signed is not None:
+            return signed
+    raise VerificationFailed(
+        f"transaction 0x{tx_hash.hex()}",
+        f"it holds no `certify` call with the certificate of round {event.certificate.last_round}",
+    )
+
+
+def _certificate_in(
+    contracts: Contracts, event: CertificateAccepted, data: bytes
+) -> SignedCertificate | None:
+    """The event's certificate with signatures, from wherever in ``data`` it is passed to ``certify``."""
+    selector = contracts.market.selector("certify")
+    place, tries = data.find(selector), 0
+    while place >= 0 and tries < MAX_EMBEDDED_CALLS:
+        try:
+            signed = contracts.market.certify_arguments(data[place:])
+        except ValueError:
+            signed = None
+        if signed is not None and (signed.certificate, signed.signers) == (event.certificate, event.signers):
+            return signed
+        place, tries = data.find(selector, place + 1), tries + 1
+    return None

@@ -24,6 +24,11 @@ from protocol.spec import MAX_SPEC_BYTES, TaskSpec
 from protocol.typed_data import Domain
 
 
+class EventsMissing(VerificationFailed):
+    """The events read are not all there are: a certificate does not follow the one before it. The contract
+    allows no such gap, so the endpoint left something out; reading again may help."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifiedSegment:
     """A certificate on the chain and the record behind it."""
@@ -34,7 +39,8 @@ class CertifiedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskHistory:
-    """Everything public about one task. ``ledger`` is the state after the last certificate."""
+    """Everything public about one task. ``ledger`` is the state after the last certificate, ``forgotten``
+    the number of segments before the first of ``segments``."""
 
     domain: Domain
     created: TaskCreated
@@ -44,6 +50,24 @@ class TaskHistory:
     fee_claims: tuple[SigningFeeClaimed, ...] = ()
     slashes: tuple[FaultSlashed, ...] = ()
     ended: TaskCancelled | TaskClosed | None = None
+    forgotten: int = 0
+
+    @property
+    def certificates(self) -> int:
+        """How many certificates the chain has accepted."""
+        return self.forgotten + len(self.segments)
+
+    def trimmed(self, keep: int) -> "TaskHistory":
+        """The same state without the records of all but the last ``keep`` segments and without claims: what
+        a long-running process holds of a task must not grow with its rounds."""
+        drop = max(0, len(self.segments) - keep)
+        return replace(
+            self,
+            segments=self.segments[drop:],
+            forgotten=self.forgotten + drop,
+            claims=(),
+            fee_claims=(),
+        )
 
     def followed_by(self, event: Event, blobs: BlobStore) -> "TaskHistory":
         """The history after one more event of this task. Raises VerificationFailed or BlobMissing when a
@@ -96,9 +120,15 @@ def read_segment(
 ) -> CertifiedSegment:
     """Fetch the record behind a certificate and recompute every root.
 
-    Raises VerificationFailed when one differs, BlobMissing when the record is not stored.
+    Raises EventsMissing when the certificate does not follow ``ledger``, VerificationFailed when a root
+    differs, BlobMissing when the record is not stored.
     """
     certificate = event.certificate
+    if (certificate.first_round, certificate.parent_model) != (ledger.last_round + 1, ledger.model):
+        raise EventsMissing(
+            f"certificates of task {ledger.task_id}",
+            f"round {certificate.first_round} does not follow round {ledger.last_round} and its model",
+        )
     record = SegmentRecord.from_blob(blobs.get(certificate.segment, MAX_RECORD_BYTES))
     implied = record.certificate(domain, ledger.epoch).typed_values()
     for name, value in certificate.typed_values().items():

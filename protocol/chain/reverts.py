@@ -1,5 +1,7 @@
 """What a contract said no with: custom errors decoded from the ABIs into sentences, never shown as hex."""
 
+import re
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -11,6 +13,7 @@ from protocol.chain.abi import CONTRACTS, load_abi
 from protocol.errors import Refused
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
+_REVERT_DATA = re.compile("0x(?:[0-9a-fA-F]{2}){4,}")
 _PANIC = bytes.fromhex("4e487b71")
 
 
@@ -30,9 +33,10 @@ def _custom_errors() -> dict[bytes, tuple[str, list[tuple[str, str]]]]:
 def refusal(error: dict[str, Any]) -> Refused:
     """The typed error for a JSON-RPC error object; revert data is decoded when there is any."""
     message = str(error.get("message", "no reason given"))
-    data = _revert_data(error.get("data"))
+    data = revert_data(error.get("data"))
     if data is None:
-        return Refused(f"The chain refused: {message}.", _node_reason(message))
+        reason = _node_reason(message)
+        return Refused(NODE_SENTENCES.get(reason, f"The chain refused: {message}."), reason)
     return decode_revert(data)
 
 
@@ -49,15 +53,16 @@ def decode_revert(data: bytes) -> Refused:
             values = decode([kind for _, kind in arguments], body)
             named = {key: value for (key, _), value in zip(arguments, values, strict=True)}
             return Refused(_sentence(name, named), name)
-    except DecodingError:
+    except (DecodingError, ValueError):
         return Refused(f"The contract refused with malformed revert data 0x{data.hex()[:80]}.")
     return Refused(f"The contract refused without a known reason (0x{data.hex()[:80]}).")
 
 
-def _revert_data(data: Any) -> bytes | None:
+def revert_data(data: Any) -> bytes | None:
+    """The bytes in the ``data`` of a node's error, in the forms that nodes use; None when there are none."""
     if isinstance(data, dict):
         data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x") and len(data) >= 10:
+    if isinstance(data, str) and _REVERT_DATA.fullmatch(data):
         return bytes.fromhex(data[2:])
     return None
 
@@ -70,18 +75,25 @@ def _node_reason(message: str) -> str:
         ("already imported", "AlreadyKnown"),
         ("underpriced", "Underpriced"),
         ("insufficient funds", "InsufficientFunds"),
+        ("less than block base fee", "FeeTooLow"),
     ):
         if fragment in lowered:
             return reason
     return "Node"
 
 
-def _show(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+def _show(name: str, value: Any) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if name in _MOMENTS and 0 <= value <= _LAST_SECOND:
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if name == "status" and 0 <= value < len(_STATUS):
+        return _STATUS[value]
+    return str(value)
 
 
 def _sentence(name: str, values: dict[str, Any]) -> str:
-    shown = {key: _show(value) for key, value in values.items()}
+    shown = {key: _show(key, value) for key, value in values.items()}
     template = SENTENCES.get(name)
     if template is not None:
         try:
@@ -93,10 +105,85 @@ def _sentence(name: str, values: dict[str, Any]) -> str:
     return f"The contract refused: {words}" + (f" ({detail})." if detail else ".")
 
 
+NODE_SENTENCES = {
+    "InsufficientFunds": "The account holds too little of the chain's coin to pay for gas. Send it some; on "
+    "a local chain `pot faucet ADDRESS` does.",
+}
+
 SENTENCES = {
+    # The token.
     "ERC20InsufficientBalance": "{sender} holds {balance} token units, {needed} are needed.",
     "ERC20InsufficientAllowance": "{spender} may move {allowance} token units, {needed} are needed: "
     "approve or permit first.",
     "ERC2612ExpiredSignature": "The permit expired at {deadline}: sign a new one.",
     "ERC2612InvalidSigner": "The permit was signed by {signer}, not by the owner {owner}.",
+    # Tasks and their money.
+    "TaskUnknown": "There is no task {taskId} on this deployment.",
+    "TaskNotOpen": "Task {taskId} is {status}: it takes no more certificates and cannot be cancelled.",
+    "TaskNotClosed": "Task {taskId} is {status}. The last signing fee is paid once it is closed: "
+    "`pot task close {taskId}`.",
+    "TaskNotEnded": "Task {taskId} is {status} and can be closed once all rounds are certified or its "
+    "deadline, {deadline}, has passed.",
+    "TaskNotStarted": "Task {taskId} begins at {startsAt}; nothing is certified before.",
+    "TaskStarted": "Task {taskId} began at {startsAt}; it can only be cancelled before.",
+    "DeadlinePassed": "The deadline of task {taskId}, {deadline}, has passed: close it.",
+    "NotPoster": "Task {taskId} belongs to {poster}; {caller} cannot do this.",
+    "OutOfBounds": "{field} is {value}; the contract allows {min} to {max}.",
+    "ZeroHash": "{field} is empty.",
+    "NoCommittee": "There is no committee yet: at least four validators have to join and somebody has to "
+    "advance the epoch.",
+    "EpochStale": "The committee of epoch {epoch} stands since {startedAt}, which is too long: advance the "
+    "epoch first.",
+    "NothingToClaim": "{account} has nothing more to claim from task {taskId}.",
+    "NotSigner": "{account} did not sign the last certificate of task {taskId}, so it has no fee there.",
+    "ClaimsExceedPaidTotal": "The claims on task {taskId} would come to {claims} token units, {paidTotal} "
+    "are certified.",
+    "ProofInvalid": "The Merkle proof does not lead to what is certified for task {taskId}: read its last "
+    "certificate and try again.",
+    "TransferMismatch": "The token delivered {received} units instead of {expected}.",
+    # Certificates.
+    "FirstRoundMismatch": "A certificate of task {taskId} has to begin with round {expected}, this one "
+    "begins with {firstRound}.",
+    "LastRoundOutOfBounds": "A certificate of task {taskId} has to end with a round from {min} to {max}, "
+    "this one ends with {lastRound}.",
+    "EpochMismatch": "Task {taskId} belongs to the committee of epoch {expected}, the certificate to epoch "
+    "{epoch}.",
+    "SpecMismatch": "The certificate is for another spec than task {taskId} was created with.",
+    "ParentModelMismatch": "The certificate does not start from the certified model of task {taskId}.",
+    "PaidTotalFell": "The certificate pays {paidTotal} token units in all, task {taskId} has certified "
+    "{certified} already.",
+    "PaidTotalExceedsEarned": "The certificate pays {paidTotal} token units and a fee of {fee}, the rounds "
+    "of task {taskId} have earned {earned}.",
+    "QuorumMissing": "The certificate has {have} signatures, {needed} are needed.",
+    "SignerOutOfRange": "The certificate names a signer beyond the {members} members of the committee.",
+    "SignaturesLength": "The signatures have {length} bytes, {needed} are needed.",
+    "WrongSigner": "Signature {index} is by {recovered}, not by the member {expected}.",
+    "MalleableSignature": "Signature {index} is not in its one valid form (its s is in the upper half).",
+    # Stakes and slashes.
+    "InsufficientStake": "{account} has a stake of {stake} token units, {needed} are needed.",
+    "NothingUnbonding": "{account} has no stake on its way out: unbond some first.",
+    "StillUnbonding": "The stake of {account} can be withdrawn from {unlocksAt} on; it is {time}.",
+    "ZeroAmount": "The amount is zero.",
+    "StakeTooLarge": "The stake would come to {stake} token units, at most {max} are possible.",
+    "NotSlasher": "{caller} has no right to slash.",
+    "NothingToSlash": "{account} has no stake left from the time of the fault ({faultAt}).",
+    "AlreadySlashed": "This fault in task {taskId} was slashed already.",
+    "FaultsExpired": "The faults of task {taskId} could be slashed until {expiredAt}.",
+    # The committee.
+    "AlreadyValidator": "{account} is a validator already.",
+    "NotValidator": "{account} is not a validator: join first.",
+    "PoolFull": "There are {max} validators already, no more can join.",
+    "StakeTooSmall": "{account} has a stake of {stake} token units, a validator needs {needed}.",
+    "EndpointLength": "The endpoint has {length} characters, at most {max} are possible.",
+    "EpochNotOver": "The epoch can advance from block {readyAt} on; it is block {blockNumber}.",
+    "EpochUnknown": "There is no epoch {epoch}.",
+    "NotEnoughValidators": "{have} validators have joined, a committee needs {needed}.",
+    "NotMember": "{account} is not a member of epoch {epoch}.",
+    "NoEquivocation": "The two certificates do not contradict each other.",
+    "SignersDiffer": "The certificates are signed by {signerA} and by {signerB}, so they prove nothing.",
+    "AlreadyProven": "That {signer} contradicted itself in task {taskId} was proven already.",
+    "RealChain": "Development tokens exist on local chains only, not on chain {chainId}.",
 }
+_MOMENTS = frozenset({"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"})
+_STATUS = ("unknown", "open", "completed", "closed", "cancelled")
+_LAST_SECOND = 253_402_300_799  # of the year 9999

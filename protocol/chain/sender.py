@@ -1,17 +1,21 @@
 """The one owner of an account's nonces: signs, sends, waits, bumps both fees, and tells reverts as
 sentences."""
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from eth_account.datastructures import SignedTransaction
 from eth_account.signers.local import LocalAccount
 
 from protocol.chain.client import ChainClient
 from protocol.chain.contract import Call
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address, parse_address
+
+log = logging.getLogger(__name__)
 
 GAS_CAP = 1 << 24  # EIP-7825: no transaction may use more
 TIP_WEI = 1_000_000_000
@@ -27,6 +31,23 @@ class Receipt:
     block_number: int
     gas_used: int
     logs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fees:
+    """Wei per gas: the tip, and the base fee that the offer is made for (twice it is offered)."""
+
+    tip: int
+    base: int
+
+    def raised(self, base_now: int, *, pooled: bool) -> "_Fees":
+        """Enough to replace a pooled transaction; doubled when the node did not even take it."""
+        if not pooled:
+            return _Fees(tip=self.tip, base=max(2 * self.base + 1, base_now))
+        return _Fees(
+            tip=self.tip * BUMP_NUMERATOR // BUMP_DENOMINATOR + 1,
+            base=max(self.base * BUMP_NUMERATOR // BUMP_DENOMINATOR + 1, base_now),
+        )
 
 
 class Sender:
@@ -54,30 +75,41 @@ class Sender:
     def estimate(self, call: Call) -> int:
         """The gas ``call`` would use. Raises Refused, decoded, when it would revert."""
         request = {"from": self.address, "to": call.to, "data": "0x" + call.data.hex()}
-        return int(self._client.rpc("eth_estimateGas", request), 16)
+        return self._client.quantity("eth_estimateGas", request)
 
     def send(self, call: Call) -> Receipt:
         """Send and wait until mined. Raises Refused when it reverts (before or after sending),
-        ServiceUnreachable when it is not mined within the bounded number of fee bumps."""
+        ServiceUnreachable when it is not mined within the bounded number of fee bumps. The next send then
+        takes the place of what was left behind, so nothing waits behind a transaction that nobody mines."""
         with self._lock:
             gas = min(self.estimate(call) * 5 // 4 + 10_000, GAS_CAP)
-            nonce = int(self._client.rpc("eth_getTransactionCount", self.address, "pending"), 16)
-            tip, base = TIP_WEI, self._client.block().base_fee
-            hashes: list[bytes] = []
-            for _ in range(MAX_BUMPS + 1):
-                tx_hash = self._submit(call, gas, nonce, 2 * base + tip, tip)
-                if tx_hash is not None:
-                    hashes.append(tx_hash)
-                receipt = self._wait(hashes)
-                if receipt is not None:
-                    return self._checked(call, receipt)
-                tip = tip * BUMP_NUMERATOR // BUMP_DENOMINATOR + 1
-                base = max(base * BUMP_NUMERATOR // BUMP_DENOMINATOR + 1, self._client.block().base_fee)
-        raise ServiceUnreachable("the chain", self._client.rpc_url, f"{call.label} was not mined in time")
+            return self._checked(call, self._until_mined(call, gas))
 
-    def _submit(self, call: Call, gas: int, nonce: int, max_fee: int, tip: int) -> bytes | None:
+    def _until_mined(self, call: Call, gas: int) -> dict[str, Any]:
+        nonce, fees = self._nonce(), _Fees(tip=TIP_WEI, base=self._client.block().base_fee)
         if self._chain_id is None:
             self._chain_id = self._client.chain_id()
+        hashes: list[bytes] = []
+        for _ in range(MAX_BUMPS + 1):
+            signed = self._sign(call, gas, nonce, fees)
+            pooled = self._submit(signed, first=not hashes)
+            hashes.append(bytes(signed.hash))
+            receipt = self._wait(hashes) if pooled else None
+            if receipt is not None:
+                return receipt
+            try:
+                # A nonce that is used up by none of ours was taken by another program with this account.
+                nonce = max(nonce, self._nonce())
+                fees = fees.raised(self._client.block().base_fee, pooled=pooled)
+            except ServiceUnreachable:
+                fees = fees.raised(0, pooled=pooled)
+        raise ServiceUnreachable("the chain", self._client.rpc_url, f"{call.label} was not mined in time")
+
+    def _nonce(self) -> int:
+        """The first nonce that no mined transaction has used; one that is only pooled is to be replaced."""
+        return self._client.quantity("eth_getTransactionCount", self.address, "latest")
+
+    def _sign(self, call: Call, gas: int, nonce: int, fees: "_Fees") -> SignedTransaction:
         fields: dict[str, Any] = {
             "chainId": self._chain_id,
             "to": call.to,
@@ -85,26 +117,35 @@ class Sender:
             "value": 0,
             "gas": gas,
             "nonce": nonce,
-            "maxFeePerGas": max_fee,
-            "maxPriorityFeePerGas": tip,
+            "maxFeePerGas": 2 * fees.base + fees.tip,
+            "maxPriorityFeePerGas": fees.tip,
             "type": 2,
         }
-        signed = self._account.sign_transaction(fields)
+        return self._account.sign_transaction(fields)
+
+    def _submit(self, signed: SignedTransaction, *, first: bool) -> bool:
+        """Hand a transaction to the node; False when its fees are below what the next block costs. Whatever
+        else happens to a repeated one, an earlier copy may be mined: the receipt decides."""
         try:
-            return bytes.fromhex(
-                self._client.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())[2:]
-            )
+            self._client.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
         except Refused as error:
-            # An earlier, cheaper copy may have been mined or still be pooled: its receipt decides.
-            if error.reason in ("NonceTooLow", "AlreadyKnown", "Underpriced"):
-                return bytes(signed.hash)
-            raise
+            if error.reason == "FeeTooLow":
+                return False
+            if first and error.reason not in ("NonceTooLow", "AlreadyKnown", "Underpriced"):
+                raise
+        except ServiceUnreachable:
+            if first:
+                log.warning("the chain did not answer to a transaction; it may have arrived")
+        return True
 
     def _wait(self, hashes: list[bytes]) -> dict[str, Any] | None:
         give_up = time.monotonic() + self._bump_after_s
         while True:
             for tx_hash in hashes:
-                receipt = self._client.receipt(tx_hash)
+                try:
+                    receipt = self._client.receipt(tx_hash)
+                except ServiceUnreachable:
+                    receipt = None  # it is out: only its receipt tells, and that can still come
                 if receipt is not None:
                     return receipt
             if time.monotonic() > give_up:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.domain.leases import Verdict
+from coordinator.rounds import RoundsLoop
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
 from coordinator.store.chain_tables import Task
 from protocol.certificate import RoundCertificate
@@ -17,7 +18,7 @@ LIMITS = {"max_uncertified_rounds": 3, "rounds_per_certificate": 1}
 
 @pytest.fixture
 def w(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, **LIMITS) as made:
+    with world(tmp_path, LIMITS) as made:
         made.post_task()
         made.drive()
         yield made
@@ -48,7 +49,7 @@ def proposed(w: World) -> bytes:
 
 def test_certificate__of_a_segment_we_never_built__replaces_our_rounds(w: World, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with world(tmp_path / "other", **LIMITS) as other:
+    with world(tmp_path / "other", LIMITS) as other:
         other.members, other.miners, other.blobs = w.members, w.miners, w.blobs
         other.ctx = type(w.ctx)(
             **{**{f: getattr(other.ctx, f) for f in other.ctx.__dataclass_fields__}, "blobs": w.blobs}
@@ -127,7 +128,7 @@ def test_database__deleted_in_mid_task__is_rebuilt_from_chain_and_blobs(w: World
     old_fences = {lease.fence for lease in w.leases()}
     certified = task_of(w).certified_model
     (tmp_path / "again").mkdir()
-    with world(tmp_path / "again", **LIMITS) as again:
+    with world(tmp_path / "again", LIMITS) as again:
         again.members, again.miners, again.domain = w.members, w.miners, w.domain
         again.ctx = type(w.ctx)(
             **{**{f: getattr(again.ctx, f) for f in again.ctx.__dataclass_fields__}, "blobs": w.blobs}
@@ -154,8 +155,6 @@ def test_database__deleted_in_mid_task__is_rebuilt_from_chain_and_blobs(w: World
 
 
 def test_segment_record__withheld__the_task_waits_and_says_so(w: World) -> None:
-    from coordinator.rounds import RoundsLoop
-
     fill(w)
     certificate = RoundCertificate.decode(proposed(w))
     unknown = type(certificate)(
@@ -169,6 +168,13 @@ def test_segment_record__withheld__the_task_waits_and_says_so(w: World) -> None:
     loop.turn()
     assert "is not in the blob store" in task_of(w).note
     assert task_of(w).status == "running"
+    with w.store.write() as tx:
+        task = tx.tasks.get(TASK)
+        assert task is not None
+        task.certified_tx = task.adopted_tx = None
+    w.pass_time(10)
+    loop.turn()
+    assert task_of(w).note == ""
 
 
 def test_spec__published_late__the_task_starts_when_it_arrives(tmp_path: Path) -> None:
@@ -190,7 +196,9 @@ def test_spec__other_money_than_on_the_chain__the_task_is_unusable_and_says_why(
         object.__setattr__(event.params, "reward_per_shard", 11)
         made.blobs.put(made.spec.blob)
         made.mine(event)
-        made.drive()
+        loop = RoundsLoop(made.ctx, 0.1, lambda _: None)
+        loop.turn()
+        loop.turn()
         assert task_of(made).status == "unusable"
         assert "reward_per_shard is 11 on the chain but 10 in the spec" in task_of(made).note
 

@@ -23,13 +23,21 @@ from protocol.segment import SegmentRecord
 from tests.support.coordinator_world import TASK, World, world
 from worker.training.rounds import apply_round
 
-EVERYBODY = 5
 LIMITS = {"max_uncertified_rounds": 3, "rounds_per_certificate": 1}
 
 
 @pytest.fixture
 def w(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, **LIMITS) as made:
+    with world(tmp_path, LIMITS) as made:
+        made.post_task()
+        made.drive()
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    with world(tmp_path, LIMITS, url) as made:
         made.post_task()
         made.drive()
         yield made
@@ -65,7 +73,10 @@ def status(w: World) -> str:
         return task.status
 
 
-def test_task__every_shard_handed_in__ends_certified_with_exact_models_and_payouts(w: World) -> None:
+def test_task__every_shard_handed_in__ends_certified_with_exact_models_and_payouts(
+    on_each_database: World,
+) -> None:
+    w = on_each_database
     model = w.blobs.get(w.spec_genesis)
     for number in range(1, w.spec.recipe.rounds + 1):
         fill(w)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 from eth_account.signers.local import LocalAccount
 
@@ -16,18 +15,15 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory, read_task
 from protocol.chain.market import TaskParams
 from protocol.chain.sender import Sender
-from protocol.contribution import Contribution
 from protocol.evidence import FaultReport
-from protocol.ids import RoundNo, ShardNo, TaskId, parse_address, sha256
+from protocol.ids import TaskId, parse_address
 from protocol.keystore import open_keystore
 from protocol.ledger import TaskLedger
 from protocol.segment import RoundRecord, SegmentRecord
 from tests.support.committee_client import CommitteeClient
 from tests.support.miner_network import digits, digits_spec
-from worker.training.checkpoint import initial_checkpoint, load_checkpoint
-from worker.training.data import load_dataset
-from worker.training.rounds import apply_round
-from worker.training.step import encode_gradient, shard_gradient
+from tests.support.rounds import train_round
+from worker.training.checkpoint import initial_checkpoint
 
 CERTIFIED_S = 30.0
 
@@ -69,34 +65,13 @@ class Stage:
         self, ledger: TaskLedger, lazy: int | None = None, shards: tuple[int, ...] = (0, 1)
     ) -> RoundRecord:
         """One round on the miners' keys; shard ``lazy`` returns zeros."""
-        spec, number = ledger.spec, ledger.last_round + 1
-        dataset = load_dataset(self.blobs.get(spec.dataset_sha256), spec.dataset)
-        parent = self.blobs.get(ledger.model)
-        gradients, contributions = {}, []
-        for shard in shards:
-            result = shard_gradient(spec, load_checkpoint(spec, parent), dataset, number, shard)
-            gradient = result.gradient if shard != lazy else np.zeros_like(result.gradient)
-            gradients[shard] = encode_gradient(spec, gradient)
-            key = self.accounts[f"miner-{shard + 1}"]
-            contribution = Contribution(
-                task_id=ledger.task_id,
-                round=RoundNo(number),
-                shard=ShardNo(shard),
-                miner=parse_address(key.address),
-                spec_hash=ledger.spec_hash,
-                parent_model=ledger.model,
-                gradient=self.blobs.put(gradients[shard]),
-                samples=result.samples,
-                loss_micros=result.loss_micros,
-            )
-            contributions.append(contribution.sign(self.contracts.deployment.domain, key))
-        model = apply_round(spec, parent, gradients)
-        self.blobs.put(model)
-        return RoundRecord(
-            round=RoundNo(number),
-            parent_model=ledger.model,
-            model=sha256(model),
-            contributions=tuple(contributions),
+        return train_round(
+            ledger,
+            self.blobs,
+            self.contracts.deployment.domain,
+            lambda shard: self.accounts[f"miner-{shard + 1}"],
+            shards=shards,
+            zeros=() if lazy is None else (lazy,),
         )
 
     def propose(self, ledger: TaskLedger, record: SegmentRecord) -> int:

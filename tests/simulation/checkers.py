@@ -113,7 +113,7 @@ class Checkers:
                     self._leaves(node, vote)
                 case Sent(message=Reply(seq=seq, digest=digest)):
                     self._say(node, "Reply", seq, digest)
-                case Sent(message=vote):
+                case Sent(message=(PrePrepare() | Prepare() | Commit()) as vote):
                     if vote.view < self._left[node.index]:
                         raise Violation("left view", f"{node.name} votes in view {vote.view} after all")
                     self._say(node, type(vote).__name__, vote.view, vote.seq, vote.digest)
@@ -137,8 +137,8 @@ class Checkers:
                 raise Violation("amnesia", f"{node.name} hides its Commit at {seq}, view {commit.view}")
 
     def _follows(self, node: "Node", opened: NewView) -> None:
-        """A view that an honest member enters has a quorum's votes and proposes what they demand: found here by
-        asking, for each claim, whether a quorum of Commits for it is still possible."""
+        """A view that an honest member enters has a quorum's votes and proposes what they demand: found
+        here by asking, for each claim, whether a quorum of Commits for it is still possible."""
         votes = {vote.sender: vote for vote in opened.votes}
         if len(votes) < self._quorum:
             raise Violation("new view", f"{node.name} enters view {opened.view} on {len(votes)} votes")
@@ -244,14 +244,14 @@ class Checkers:
         """Progress after healing, bounded memory, and what the disks hold."""
         self._bounded(honest)
         missing = [n.name for n in honest if not n.alive or n.replica.log.delivered < self._plan.seqs]
-        if missing and not self._locked_on_false(honest):
+        if missing and not self.locked_on_false(honest):
             views = {n.name: n.replica.view for n in honest}
             raise Violation("progress", f"at {now:.0f} members {missing} still lack something; views {views}")
         for node in honest:
             if node.replica.view > (0 if self._plan.peaceful else 60):
                 raise Violation("calm", f"{node.name} has reached view {node.replica.view}")
 
-    def _locked_on_false(self, honest: "list[Node]") -> bool:
+    def locked_on_false(self, honest: "list[Node]") -> bool:
         """A value that was committed and then found false may be stuck: ``docs/pbft.md`` says when."""
         for node in honest:
             for slot in node.replica.log.slots.values():

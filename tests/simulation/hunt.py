@@ -1,7 +1,7 @@
 """``python -m tests.simulation.hunt [--mutant NAME] [--first SEED] [--count N] [--n N] [--trace SEED]``
 
-Simulates scenarios until one breaks a promise, and prints which; with ``--trace`` prints the transcript of one.
-Exit code 0: a violation was found. 1: none.
+Simulates scenarios until one breaks a promise, and prints which; with ``--trace`` prints the transcript of
+one. Exit code 0: a violation was found. 1: none.
 """
 
 import argparse

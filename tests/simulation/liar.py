@@ -129,7 +129,7 @@ class Liar:
             return None
         seq = self.rng.choice(seqs)
         values = self.gossip.values[seq]
-        if self.rng.random() < 0.1 and len(values) < 6:
+        if self.rng.random() < 0.2 and len(values) < 6:
             value = b"x%d.%d" % (seq, len(values))
             values[value_digest(value)] = value
         digest = self.rng.choice(list(values))

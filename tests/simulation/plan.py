@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from protocol.members import max_faulty
 
 FAULTS = ("silent", "twins", "liar", "liar", "liar", "forgetful", "half-deaf")
+KINDS = ("Commit", "Commit", "Prepare", "PrePrepare", "Reply", "ViewChange", "NewView")
 CRASH_POINTS = ("before persist", "torn persist", "after persist", "while sending")
 
 
@@ -41,6 +42,7 @@ class Plan:
     window: int
     heal_at: float
     drop: float
+    loses: str | None  # most messages of this kind are lost
     duplicate: float
     wild_delay: float
     calm_delay: float
@@ -58,8 +60,8 @@ class Plan:
 
     @property
     def peaceful(self) -> bool:
-        """Nobody and nothing fails, and what is asked for is true: there is no reason to leave the first view,
-        however slow the checks are."""
+        """Nobody and nothing fails, and what is asked for is true: there is no reason to leave the first
+        view, however slow the checks are."""
         troubled = self.faulty or self.crashes or self.abstaining or self.heal_at > 0
         return not troubled and self.calm_delay <= 1 and all(ask.value[:1] == b"g" for ask in self.asks)
 
@@ -70,7 +72,10 @@ def draw(seed: int, n: int | None = None) -> Plan:
     if n is None:
         n = rng.choices((4, 5, 6, 7), weights=(14, 1, 1, 2))[0]
     f = max_faulty(n)
-    faulty = {i: rng.choice(FAULTS) for i in rng.sample(range(n), rng.choices((0, f), weights=(1, 3))[0])}
+    who = rng.sample(range(n), rng.choices((0, f), weights=(1, 3))[0])
+    if who and 0 not in who and rng.random() < 0.3:
+        who[0] = 0  # the first primary
+    faulty = {i: rng.choice(FAULTS) for i in who}
     honest = tuple(i for i in range(n) if i not in faulty)
     seqs = rng.choices((1, 2, 3, 5), weights=(5, 4, 2, 1))[0]
     calm = rng.random() < 0.45
@@ -87,6 +92,7 @@ def draw(seed: int, n: int | None = None) -> Plan:
         window=window,
         heal_at=heal_at,
         drop=0.0 if calm else rng.choice((0.0, 0.05, 0.2, 0.5)),
+        loses=None if calm or rng.random() < 0.6 else rng.choice(KINDS),
         duplicate=rng.choice((0.0, 0.0, 0.1)),
         wild_delay=rng.choice((0.5, 2.0, 10.0)),
         calm_delay=rng.choices((0.3, 1.0, 9.0), weights=(8, 4, 1))[0],

@@ -5,8 +5,8 @@ from tests.simulation.world import World
 
 
 def run_seed(seed: int, n: int | None = None, *, real: bool = False) -> str | None:
-    """What went wrong in the scenario of ``seed``, or None. Whatever is raised counts: an honest replica never
-    lets an exception other than a refused message out."""
+    """What went wrong in the scenario of ``seed``, or None. Whatever is raised counts: an honest replica
+    never lets an exception other than a refused message out."""
     try:
         World(draw(seed, n), real=real).run()
     except Exception as error:  # noqa: BLE001 - the hunt wants to know, whatever it is

@@ -1,17 +1,18 @@
 """A committee, its network, its disks and its chain inside one event queue. No sockets, no sleeping, no
 clock."""
 
-import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any
 
 from committee.errors import MessageRefused
 from committee.replica import Replica
 from committee.state import NOTHING, Output, Record, ReplicaConfig, Send
-from protocol.pbft_messages import Message, Request, value_digest
+from protocol.pbft_messages import Message, value_digest
 from tests.simulation.checkers import Checkers, Violation
-from tests.simulation.keys import TASK, committee
+from tests.simulation.keys import committee
 from tests.simulation.liar import Gossip, Liar
 from tests.simulation.plan import Crash, Plan
 
@@ -33,7 +34,8 @@ class Node:
     deaf_to: frozenset[int] = frozenset()
 
 
-Event = tuple[float, int, Callable[[], None]]
+PATIENCE = 100.0
+Event = tuple[float, int, Callable[..., None], tuple[Any, ...]]
 
 
 class World:
@@ -49,6 +51,7 @@ class World:
         self._count = 0
         self.steps = 0
         self.chain_final = 0
+        self._stuck = False
         self._moved = True  # somebody decided, rose, or the network healed
         self.checkers = Checkers(plan, self.instance, self.cryptos)
         self.nodes: list[Node] = []
@@ -57,6 +60,7 @@ class World:
                 name = f"{index}{'ab'[twin]}" if plan.faulty.get(index) == "twins" else str(index)
                 self.nodes.append(self._make_node(index, name))
         self.by_index = {i: [node for node in self.nodes if node.index == i] for i in range(plan.n)}
+        self.others = {i: [node for node in self.nodes if node.index != i] for i in range(plan.n)}
         self.gossip: Gossip | None = None
 
     def _make_node(self, index: int, name: str) -> Node:
@@ -81,28 +85,28 @@ class World:
 
     # ------------------------------------------------------------------ time
 
-    def at(self, delay: float, action: Callable[[], None]) -> None:
+    def at(self, delay: float, action: Callable[..., None], *arguments: Any) -> None:
         self._count += 1
-        heapq.heappush(self._queue, (self.now + delay, self._count, action))
+        heappush(self._queue, (self.now + delay, self._count, action, arguments))
 
     def run(self) -> None:
         """Until every honest member has everything, or the horizon. Raises Violation."""
         for ask in self.plan.asks:
-            self.at(ask.at, lambda a=ask: self._ask(a.seq, a.value, a.of))  # type: ignore[misc]
+            self.at(ask.at, self._ask, ask.seq, ask.value, ask.of)
         self.at(10.0, self._ask_again)
         for crash in self.plan.crashes:
-            self.at(crash.at, lambda c=crash: self._arm(c))  # type: ignore[misc]
+            self.at(crash.at, self._arm, crash)
         for node in self.nodes:
             self._start(node)
         self._let_liars_live()
         self.at(self.plan.heal_at, self._heal)
-        queue, horizon = self._queue, self.plan.horizon
+        queue, horizon, heal_at = self._queue, self.plan.horizon, self.plan.heal_at
         while queue:
-            self.now, _, action = heapq.heappop(queue)
-            if self.now > horizon:
+            self.now, _, action, arguments = heappop(queue)
+            if self.now > horizon or self._stuck:
                 break
-            action()
-            if self._moved and self.now >= self.plan.heal_at:
+            action(*arguments)
+            if self._moved and self.now >= heal_at:
                 self._moved = False
                 if self._complete():
                     break
@@ -132,12 +136,11 @@ class World:
     def _start(self, node: Node) -> None:
         self.checkers.born(node.name)
         self.apply(node, node.replica.start())
-        life = node.life
-        self.at(self.rng.random(), lambda: self._tick(node, life))
+        self.at(self.rng.random(), self._tick, node, node.life)
 
     def _tick(self, node: Node, life: int) -> None:
         if node.alive and node.life == life:
-            self.at(1.0, lambda: self._tick(node, life))
+            self.at(1.0, self._tick, node, life)
             self.apply(node, node.replica.tick())
 
     def _arm(self, crash: Crash) -> None:
@@ -167,13 +170,16 @@ class World:
         if crash is not None and (output.persist or output.send):
             self._die(node, output, crash)
             return
-        self.persist(node, output.persist)
-        self._emit(node, output, output.send)
+        if output.persist:
+            self.persist(node, output.persist)
+        if output.send:
+            self._emit(node, output, output.send)
         for question in output.verify:
             self._check(node, question.seq, question.digest, question.value)
-        self._moved = self._moved or bool(output.decided)
         for decided in output.decided:
-            self.say(f"{node.name} == decided {decided.seq}: {decided.value.decode()}")
+            self._moved = True
+            if self.trace is not None:
+                self.say(f"{node.name} == decided {decided.seq}: {decided.value.decode()}")
             if node.honest:
                 self.checkers.decided(node.name, decided, self.now)
                 self._final_later(decided.seq)
@@ -197,10 +203,9 @@ class World:
         if silent:
             return
         for send in sends:
-            targets = self.nodes if send.to is None else self.by_index[send.to]
+            targets = self.others[node.index] if send.to is None else self.by_index[send.to]
             for target in targets:
-                if target.index != node.index:
-                    self.carry(node, target, send.message)
+                self.carry(node, target, send.message)
             if self.gossip is not None:
                 self.gossip.hear(send.message)
 
@@ -215,7 +220,7 @@ class World:
                 self._emit(node, output, output.send[: rng.randint(0, len(output.send))])
         node.alive, node.crash = False, None
         node.life += 1
-        self.at(crash.down, lambda: self._rise(node))
+        self.at(crash.down, self._rise, node)
 
     def _rise(self, node: Node) -> None:
         if self.plan.faulty.get(node.index) == "forgetful":
@@ -227,27 +232,29 @@ class World:
         node.alive = self._moved = True
         self._start(node)
         if self.plan.finality != "none":
-            self.at(self.rng.uniform(0, 5), lambda: self._see_chain(node))
+            self.at(self.rng.uniform(0, 5), self._see_chain, node)
 
     # ------------------------------------------------------------------ network
 
     def carry(self, source: Node, target: Node, message: Message, *, loud: bool = False) -> None:
         """One message on its way, perhaps. ``loud``: the sender wants it to arrive."""
         rng, plan, now = self.rng, self.plan, self.now
-        wild = now < plan.heal_at
         if not loud and target.index in source.deaf_to:
             return
+        wild = now < plan.heal_at
         if wild:
             if plan.drop and rng.random() < plan.drop:
+                return
+            if plan.loses == type(message).__name__ and rng.random() < 0.8:
                 return
             if plan.cut is not None:
                 side, start, end = plan.cut
                 if start <= now < end and (source.index in side) != (target.index in side):
                     return
         delay = rng.random() * (plan.wild_delay if wild else plan.calm_delay)
-        self.at(delay, lambda: self.feed(target, message))
+        self.at(delay, self.feed, target, message)
         if plan.duplicate and wild and rng.random() < plan.duplicate:
-            self.at(delay + rng.random() * 10, lambda: self.feed(target, message))
+            self.at(delay + rng.random() * 10, self.feed, target, message)
 
     # ------------------------------------------------------------------ application, client, chain
 
@@ -255,28 +262,27 @@ class World:
         plan, life = self.plan, node.life
         kind = value[:1]
         ok = kind in b"glx" or (kind == b"s" and node.index not in plan.abstaining)
-        self.at(
-            plan.check_delay * self.rng.random(),
-            lambda: self._answer(node, life, seq, digest, ok),
-        )
+        self.at(plan.check_delay * self.rng.random(), self._answer, node, life, seq, digest, ok)
         if kind == b"l":
             delay = plan.check_delay + plan.late * (0.5 + self.rng.random())
-            self.at(delay, lambda: self._answer(node, life, seq, digest, False))
+            self.at(delay, self._answer, node, life, seq, digest, False)
 
     def _answer(self, node: Node, life: int, seq: int, digest: bytes, ok: bool) -> None:
         if node.alive and node.life == life:
-            self.say(f"{node.name}    verdict on {seq} {digest[:3].hex()}: {ok}")
+            if self.trace is not None:
+                self.say(f"{node.name}    verdict on {seq} {digest[:3].hex()}: {ok}")
             self.checkers.verdict(node.name, seq, digest, ok)
             self.apply(node, node.replica.verdict(seq, digest, ok))
 
     def _ask(self, seq: int, value: bytes, of: tuple[int, ...]) -> None:
         self.checkers.asked(seq, value)
-        self.say(f"client asks for {value.decode()} at {seq} of {list(of)}: {value_digest(value)[:3].hex()}")
-        request = Request(task=TASK, seq=seq, value=value)
+        if self.trace is not None:
+            named = value_digest(value)[:3].hex()
+            self.say(f"client asks for {value.decode()} at {seq} of {list(of)}: {named}")
         for index in of:
             for node in self.by_index[index]:
                 if node.alive:
-                    self.apply(node, node.replica.request(request.seq, request.value))
+                    self.apply(node, node.replica.request(seq, value))
 
     def _ask_again(self) -> None:
         """A client repeats itself until it has what it wants."""
@@ -284,6 +290,9 @@ class World:
         for ask in self.plan.asks:
             if ask.at <= self.now and ask.value[:1] in b"gs":
                 self._ask(ask.seq, ask.value, everybody)
+        honest = [node for node in self.nodes if node.honest]
+        if self.now > self.plan.heal_at + PATIENCE and self.checkers.locked_on_false(honest):
+            self._stuck = True  # for ever, and rightly so: no progress is asked of this scenario
         self.at(15.0, self._ask_again)
 
     def _final_later(self, seq: int) -> None:
@@ -295,7 +304,7 @@ class World:
         self.chain_final = seq
         self.say(f"chain: final up to {seq}")
         for node in self.nodes:
-            self.at(self.rng.random() * 6, lambda n=node: self._see_chain(n))  # type: ignore[misc]
+            self.at(self.rng.random() * 6, self._see_chain, node)
 
     def _see_chain(self, node: Node) -> None:
         if node.alive and self.chain_final > node.replica.log.finalized:

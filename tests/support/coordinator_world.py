@@ -1,6 +1,6 @@
 """A coordinator's world without a network: a store, blobs, a task on record, miners with keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,13 +65,13 @@ class Queue:
 class World:
     """Time stands still unless ``clock_s`` is moved; blocks are made by ``mine``."""
 
-    def __init__(self, folder: Path, **limits: int) -> None:
+    def __init__(self, folder: Path, limits: Mapping[str, int], database_url: str | None) -> None:
         self.clock_s = START_S
         self.domain = Domain(chain_id=31337, market=Address("0x" + "11" * 20))
         self.members = sorted((Account.create() for _ in range(4)), key=lambda a: int(a.address, 16))
         self.miners: list[LocalAccount] = [Account.create() for _ in range(3)]
         self.spec: TaskSpec = digits_spec(**limits)
-        engine = open_engine(f"sqlite:///{folder}/db.sqlite3")
+        engine = open_engine(database_url or f"sqlite:///{folder}/db.sqlite3")
         migrate(engine)
         self.store = Store(engine, Bell())
         self.blobs = BlobCache(open_blob_store((folder / "blobs").as_uri()))
@@ -214,8 +214,11 @@ def _hash(salt: bytes, number: int) -> bytes:
 
 
 @contextmanager
-def world(folder: Path, **limits: int) -> Iterator[World]:
-    made = World(folder, **limits)
+def world(
+    folder: Path, limits: Mapping[str, int] | None = None, database_url: str | None = None
+) -> Iterator[World]:
+    """A world in ``folder``; ``limits`` change those of the spec."""
+    made = World(folder, limits or {}, database_url)
     try:
         yield made
     finally:

@@ -17,17 +17,13 @@ from protocol.chain.client import ChainClient
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import read_task
 from protocol.chain.sender import Sender
-from protocol.contribution import Contribution
-from protocol.ids import RoundNo, ShardNo, TaskId, parse_address, sha256
+from protocol.ids import TaskId, parse_address
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
 from protocol.ledger import TaskLedger
 from protocol.members import quorum
 from protocol.segment import RoundRecord
 from protocol.signing import sign, to_compact
-from worker.training.checkpoint import load_checkpoint
-from worker.training.data import load_dataset
-from worker.training.rounds import apply_round
-from worker.training.step import encode_gradient, shard_gradient
+from tests.support.rounds import train_round
 
 NAMES = ("deployer", "poster", "miner-1", "miner-2", *(f"validator-{i}" for i in range(1, 5)))
 
@@ -86,31 +82,5 @@ class PotNetwork:
         sender.send(self.contracts.market.certify(signed))
 
     def _train(self, ledger: TaskLedger) -> RoundRecord:
-        spec, number = ledger.spec, ledger.last_round + 1
-        dataset = load_dataset(self.blobs.get(spec.dataset_sha256), spec.dataset)
-        parent = self.blobs.get(ledger.model)
-        gradients, contributions = {}, []
-        for shard in range(spec.recipe.shards):
-            result = shard_gradient(spec, load_checkpoint(spec, parent), dataset, number, shard)
-            gradients[shard] = encode_gradient(spec, result.gradient)
-            account = self.accounts[f"miner-{shard % 2 + 1}"]
-            contribution = Contribution(
-                task_id=ledger.task_id,
-                round=RoundNo(number),
-                shard=ShardNo(shard),
-                miner=parse_address(account.address),
-                spec_hash=ledger.spec_hash,
-                parent_model=ledger.model,
-                gradient=self.blobs.put(gradients[shard]),
-                samples=result.samples,
-                loss_micros=result.loss_micros,
-            )
-            contributions.append(contribution.sign(self.contracts.deployment.domain, account))
-        model = apply_round(spec, parent, gradients)
-        self.blobs.put(model)
-        return RoundRecord(
-            round=RoundNo(number),
-            parent_model=ledger.model,
-            model=sha256(model),
-            contributions=tuple(contributions),
-        )
+        domain = self.contracts.deployment.domain
+        return train_round(ledger, self.blobs, domain, lambda shard: self.accounts[f"miner-{shard % 2 + 1}"])

@@ -1,7 +1,8 @@
 """One round's update: certified model and accepted gradients in, next model out, the same bits for
 everybody."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -32,10 +33,21 @@ def apply_round(spec: TaskSpec, checkpoint_blob: bytes, gradients: Mapping[int, 
     decoded = [
         decode(recipe.codec, layout, gradients[k], f"gradient of shard {k}") for k in sorted(gradients)
     ]
-    gradient = aggregate(recipe.aggregation, decoded)
     number = before.round + 1
+    material = _bucket_material(spec, number, gradients.values())
+    gradient = aggregate(recipe.aggregation, decoded, material=material)
     parameters, state = update(recipe.optimizer, number, before.parameters, gradient, before.state)
     return save_checkpoint(spec, Checkpoint(round=number, parameters=parameters, state=state))
+
+
+def _bucket_material(spec: TaskSpec, number: int, gradients: Iterable[bytes]) -> bytes:
+    """What the order of buckets follows from: all gradients of the round, so that nobody knows it before the
+    last one is committed to, and not who sent them. Empty for a rule without buckets."""
+    rule = spec.recipe.aggregation
+    if rule == "mean" or rule.before != "bucketing":
+        return b""
+    names = sorted(hashlib.sha256(gradient).digest() for gradient in gradients)
+    return b"".join([b"buckets", spec.hash, number.to_bytes(4, "big"), *names])
 
 
 def require_exact_arithmetic() -> None:

@@ -1,49 +1,72 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+<<<<<<< HEAD
 import {CertificateRecord, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+=======
+>>>>>>> main
 import {TaskId} from "../../src/types/Ids.sol";
-import {SlashSplit} from "../../src/types/Slash.sol";
-import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
-import {MerkleTree} from "../utils/MerkleTree.sol";
-import {MarketFixture} from "../utils/MarketFixture.sol";
+import {Task, TaskStatus} from "../../src/types/Task.sol";
+import {AttemptSteps} from "./AttemptSteps.sol";
+import {World} from "./World.sol";
 
-/// @notice Takes random but legal steps with a whole deployment and keeps books of its own. Every step that is not
-/// possible in the state at hand does nothing, so that no call reverts.
-contract Handler is MarketFixture {
-    uint256 private constant MAX_TASKS = 12;
+/// @notice All steps, and the question whether from here everybody gets out what is theirs.
+contract Handler is AttemptSteps {
+    uint256 public longestExit;
+    uint256 public exits;
 
-    mapping(uint256 taskId => uint256) public funded;
-    mapping(uint256 taskId => uint256) public paidOut;
-    mapping(uint256 taskId => uint256) private lastRank;
-    mapping(uint256 taskId => uint256) private lastRound;
-    mapping(uint256 taskId => FaultLeaf[]) private faults;
-    address[] private stakers;
-    uint256 public deposited;
-    uint256 public withdrawn;
-    uint256 public slashedTotal;
-    bool public wentBack;
-    uint256 public steps;
+    /// @dev What an exit of everybody left behind, and how long it took; an error, so that nothing of it stays.
+    error Left(uint256 inMarket, uint256 inVault, uint256 seconds_, bool sound);
 
-    function setUp() public override {
+    function setUp() public override(World) {
         super.setUp();
-        for (uint256 i = 0; i < 4; ++i) {
-            stakers.push(miner(i));
-            stakers.push(validator(i));
-        }
-        deposited = 4 * (MINER_STAKE + VALIDATOR_STAKE);
     }
 
-    modifier step(uint256 wait) {
-        vm.warp(vm.getBlockTimestamp() + wait % 6 hours);
-        vm.roll(vm.getBlockNumber() + 1 + wait % 20);
-        _;
-        ++steps;
-        for (uint256 i = 1; i <= market.taskCount(); ++i) {
-            observe(i);
+    /// @notice From the state at hand everybody leaves: posters, miners, validators, without anybody's help.
+    function tryExits(uint256 wait) external step(wait) {
+        uint256 now_ = time();
+        try this.exitEverything() {
+            check(false, "exit");
+        } catch (bytes memory data) {
+            (uint256 inMarket, uint256 inVault, uint256 took, bool sound) = decode(data);
+            check(inMarket == 0, "money stays in the market");
+            check(inVault == 0, "stake stays in the vault");
+            check(sound, "exit paid wrongly");
+            if (took > longestExit) longestExit = took;
+        }
+        vm.warp(now_);
+        ++exits;
+    }
+
+    /// @dev Reverts always: the state before stays.
+    function exitEverything() external {
+        uint256 begun = time();
+        unbondAll();
+        vm.warp(endOfAllTasks());
+        for (uint256 i = 1; i <= tasks; ++i) {
+            settleTask(TaskId.wrap(i));
+        }
+        uint256 lastUnlock = begun + UNBONDING_DELAY;
+        if (time() < lastUnlock) vm.warp(lastUnlock);
+        for (uint256 i = 0; i < people.length; ++i) {
+            (uint256 unbonding,) = vault.unbondingOf(people[i]);
+            if (unbonding != 0) takeOut(people[i]);
+        }
+        bool sound = !broken["claim paid another"] && !broken["fee paid another"]
+            && !broken["refund paid another"] && !broken["withdrawal paid another"];
+        revert Left(token.balanceOf(address(market)), token.balanceOf(address(vault)), time() - begun, sound);
+    }
+
+    function unbondAll() private {
+        for (uint256 i = 0; i < people.length; ++i) {
+            uint256 stake = vault.stakeOf(people[i]);
+            if (stake == 0) continue;
+            vm.prank(people[i]);
+            vault.unbond(stake);
         }
     }
 
+<<<<<<< HEAD
     function create(uint256 wait, uint32 rounds, uint128 fee, uint64 delay) external step(wait) {
         if (market.taskCount() == MAX_TASKS) return;
         uint256 age = vm.getBlockTimestamp() - committee.startedAt(committee.currentEpoch());
@@ -172,17 +195,40 @@ contract Handler is MarketFixture {
         balance = token.balanceOf(address(market));
         for (uint256 i = 1; i <= market.taskCount(); ++i) {
             debts += market.held(TaskId.wrap(i));
+=======
+    /// @dev What has not begun is cancelled at once; the rest ends at its deadline.
+    function endOfAllTasks() private returns (uint256 end) {
+        end = time();
+        for (uint256 i = 1; i <= tasks; ++i) {
+            Task memory t = market.task(TaskId.wrap(i));
+            if (t.status != TaskStatus.Open) continue;
+            if (time() < t.startsAt) {
+                vm.prank(poster);
+                market.cancel(TaskId.wrap(i));
+            } else if (end <= t.deadline) {
+                end = uint256(t.deadline) + 1;
+            }
+>>>>>>> main
         }
     }
 
-    function vaultBooks() external view returns (uint256 balance, uint256 stakes) {
-        balance = token.balanceOf(address(vault));
-        for (uint256 i = 0; i < stakers.length; ++i) {
-            (uint256 unbonding,) = vault.unbondingOf(stakers[i]);
-            stakes += vault.stakeOf(stakers[i]) + unbonding;
+    function settleTask(TaskId taskId) private {
+        Task memory t = market.task(taskId);
+        if (t.status == TaskStatus.Cancelled) return;
+        if (t.status != TaskStatus.Closed) closeAs(stranger, taskId);
+        for (uint256 who = 0; who < PAYEES; ++who) {
+            uint256 due = cumulative[id(taskId)][who];
+            if (due > market.claimed(taskId, payees[who])) claimFor(taskId, who, due);
+        }
+        address[] memory members = committee.membersOf(t.epoch);
+        uint256 fee = uint256(t.feePerRound) * t.lastSpan;
+        for (uint256 i = 0; i < members.length; ++i) {
+            bool owed = (t.lastSigners >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0;
+            if (owed && fee >= bits(t.lastSigners)) feeFor(taskId, members[i]);
         }
     }
 
+<<<<<<< HEAD
     function historyIsTrue() external view returns (bool) {
         for (uint256 i = 0; i < stakers.length; ++i) {
             uint256 recorded = vault.slashableAt(stakers[i], vm.getBlockTimestamp());
@@ -229,14 +275,21 @@ contract Handler is MarketFixture {
         leaves = new bytes32[](faults[taskId].length);
         for (uint256 i = 0; i < leaves.length; ++i) {
             leaves[i] = faultLeaf(faults[taskId][i]);
+=======
+    function bits(uint64 bitmap) private pure returns (uint256 count) {
+        for (uint256 i = 0; i < 64; ++i) {
+            count += (bitmap >> i) & 1;
+>>>>>>> main
         }
     }
 
-    /// @dev None < Open < Completed < Closed, Cancelled; rounds never fall.
-    function observe(uint256 taskId) private {
-        Task memory task = market.task(TaskId.wrap(taskId));
-        uint256 rank = task.status == TaskStatus.Cancelled ? uint256(TaskStatus.Closed) : uint256(task.status);
-        if (rank < lastRank[taskId] || task.lastRound < lastRound[taskId]) wentBack = true;
-        (lastRank[taskId], lastRound[taskId]) = (rank, task.lastRound);
+    /// @dev Anything but `Left` means that somebody could not leave.
+    function decode(bytes memory data) private pure returns (uint256, uint256, uint256, bool) {
+        if (data.length != 132 || bytes4(data) != Left.selector) return (1, 1, 0, false);
+        bytes memory arguments = new bytes(128);
+        for (uint256 i = 0; i < 128; ++i) {
+            arguments[i] = data[i + 4];
+        }
+        return abi.decode(arguments, (uint256, uint256, uint256, bool));
     }
 }

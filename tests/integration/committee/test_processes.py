@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.committee_client import CommitteeClient
 from protocol.members import Members, quorum
 from protocol.pbft_messages import Request, value_digest
+from tests.integration.committee.client import CommitteeClient
 from tests.integration.committee.replica_process import DOMAIN, TASK, signers_of
 
 ROOT = Path(__file__).parents[3]
@@ -199,7 +199,7 @@ def test_processes__false_value_then_true_one__client_hears_both(make: Callable[
         await client.ask(ask(1, b"bad value"))
         await client.ask(ask(1, b"good value"))
         await committee.until_decided(1, b"good value", [0, 1, 2, 3])
-        heard = set()
+        heard: set[str] = set()
         async with asyncio.timeout(5):
             while not {"rejected", "decided", "checking"} <= heard:
                 _, news = await client.news()

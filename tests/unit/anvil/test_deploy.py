@@ -59,7 +59,7 @@ def test_deploy__a_delay_that_stake_could_outrun__is_refused_in_words(client: Ch
 
 
 def test_deploy__an_account_without_coin__is_refused_in_words(client: ChainClient) -> None:
-    with pytest.raises(Refused, match=r"(?i)insufficient funds"):
+    with pytest.raises(Refused, match=r"too little of the chain.s coin"):
         deploy(client, Account.create())
 
 

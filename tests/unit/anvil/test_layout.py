@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anvil.layout import Layout, NetworkFile
-from anvil.network import NetworkPlan, free_ports, socket_folder
+from anvil.network import NetworkPlan, free_ports, remove_socket_folder, socket_folder
 from anvil.programs import Services
 from anvil.redis import MAX_SOCKET_PATH_BYTES
 from anvil.supervise import inherited_environment
@@ -119,6 +119,15 @@ def test_free_ports__many__are_distinct() -> None:
 
 def test_socket_folder__a_path_too_long_for_a_socket__is_elsewhere_and_private(tmp_path: Path) -> None:
     assert socket_folder(Layout(Path("/srv/net"))) == Path("/srv/net/broker")
-    elsewhere = socket_folder(Layout(tmp_path / ("x" * MAX_SOCKET_PATH_BYTES)))
+    layout = Layout(tmp_path / ("x" * MAX_SOCKET_PATH_BYTES))
+    elsewhere = socket_folder(layout)
     assert elsewhere.stat().st_mode & 0o777 == 0o700
-    elsewhere.rmdir()
+    remove_socket_folder(layout, elsewhere)
+    assert not elsewhere.exists()
+
+
+def test_remove_socket_folder__the_network_s_own__stays(tmp_path: Path) -> None:
+    own = tmp_path / "pot-broker-own"
+    own.mkdir()
+    remove_socket_folder(Layout(tmp_path), own)
+    assert own.exists()

@@ -203,14 +203,14 @@ def test_decide__deadline_near__proposes_what_is_there() -> None:
     assert decide(hurried, NOW) == [ProposeSegment(first_round=RoundNo(1), last_round=RoundNo(1))]
 
 
-def test_decide__guilty_miner_in_an_uncertified_round__rolls_back_to_it_and_nothing_else() -> None:
+def test_decide__unfit_miner_in_an_uncertified_round__rolls_back_to_it_and_nothing_else() -> None:
     rounds = (a_round(1, accepted={0: A, 1: A}), a_round(2), a_round(3))
-    guilty = replace(task(*rounds, flight=in_flight(1, 2)), guilty=frozenset({B}))
-    assert decide(guilty, NOW) == [RollBack(to_round=RoundNo(2), without=frozenset({B}))]
+    unfit = replace(task(*rounds, flight=in_flight(1, 2)), unfit=frozenset({B}))
+    assert decide(unfit, NOW) == [RollBack(to_round=RoundNo(2), without=frozenset({B}))]
 
 
-def test_decide__guilty_holder_of_a_lease__loses_it() -> None:
-    view = replace(task(an_open(1, {0: A}, lease(1, B))), guilty=frozenset({B}))
+def test_decide__unfit_holder_of_a_lease__loses_it() -> None:
+    view = replace(task(an_open(1, {0: A}, lease(1, B))), unfit=frozenset({B}))
     (action,) = decide(view, NOW)
     assert isinstance(action, ReassignExpired)
     assert (action.holder, action.miner) == (B, A)

@@ -6,6 +6,7 @@ import pytest
 
 from pot.cli import main
 from pot.draft import Draft, read_draft
+from protocol.aggregation import Aggregation
 from protocol.blobs import open_blob_store
 from protocol.errors import InvalidInput
 from protocol.ids import sha256
@@ -147,3 +148,11 @@ def test_examples__as_shipped__can_be_posted(name: str) -> None:
     from anvil.toolchain import PROJECT_ROOT
 
     assert read_draft(PROJECT_ROOT / "examples" / f"{name}.yaml").spec.escrow_wei > 0
+
+
+def test_draft__lengths_of_a_robust_rule__become_decimal_strings(tmp_path: Path) -> None:
+    rule = "{rule: centred-clipping, f: 0, radius: 2.5, smoothing: 1e-3}"
+    made = draft(tmp_path, ("recipe:\n", f"recipe:\n  aggregation: {rule}\n"))
+    assert made.spec.recipe.aggregation == Aggregation(
+        rule="centred-clipping", f=0, radius="2.5", smoothing="0.001"
+    )

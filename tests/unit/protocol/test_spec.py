@@ -33,6 +33,11 @@ def test_escrow__every_round_in_full() -> None:
         ({"limits__min_shards": 5}, ["limits.min_shards"]),
         ({"limits__rounds_per_certificate": 5}, ["rounds_per_certificate"]),
         ({"money__slash_per_fault": "50001"}, ["slash_per_fault"]),
+        ({"limits__task_life_s": 59}, ["limits.task_life_s", "59"]),
+        (
+            {"money__miner_stake": str(2**100), "money__slash_per_fault": str(2**96)},
+            ["slash_per_fault", str(2**96)],
+        ),
         ({"dataset__sha256": "AB" * 32}, ["dataset.sha256"]),
         ({"code": "import os"}, ["code"]),
         ({"money__reward_per_shard": "9" * 38}, ["escrow"]),

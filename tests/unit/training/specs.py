@@ -52,6 +52,7 @@ def make_spec(
     model: dict[str, Any] | None = None,
     verification: dict[str, Any] | None = None,
     optimizer: dict[str, str] | None = None,
+    limits: dict[str, int] | None = None,
     **recipe: Any,
 ) -> TaskSpec:
     """A task on digits (or, for a transformer, on the sonnet); ``recipe`` overrides fields of a small
@@ -79,7 +80,7 @@ def make_spec(
                 "miner_stake": "1",
                 "slash_per_fault": "1",
             },
-            "limits": {"task_life_s": 100},
+            "limits": limits or {"task_life_s": 100},
         }
     )
 

@@ -16,6 +16,7 @@ FORBIDDEN = {
 }  # fmt: skip
 NUMPY_ONLY = (
     "aggregate",
+    "aggregate_fast",
     "checkpoint",
     "codec",
     "data",

@@ -80,7 +80,7 @@ def test_apply_round__after_the_last_round__is_refused() -> None:
 
 def test_aggregate__unknown_rule__is_refused() -> None:
     with pytest.raises(InvalidRecipe, match="unknown rule 'vote'"):
-        aggregate("vote", [np.zeros(3, np.float32)])
+        aggregate("vote", [np.zeros(3, np.float32)])  # type: ignore[arg-type]
 
 
 def test_aggregate__numbers_that_cancel__keep_what_float32_would_lose() -> None:

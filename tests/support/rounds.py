@@ -1,0 +1,59 @@
+"""One really trained round: gradients, signed contributions, blobs and the model they lead to."""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+from eth_account.signers.local import LocalAccount
+
+from protocol.blobs import BlobStore
+from protocol.contribution import Contribution
+from protocol.ids import RoundNo, ShardNo, parse_address, sha256
+from protocol.ledger import TaskLedger
+from protocol.segment import RoundRecord
+from protocol.typed_data import Domain
+from worker.training.checkpoint import load_checkpoint
+from worker.training.data import load_dataset
+from worker.training.rounds import apply_round
+from worker.training.step import encode_gradient, shard_gradient
+
+
+def train_round(
+    ledger: TaskLedger,
+    blobs: BlobStore,
+    domain: Domain,
+    key_of: Callable[[int], LocalAccount],
+    *,
+    shards: Collection[int] | None = None,
+    zeros: Collection[int] = (),
+) -> RoundRecord:
+    """Train the round after ``ledger`` on the keys of ``key_of(shard)``; shards in ``zeros`` stay zero."""
+    spec, number = ledger.spec, ledger.last_round + 1
+    dataset = load_dataset(blobs.get(spec.dataset_sha256), spec.dataset)
+    parent = blobs.get(ledger.model)
+    checkpoint = load_checkpoint(spec, parent)
+    gradients, contributions = {}, []
+    for shard in range(spec.recipe.shards) if shards is None else sorted(shards):
+        result = shard_gradient(spec, checkpoint, dataset, number, shard)
+        gradient = np.zeros_like(result.gradient) if shard in zeros else result.gradient
+        gradients[shard] = encode_gradient(spec, gradient)
+        key = key_of(shard)
+        contribution = Contribution(
+            task_id=ledger.task_id,
+            round=RoundNo(number),
+            shard=ShardNo(shard),
+            miner=parse_address(key.address),
+            spec_hash=ledger.spec_hash,
+            parent_model=ledger.model,
+            gradient=blobs.put(gradients[shard]),
+            samples=result.samples,
+            loss_micros=result.loss_micros,
+        )
+        contributions.append(contribution.sign(domain, key))
+    model = apply_round(spec, parent, gradients)
+    blobs.put(model)
+    return RoundRecord(
+        round=RoundNo(number),
+        parent_model=ledger.model,
+        model=sha256(model),
+        contributions=tuple(contributions),
+    )

@@ -1,0 +1,206 @@
+"""A judgement is a statement or an abstention; nothing a stranger sends makes it anything else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from committee.verify import Checker, Finding, sample_seed, sampled
+from protocol.blobs import BlobCorrupt, BlobStore, open_blob_store
+from protocol.contribution import Contribution, SignedContribution
+from protocol.errors import Refused, ServiceUnreachable
+from protocol.evidence import Fault
+from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, parse_address, sha256
+from protocol.ledger import TaskLedger
+from protocol.segment import RoundRecord, SegmentRecord
+from protocol.signing import KeySigner
+from tests.support.miner_network import digits, digits_spec
+from tests.unit.protocol.builders import DOMAIN, TASK, account, members
+from worker.training.checkpoint import initial_checkpoint, load_checkpoint
+from worker.training.data import DatasetCache, load_dataset
+from worker.training.errors import Diverged
+from worker.training.rounds import apply_round
+from worker.training.step import encode_gradient, shard_gradient
+
+SPEC = digits_spec()
+
+
+class World:
+    """A blob store with a task in it, and its ledger."""
+
+    def __init__(self, name: str, sample_ppm: int = 1_000_000, lr: str = "0.1") -> None:
+        value = SPEC.to_value()
+        value["recipe"]["optimizer"]["lr"] = lr
+        value["verification"]["sample_ppm"] = sample_ppm
+        self.spec = type(SPEC).from_value(value)
+        self.blobs: BlobStore = open_blob_store(f"memory://{name}")
+        self.blobs.put(digits())
+        self.genesis = self.blobs.put(initial_checkpoint(self.spec))
+        self.ledger = TaskLedger(
+            task_id=TASK,
+            spec_hash=self.spec.hash,
+            spec=self.spec,
+            epoch=EpochNo(1),
+            members=members(),
+            last_round=RoundNo(0),
+            model=self.genesis,
+            payouts={},
+        )
+
+    def checker(self, blobs: BlobStore | None = None, stake: int | Exception = 10**30) -> Checker:
+        def stake_of(miner: Address) -> int:
+            if isinstance(stake, Exception):
+                raise stake
+            return stake
+
+        return Checker(
+            domain=DOMAIN,
+            blobs=blobs or self.blobs,
+            stake_of=stake_of,
+            slashable_of=stake_of,
+            signer=KeySigner(bytes(account(100).key)),
+            datasets=DatasetCache(),
+        )
+
+    def gradient(self, shard: int) -> bytes:
+        dataset = load_dataset(digits(), self.spec.dataset)
+        checkpoint = load_checkpoint(self.spec, self.blobs.get(self.genesis))
+        return encode_gradient(self.spec, shard_gradient(self.spec, checkpoint, dataset, 1, shard).gradient)
+
+    def signed(self, shard: int, gradient: bytes) -> SignedContribution:
+        return Contribution(
+            task_id=TASK,
+            round=RoundNo(1),
+            shard=ShardNo(shard),
+            miner=parse_address(account(shard + 1).address),
+            spec_hash=self.spec.hash,
+            parent_model=self.genesis,
+            gradient=self.blobs.put(gradient),
+            samples=self.spec.recipe.samples_per_shard,
+            loss_micros=1,
+        ).sign(DOMAIN, account(shard + 1))
+
+    def record(self, gradients: dict[int, bytes], model: bytes | None = None) -> SegmentRecord:
+        if model is None:
+            model = apply_round(self.spec, self.blobs.get(self.genesis), gradients)
+        item = RoundRecord(
+            round=RoundNo(1),
+            parent_model=self.genesis,
+            model=self.blobs.put(model),
+            contributions=tuple(self.signed(shard, blob) for shard, blob in sorted(gradients.items())),
+        )
+        record = self.ledger.extend((item,))
+        self.blobs.put(record.blob)
+        return record
+
+
+def judge(world: World, record: SegmentRecord, checker: Checker | None = None) -> tuple[Finding, str]:
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    judged = (checker or world.checker()).judge(world.ledger, certificate, frozenset())
+    return judged.finding, judged.reason
+
+
+def honest(world: World) -> dict[int, bytes]:
+    return {shard: world.gradient(shard) for shard in range(world.spec.recipe.shards)}
+
+
+def test_judge__honest_round__is_valid() -> None:
+    world = World("honest")
+    assert judge(world, world.record(honest(world))) == (Finding.VALID, "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceUnreachable("the chain", "http://x", "no answer"),
+        Refused("The chain refused: too many requests.", "Node"),
+    ],
+)
+def test_judge__vault_cannot_be_read__abstains(error: Exception) -> None:
+    world = World("vault")
+    assert judge(world, world.record(honest(world)), world.checker(stake=error))[0] is Finding.UNKNOWN
+
+
+def test_judge__stake_too_small__is_invalid() -> None:
+    world = World("poor")
+    finding, reason = judge(world, world.record(honest(world)), world.checker(stake=1))
+    assert (finding, "stake" in reason) == (Finding.INVALID, True)
+
+
+def test_judge__store_returns_other_bytes__abstains() -> None:
+    """A store that lies says nothing about the miner or the coordinator."""
+    world = World("corrupt")
+    record = world.record(honest(world))
+    gradient = record.rounds[0].contributions[0].contribution.gradient
+
+    class Lying:
+        def put(self, data: bytes) -> Sha256:
+            return world.blobs.put(data)
+
+        def has(self, name: Sha256) -> bool:
+            return world.blobs.has(name)
+
+        def get(self, name: Sha256, max_bytes: int = 1 << 30) -> bytes:
+            if name == gradient:
+                raise BlobCorrupt(name, sha256(b"?"))
+            return world.blobs.get(name, max_bytes)
+
+    assert judge(world, record, world.checker(blobs=Lying()))[0] is Finding.UNKNOWN
+
+
+def test_judge__gradient_that_leaves_the_range__is_traced_to_its_miner() -> None:
+    """Unsampled, it makes the update impossible: that is a fault of the miner, not a reason to abstain."""
+    world = World("huge", sample_ppm=0, lr="1000")
+    gradients = honest(world)
+    layout = load_checkpoint(world.spec, world.blobs.get(world.genesis)).parameters
+    huge = np.full(layout.shape, 3.0e38, dtype=np.float64)
+    huge[::2] *= -1
+    gradients = dict.fromkeys(gradients, encode_gradient(world.spec, huge))
+    with pytest.raises(Diverged):
+        apply_round(world.spec, world.blobs.get(world.genesis), gradients)
+    record = world.record(gradients, model=b"whatever it claims")
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    judged = world.checker().judge(world.ledger, certificate, frozenset())
+    assert judged.finding is Finding.INVALID
+    assert len(judged.faults) == 1
+
+
+@pytest.mark.parametrize("header", [b"[" * 60_000, b'{"a":' * 20_000, b"{}", b"\xff" * 100])
+def test_judge__gradient_blob_of_a_madman__is_a_fault_and_nothing_worse(header: bytes) -> None:
+    world = World("madman", sample_ppm=0)
+    gradients = honest(world)
+    model = apply_round(world.spec, world.blobs.get(world.genesis), gradients)
+    gradients[1] = len(header).to_bytes(8, "little") + header
+    record = world.record(gradients, model=model)
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    judged = world.checker().judge(world.ledger, certificate, frozenset())
+    assert judged.finding is Finding.INVALID
+    assert [Fault.of(signed).shard for signed in judged.faults] == [1]
+
+
+def test_confirm__parent_is_no_checkpoint__nobody_is_framed() -> None:
+    """Whoever chose the parent model, the miner only computed on what it was given."""
+    world = World("framed")
+    signed = world.signed(0, world.gradient(0))
+    nonsense = world.blobs.put(b"no checkpoint")
+    moved = replace(signed, contribution=replace(signed.contribution, parent_model=nonsense))
+    assert world.checker().confirm(world.ledger, moved).finding is Finding.UNKNOWN
+    late = replace(signed, contribution=replace(signed.contribution, round=RoundNo(10**6)))
+    assert world.checker().confirm(world.ledger, late).finding is not Finding.INVALID
+    stranger = replace(signed, contribution=replace(signed.contribution, shard=ShardNo(10**6)))
+    assert world.checker().confirm(world.ledger, stranger).finding is not Finding.INVALID
+
+
+def test_examine__report_about_a_miner_without_stake__is_not_worth_the_work() -> None:
+    world = World("unstaked")
+    bad = world.signed(0, world.gradient(1))
+    assert world.checker(stake=0).examine(world.ledger, bad).finding is Finding.UNKNOWN
+    assert world.checker().examine(world.ledger, bad).finding is Finding.INVALID
+
+
+def test_sampled__many_shards__are_looked_at_as_often_as_paid_for() -> None:
+    seed = sample_seed(KeySigner(bytes(account(100).key)), sha256(b"certificate"))
+    looked = sum(sampled(seed, number, shard, 250_000) for number in range(100) for shard in range(100))
+    assert 2_300 < looked < 2_700
+    assert all(sampled(seed, 1, shard, 1_000_000) for shard in range(100))
+    assert not any(sampled(seed, 1, shard, 0) for shard in range(100))

@@ -1,0 +1,108 @@
+"""Coordinate median and trimmed mean (Yin et al., ICML 2018) by a sorting network over the gradients.
+
+Minimum and maximum round nothing, so the sorted values are the same whatever sorts them, and what is added
+afterwards is added in ascending order. Batcher's merge exchange (Knuth 5.2.2, algorithm M) sorts any number
+of rows; comparators that no wanted row depends on are left out. Rows are handled in pieces that stay in
+cache.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.aggregation import Aggregation
+
+Vector: TypeAlias = NDArray[np.float32]
+#: Writes the votes' values at the coordinates start .. stop - 1 into float32 [votes, stop - start].
+Fill: TypeAlias = Callable[[int, int, NDArray[np.float32]], None]
+
+COLUMNS: Final = 16_384
+
+
+def middle_of(rule: Aggregation, fill: Fill, votes: int, size: int) -> Vector:
+    """median: the middle value of each coordinate; of an even number, the mean of the two in the middle.
+    trimmed-mean: the mean of each coordinate without its f largest and f smallest values; 2f < votes."""
+    return _middle_mean(fill, votes, size, (votes - 1) // 2 if rule.rule == "median" else rule.f)
+
+
+def gradients_as_votes(gradients: Sequence[Vector]) -> Fill:
+    """Votes that are the gradients themselves."""
+
+    def fill(start: int, stop: int, rows: NDArray[np.float32]) -> None:
+        for row, gradient in zip(rows, gradients, strict=True):
+            row[:] = gradient[start:stop]
+
+    return fill
+
+
+def _middle_mean(fill: Fill, votes: int, size: int, skipped: int) -> Vector:
+    """The mean of the sorted rows skipped .. votes - skipped - 1: float64, in ascending order; then
+    float32."""
+    result = np.empty(size, dtype=np.float32)
+    network = _network(votes, skipped)
+    rows = np.empty((votes + 1, COLUMNS), dtype=np.float32)
+    total = np.empty(COLUMNS, dtype=np.float64)
+    for start, stop in _ranges(size):
+        width = stop - start
+        fill(start, stop, rows[:votes, :width])
+        chosen = _sort(network, [row[:width] for row in rows])[skipped : votes - skipped]
+        partial = total[:width]
+        np.copyto(partial, chosen[0])
+        for row in chosen[1:]:
+            np.add(partial, row, out=partial)
+        np.divide(partial, float(len(chosen)), out=partial)
+        # Adding +0 makes -0 and +0, which a minimum may take for each other, the same bytes.
+        np.add(partial, 0.0, out=partial)
+        result[start:stop] = partial
+    return result
+
+
+def _ranges(size: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, size, COLUMNS):
+        yield start, min(start + COLUMNS, size)
+
+
+def _sort(network: Sequence[tuple[int, int, bool, bool]], rows: list[Vector]) -> list[Vector]:
+    """The rows sorted by coordinate where the network was asked to; the last row is scratch."""
+    spare = rows.pop()
+    for low, high, wants_low, wants_high in network:
+        a, b = rows[low], rows[high]
+        if wants_low:
+            np.minimum(a, b, out=spare)
+        if wants_high:
+            np.maximum(a, b, out=b)
+        if wants_low:
+            rows[low], spare = spare, a
+    return rows
+
+
+@lru_cache(maxsize=64)
+def _network(count: int, skipped: int) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Comparators (low, high, is the minimum needed, is the maximum needed) that leave the rows
+    skipped .. count - skipped - 1 as sorting would."""
+    needed = set(range(skipped, count - skipped))
+    kept = []
+    for low, high in reversed(_merge_exchange(count)):
+        wants = (low in needed, high in needed)
+        if any(wants):
+            kept.append((low, high, *wants))
+            needed |= {low, high}
+    return tuple(reversed(kept))
+
+
+def _merge_exchange(count: int) -> list[tuple[int, int]]:
+    top = 1 << max(count - 1, 1).bit_length() - 1
+    found = []
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            found += [(i, i + d) for i in range(count - d) if i & p == r]
+            if q == p:
+                break
+            d, q, r = q - p, q // 2, p
+        p //= 2
+    return found
