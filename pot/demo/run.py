@@ -140,7 +140,7 @@ class Demo:
         begun = progressed = time.monotonic()
         task = poster.task(posted.task_id)
         follower = Follower(poster, posted.task_id, draft)
-        killer = Killer(self._plan, local, network, poster.contracts.committee.members_of(task.epoch))
+        killer = Killer(self._plan, local, network, poster.contracts.committee.members_of_task(task.task_id))
         dead: set[str] = set()
         try:
             while not self.report.history or self.report.history[-1].round < task.rounds:

@@ -39,6 +39,8 @@ def test_deploy__fresh_chain__contracts_know_each_other(client: ChainClient) -> 
     assert contracts.market.view("VAULT") == deployment.vault
     assert contracts.committee.view("MARKET") == deployment.market
     assert contracts.vault.view("isSlasher", deployment.committee)
+    assert contracts.market.view("APPEALS") == deployment.appeals
+    assert contracts.vault.view("isSlasher", deployment.appeals)
     assert contracts.vault.view("TREASURY") == account.address
     assert contracts.committee.validator_stake() == 7
     assert contracts.market.domain_separator() == deployment.domain.separator
