@@ -120,7 +120,9 @@ class Demo:
         self.report.chain = Chain(
             rpc_url=network.rpc_url,
             chain_id=network.deployment.chain_id,
-            contracts={name: contracts[name] for name in ("market", "vault", "committee", "token")},
+            contracts={
+                name: contracts[name] for name in ("market", "vault", "committee", "appeals", "token")
+            },
         )
         self.report.accounts = {address: name for name, address in network.accounts.items()}
         return self._local, network
