@@ -141,14 +141,14 @@ SENTENCES = {
     "ProofInvalid": "The Merkle proof does not lead to what is certified for task {taskId}: read its last "
     "certificate and try again.",
     "TransferMismatch": "The token delivered {received} units instead of {expected}.",
-    "UnbondingTooShort": "Unbonding too short: stakes leave after {delay} s, and the longest way of such a task "
-    "takes {needed} s. Choose an earlier deadline or a shorter challenge window.",
+    "UnbondingTooShort": "Unbonding too short: stakes leave after {delay} s, and the longest way of such a "
+    "task takes {needed} s. Choose an earlier deadline or a shorter challenge window.",
     "WindowOpen": "The last certificate of task {taskId} can be challenged until {closesAt}: close it then.",
     "WindowClosed": "Certificate {index} of task {taskId} could be challenged until {closedAt}.",
     "RecordUnknown": "Certificate {index} of task {taskId} is not kept, or the record shown is not its own: "
     "read the newest certificates and try again.",
-    "NotMature": "The payouts of certificate {index} of task {taskId} wait for {maturesAt}, when its challenge "
-    "window closes.",
+    "NotMature": "The payouts of certificate {index} of task {taskId} wait for {maturesAt}, when its "
+    "challenge window closes.",
     "RecordFrozen": "Certificate {index} of task {taskId} waits for the end of a dispute.",
     "RingFull": "Task {taskId} takes no further certificate before {freeAt}: let one cover more rounds.",
     # Disputes.
@@ -156,7 +156,8 @@ SENTENCES = {
     "JoiningEnded": "Dispute {dispute} of task {taskId} took cases until {endedAt}.",
     "DisputeFull": "Dispute {dispute} of task {taskId} holds {max} cases already.",
     "CaseExists": "This is in dispute {dispute} of task {taskId} already.",
-    "VerdictTooEarly": "Dispute {dispute} of task {taskId} takes cases until {joinEnds}, and a verdict after.",
+    "VerdictTooEarly": "Dispute {dispute} of task {taskId} takes cases until {joinEnds}, and a verdict "
+    "after.",
     "VerdictTooLate": "Dispute {dispute} of task {taskId} could be decided until {endedAt}.",
     "VerdictStillPossible": "Dispute {dispute} of task {taskId} can be decided until {endsAt}.",
     "CaseUnknown": "Dispute {dispute} of task {taskId} has no case {number}.",
@@ -201,8 +202,8 @@ SENTENCES = {
     "EpochUnknown": "There is no epoch {epoch}.",
     "NotEnoughValidators": "{have} validators have joined, a committee needs {needed}.",
     "NotMember": "{account} is not a member of the committee of task {taskId}.",
-    "CommitteeSizeInvalid": "A committee of {size} is not possible: it has 4, 7, 10, ... members, at most the "
-    "{members} of the snapshot.",
+    "CommitteeSizeInvalid": "A committee of {size} is not possible: it has 4, 7, 10, ... members, at most "
+    "the {members} of the snapshot.",
     "PanelUnknown": "Task {taskId} has no committee, or no dispute number {dispute}.",
     "AlreadyDrawn": "The members are drawn already.",
     "DrawTooEarly": "The members are drawn with the hash of block {drawBlock}; it is block {blockNumber}.",

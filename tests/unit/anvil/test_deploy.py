@@ -56,7 +56,7 @@ def test_deploy__an_existing_token__is_used(client: ChainClient) -> None:
 
 
 def test_deploy__a_delay_that_stake_could_outrun__is_refused_in_words(client: ChainClient) -> None:
-    with pytest.raises(Refused, match="unbonding too short"):
+    with pytest.raises(Refused, match="Unbonding too short"):
         deploy(client, rich_account(client), DeploySettings(unbonding_delay_s=3600))
 
 
