@@ -11,7 +11,10 @@ FAST := not slow and not gpu
 # Arguments for the program behind a target, e.g. make demo ARGS="--rounds 30"
 ARGS ?=
 
-.PHONY: help venv tools demo test test-all lint format forge bench clean distclean
+# slither and halmos want older libraries than the project.
+AUDIT := .venv-audit
+
+.PHONY: help venv tools demo test test-all lint format forge snapshots audit mutate bench clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,7 +22,8 @@ help:
 	@echo "make test      lint, type check, contract tests, and every test that is not slow"
 	@echo "make test-all  the same with the slow tests and long fuzzing"
 	@echo "make bench     measure the published figures"
-	@echo "make lint | format | forge | tools | clean | distclean"
+	@echo "make audit     coverage, static analysis and proofs of the contracts"
+	@echo "make lint | format | forge | snapshots | mutate | tools | clean | distclean"
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on PATH." >&2; exit 2; }
@@ -57,7 +61,25 @@ forge: $(VENV)/.dev tools
 test: lint forge
 	@$(BIN)/python -m pytest -m "$(FAST)" $(ARGS)
 
-test-all: lint tools
+# Measure gas and sizes of the contracts anew, on purpose.
+snapshots: $(VENV)/.dev tools
+	$(BIN)/python tests/run_forge.py --snapshots
+
+$(AUDIT)/.ready: contracts/audit/requirements.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+audit: $(VENV)/.dev tools $(AUDIT)/.ready
+	$(BIN)/python -m contracts.audit.coverage
+	$(BIN)/python -m contracts.audit.slither
+	$(BIN)/python -m contracts.audit.symbolic
+
+# Takes an hour or more: run it when the libraries or the money paths change.
+mutate: $(VENV)/.dev tools
+	$(BIN)/python -m contracts.audit.mutate $(ARGS)
+
+test-all: lint tools audit
 	$(BIN)/python tests/run_forge.py --profile ci
 	$(BIN)/python -m contracts.compile --check
 	$(BIN)/python tests/run_model_check.py
@@ -70,7 +92,7 @@ bench: $(VENV)/.dev tools
 clean:
 	rm -rf build dist .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf contracts/out contracts/out-py contracts/cache
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './node_modules/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './$(AUDIT)/*' -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) node_modules .pot/toolchain
+	rm -rf $(VENV) $(AUDIT) node_modules .pot/toolchain

@@ -1,7 +1,8 @@
 """Check and test the contracts with the native forge, and believe it only when tests ran.
 
 forge ends with 0 when no test matched, and its npm wrapper ends with 0 when tests fail: this runner calls the
-native binary, passes its exit code on, and fails a run that counted no test.
+native binary, passes its exit code on, and fails a run that counted no test. Gas and sizes under
+``contracts/snapshots`` must be met exactly; ``--snapshots`` (``make snapshots``) measures them anew.
 """
 
 import argparse
@@ -16,12 +17,15 @@ from anvil.toolchain import PROJECT_ROOT, ensure_forge, ensure_npm_packages, ens
 from protocol.errors import PotError
 
 TIMEOUT_S: Final = 1_500.0
+SNAPSHOT_TESTS: Final = "test/gas/*"
 SUMMARY: Final = re.compile(r"(\d+) tests? passed, (\d+) failed, (\d+) skipped \((\d+) total tests?\)")
 
 
-def forge_environment(profile: str) -> dict[str, str]:
-    """What forge needs to find the pinned compiler, whatever is on PATH."""
+def forge_environment(profile: str, *, measure: bool = False) -> dict[str, str]:
+    """What forge needs to find the pinned compiler, whatever is on PATH; ``measure`` writes snapshots."""
     return tool_environment() | {
+        "FORGE_SNAPSHOT_CHECK": "false" if measure else "true",
+        "FORGE_SNAPSHOT_EMIT": "true" if measure else "false",
         "FOUNDRY_SOLC": str(ensure_solc().path),
         "FOUNDRY_PROFILE": profile,
         "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
@@ -47,6 +51,16 @@ def count_tests(output: str) -> int:
     """How many tests passed, by forge's own closing line; 0 if it did not print one."""
     found = SUMMARY.search(output)
     return int(found[1]) if found else 0
+
+
+def measure(project: Path, profile: str) -> int:
+    """Write the snapshots of gas and sizes anew."""
+    for file in (project / "snapshots").glob("*.json"):
+        file.unlink()
+    code, output = run(
+        ["test", "--match-path", SNAPSHOT_TESTS], project, forge_environment(profile, measure=True)
+    )
+    return code if count_tests(output) else code or 1
 
 
 def check(project: Path, profile: str, filters: list[str], formatting: bool) -> int:
@@ -76,12 +90,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--profile", default=os.environ.get("FOUNDRY_PROFILE", "default"))
     parser.add_argument("--no-fmt", action="store_true", help="leave out `forge fmt --check`")
     parser.add_argument("--format", action="store_true", help="format the sources and do nothing else")
+    parser.add_argument("--snapshots", action="store_true", help="measure gas and sizes anew")
     parser.add_argument("filters", nargs="*", help="passed to forge test, after --")
     arguments = parser.parse_args(argv)
     try:
         ensure_npm_packages()
         if arguments.format:
             return run(["fmt"], arguments.project, forge_environment(arguments.profile))[0]
+        if arguments.snapshots:
+            return measure(arguments.project, arguments.profile)
         return check(arguments.project, arguments.profile, arguments.filters, not arguments.no_fmt)
     except PotError as error:
         print(error, file=sys.stderr)

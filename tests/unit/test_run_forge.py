@@ -1,5 +1,6 @@
 """The contract test runner is believed only because it fails when it should: on failures and on silence."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,64 @@ PASSING = (
 FAILING = (
     HEAD
     + "contract BadTest {\n    function test_false() public pure {\n        assert(1 + 1 == 3);\n    }\n}\n"
+)
+MEASURING = (
+    HEAD
+    + """interface Vm {
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+}
+
+contract GasTest {
+    function test_measure() public {
+        Vm(address(uint160(uint256(keccak256("hevm cheat code"))))).snapshotValue("group", "name", 41);
+    }
+}
+"""
+)
+BROKEN_INVARIANT = (
+    HEAD
+    + """contract Counter {
+    uint256 public count;
+
+    function add() external {
+        ++count;
+    }
+}
+
+contract CounterInvariants {
+    Counter private counter = new Counter();
+
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(counter);
+    }
+
+    function invariant_stays_small() public view {
+        require(counter.count() < 5);
+    }
+}
+"""
+)
+REVERTING_HANDLER = (
+    HEAD
+    + """contract Reverting {
+    function step() external pure {
+        revert();
+    }
+}
+
+/// forge-config: default.invariant.fail-on-revert = true
+contract RevertingInvariants {
+    Reverting private handler = new Reverting();
+
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function invariant_holds() public view {}
+}
+"""
 )
 UNFORMATTED = HEAD + "contract UglyTest { function test_true()  public pure{} }\n"
 
@@ -77,3 +136,44 @@ def test_count_tests__closing_line_of_forge__is_read() -> None:
     line = "Ran 3 test suites in 1.2s (2.0s CPU time): 41 tests passed, 0 failed, 1 skipped (42 total tests)"
     assert run_forge.count_tests(line) == 41
     assert run_forge.count_tests("No tests found in project!") == 0
+
+
+def test_runner__gas_snapshot_that_drifted__ends_with_an_error(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "snapshots").mkdir()
+    (project / "test" / "gas").mkdir()
+    (project / "test" / "gas" / "Gas.t.sol").write_text(MEASURING, "utf-8")
+    assert run_forge.main(["--project", str(project), "--no-fmt", "--snapshots"]) == 0
+    assert run_forge.main(["--project", str(project), "--no-fmt"]) == 0
+    figures = project / "snapshots" / "group.json"
+    figures.write_text(figures.read_text("utf-8").replace("41", "40"), "utf-8")
+    assert run_forge.main(["--project", str(project), "--no-fmt"]) != 0
+    assert "40 → 41" in capsys.readouterr().out
+
+
+def test_runner__snapshots_without_a_test__end_with_an_error(project: Path) -> None:
+    assert run_forge.main(["--project", str(project), "--snapshots"]) != 0
+
+
+def test_runner__planted_broken_invariant__ends_with_an_error(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(project, BROKEN_INVARIANT)
+    assert run_forge.main(["--project", str(project), "--no-fmt"]) != 0
+    assert "invariant_stays_small" in capsys.readouterr().out
+
+
+def test_runner__handler_that_reverts__ends_with_an_error(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(project, REVERTING_HANDLER)
+    assert run_forge.main(["--project", str(project), "--no-fmt"]) != 0
+    assert "invariant_holds" in capsys.readouterr().out
+
+
+def test_make_test__contract_tests_fail__ends_before_pytest() -> None:
+    text = (PROJECT_ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^test:.*\bforge\b", text, re.MULTILINE)
+    assert "\t$(BIN)/python tests/run_forge.py\n" in text  # no leading `-`, no `|| true`
+    assert "\t$(BIN)/python tests/run_forge.py --profile ci\n" in text

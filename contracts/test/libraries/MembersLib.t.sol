@@ -23,4 +23,15 @@ contract MembersLibTest is Test {
         assertEq(keccak256(abi.encode(MembersLib.unpack(packed))), keccak256(abi.encode(members)), "array");
         assertEq(keccak256(behind), keccak256(new bytes(32)), "memory behind the list is untouched");
     }
+
+    /// @dev The only way to make `create` fail for a list of at most 64 members and enough gas.
+    function test_store_revertsIfNothingCanBeCreated() public {
+        vm.setNonceUnsafe(address(this), type(uint64).max);
+        vm.expectRevert(abi.encodeWithSelector(MembersLib.MembersNotStored.selector));
+        this.store(new address[](4));
+    }
+
+    function store(address[] memory members) external returns (address) {
+        return MembersLib.store(members);
+    }
 }

@@ -21,6 +21,7 @@ interface Vm {
     function signCompact(uint256 privateKey, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function getNonce(address account) external view returns (uint64);
+    function setNonceUnsafe(address account, uint64 nonce) external;
     function label(address account, string calldata name) external;
     function prank(address sender) external;
     function startPrank(address sender) external;

@@ -1,0 +1,150 @@
+"""Mutation of the libraries and the money paths: ``python -m contracts.audit.mutate [--only NAME]``.
+
+One change at a time is made to a copy of the sources; a test must then fail. A mutant that survives must be
+in ``mutants.json`` with the reason why no test can tell it from the original; everything else, and a reason
+whose mutant was killed, ends the run with 1. A mutant that does not compile is not counted.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from contracts.audit.workspace import Said, Workspace, workspace
+
+EXPLAINED: Final = Path(__file__).with_name("mutants.json")
+# Fuzzing is short here: a mutant that only thousands of inputs find deserves a test of its own.
+FUZZ_RUNS: Final = "64"
+# Gas would kill every mutant for the wrong reason; invariants take too long for each.
+LEFT_OUT: Final = "test/{gas,invariant,symbolic}/**"
+TARGETS: Final = (
+    "libraries/RoundingLib", "libraries/SlashLib", "libraries/QuorumLib", "libraries/TokenLib",
+    "libraries/CertificateLib", "libraries/SignatureLib", "libraries/MembersLib", "libraries/StakeLib",
+    "libraries/TaskLib", "StakeVault", "TrainingMarket", "Committee",
+)  # fmt: skip
+SWAPS: Final = (
+    (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" > ", " < "), (r" < ", " > "),
+    (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
+    (r" \+= ", " -= "), (r" -= ", " += "), (r" \|= ", " &= "), (r" >>= ", " <<= "),
+    (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (r"\+\+", "--"), (r"(?<=[ (])1(?=[);, ])", "2"),
+    (r"(?<=[ (])0(?=[);, ])", "1"), (r"Math\.min", "Math.max"), (r" nonReentrant", ""),
+)  # fmt: skip
+STATEMENT: Final = re.compile(
+    r"^\s+(?!return |uint|int|address|bytes|bool|string|Task |Stake|Epoch|emit|for |while |assembly|try|"
+    r"catch|unchecked|let |mapping|function|constructor|modifier|if )[A-Za-z_+(][^{}]*;$"
+)
+REFUSAL: Final = re.compile(r"^\s+if \(.*\) revert .*;$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One changed line of one source."""
+
+    source: str
+    line: int
+    before: str
+    after: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}: {self.before.strip()} -> {self.after.strip() or '(removed)'}"
+
+
+def code_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that hold code, outside comments, imports and the assembly that has its own arithmetic."""
+    for number, line in enumerate(text.splitlines()):
+        bare = line.strip()
+        if bare and not bare.startswith(("//", "/*", "*", "import", "pragma", "using", "error", "event")):
+            yield number, line
+
+
+def mutants(source: str, text: str) -> list[Mutant]:
+    """Every change of one operator or constant, every removed refusal, every removed statement."""
+    found: dict[str, Mutant] = {}
+
+    def add(number: int, before: str, after: str) -> None:
+        mutant = Mutant(source=source, line=number, before=before, after=after)
+        found.setdefault(f"{number}|{after}", mutant)
+
+    for number, line in code_lines(text):
+        code = line.split(" // ")[0]
+        for pattern, replacement in SWAPS:
+            for match in re.finditer(pattern, code):
+                add(number, code, code[: match.start()] + replacement + code[match.end() :])
+        if REFUSAL.match(code) or STATEMENT.match(code):
+            add(number, code, "")
+    return list(found.values())
+
+
+def run_tests(copy: Workspace) -> Said:
+    """All tests but the slow ones, until the first failure."""
+    return copy.forge(
+        "test", "--offline", "--fail-fast", "--no-match-path", LEFT_OUT, "--fuzz-runs", FUZZ_RUNS,
+        timeout_s=600,
+    )  # fmt: skip
+
+
+def verdict(copy: Workspace, mutant: Mutant, original: str) -> str:
+    """``killed``, ``survived`` or ``invalid`` (it does not compile)."""
+    path = copy.project / "src" / f"{mutant.source}.sol"
+    lines = original.splitlines()
+    lines[mutant.line] = mutant.after
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    try:
+        said = run_tests(copy)
+    finally:
+        path.write_text(original, "utf-8")
+    if "Compiler run failed" in said.words or "Compilation failed" in said.words:
+        return "invalid"
+    return "survived" if said.code == 0 else "killed"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the mutants one after the other and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.audit.mutate", description=__doc__)
+    parser.add_argument("--only", action="append", help="sources whose name contains this")
+    parser.add_argument("--minutes", type=float, default=240.0, help="stop after so many minutes")
+    arguments = parser.parse_args(argv)
+    reasons: dict[str, str] = json.loads(EXPLAINED.read_text("utf-8"))
+    until = time.monotonic() + 60 * arguments.minutes
+    unexplained: list[str] = []
+    stale: list[str] = []
+    with workspace() as copy:
+        if run_tests(copy).code != 0:
+            print("the tests fail without any mutant")
+            return 1
+        print("| source | mutants | killed | explained | not explained |\n|---|---|---|---|---|")
+        for source in TARGETS:
+            if arguments.only and not any(part in source for part in arguments.only):
+                continue
+            original = (copy.project / "src" / f"{source}.sol").read_text("utf-8")
+            counts = {"killed": 0, "survived": 0, "invalid": 0}
+            open_before = len(unexplained)
+            for mutant in mutants(source, original):
+                if time.monotonic() > until:
+                    print("out of time")
+                    return 1
+                answer = verdict(copy, mutant, original)
+                counts[answer] += 1
+                if answer == "survived" and mutant.name not in reasons:
+                    unexplained.append(mutant.name)
+                    print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
+                if answer == "killed" and mutant.name in reasons:
+                    stale.append(mutant.name)
+            left = len(unexplained) - open_before
+            made = counts["killed"] + counts["survived"]
+            row = f"| `{source}` | {made} | {counts['killed']} | {counts['survived'] - left} | {left} |"
+            print(row, flush=True)
+    for name in stale:
+        print(f"explained but killed: {name}")
+    return 1 if unexplained or stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
