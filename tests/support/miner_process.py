@@ -1,10 +1,11 @@
 """One miner process as a test starts it: ``python -m tests.support.miner_process FOLDER``."""
 
 import json
-import resource
+import os
 import sys
 from pathlib import Path
 
+from anvil.supervise import peak_memory
 from protocol.chain.deployment import Deployment
 from protocol.keystore import open_keystore
 from worker.agent import run
@@ -17,7 +18,8 @@ def main(folder: Path) -> int:
     deployment = Deployment.from_json(settings.pop("deployment"))
     config = MinerConfig(deployment=deployment, **{**settings, "state_dir": Path(settings["state_dir"])})
     code = run(config, open_keystore(folder / "key.json", folder / "password"))
-    print(f"peak_mb={resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}", file=sys.stderr)
+    # Not ru_maxrss: that is inherited from the process that started this one.
+    print(f"peak_mb={peak_memory(os.getpid()) // (1 << 20)}", file=sys.stderr)
     return code
 
 
