@@ -115,7 +115,8 @@ contract BooksSymbolicTest {
     }
 
     /// @dev The history is written by a deposit in the same second, so the past allows all of the present.
-    function check_slash__anyState__neverTakesMoreThanIsThere(uint96 stake, uint96 unbonding, uint256 wanted)
+    /// Bound: amounts below 2**32.
+    function check_slash__anyState__neverTakesMoreThanIsThere(uint32 stake, uint32 unbonding, uint32 wanted)
         public
     {
         harness.setStake(stake, unbonding, 0);
@@ -143,49 +144,75 @@ contract BooksSymbolicTest {
         } catch {}
     }
 
-    /// @dev Bound: rewards and fees below 2**64, so that the products stay linear for the solver in 256 bits.
+    /// @dev Bound: rounds 3 to 5 of 10 with 4 shards, so that the products are linear; rewards and fees below
+    /// 2**64, any payout.
     function check_certificate__accepted__paysNoMoreThanEarned(
-        Task memory t,
-        RoundCertificate memory c,
         uint64 reward,
-        uint64 fee
+        uint64 fee,
+        uint128 before,
+        uint128 paid
     ) public {
-        (t.rewardPerShard, t.feePerRound) = (reward, fee);
+        Task memory t = someTask(reward, fee, before);
+        RoundCertificate memory c;
+        (c.taskId, c.firstRound, c.lastRound, c.epoch) = (TaskId.wrap(1), 3, 5, t.epoch);
+        c.paidTotal = paid;
         harness.setTask(t);
         try harness.checkCertificate(c) {
-            assert(c.paidTotal >= t.paidTotal);
-            uint256 span = uint256(c.lastRound) - c.firstRound + 1;
-            uint256 earned = uint256(c.lastRound) * (uint256(t.shards) * reward + fee);
-            assert(c.paidTotal + uint256(fee) * span <= earned);
+            assert(paid >= before);
+            assert(uint256(paid) + 3 * uint256(fee) <= 5 * (4 * uint256(reward) + fee));
         } catch {}
     }
 
-    function check_cancel__accepted__refundsTheWholeEscrow(Task memory t) public {
+    /// @dev Bound: 10 rounds of 4 shards; any reward, fee, start, poster and status.
+    function check_cancel__accepted__refundsTheWholeEscrow(
+        uint128 reward,
+        uint128 fee,
+        uint40 startsAt,
+        address poster,
+        uint8 status
+    ) public {
+        if (status > 4) return;
+        Task memory t = someTask(reward, fee, 0);
+        (t.startsAt, t.poster, t.status, t.lastRound) = (startsAt, poster, TaskStatus(status), 0);
         harness.setTask(t);
-        try harness.figures() returns (uint256 escrow, uint256, uint256, uint256) {
-            try harness.cancel() returns (uint256 refund) {
-                assert(refund == escrow);
-                assert(t.status == TaskStatus.Open && block.timestamp < t.startsAt);
-                assert(t.poster == address(this));
-                assert(harness.state().status == TaskStatus.Cancelled);
-            } catch {}
-        } catch {}
+        (uint256 escrow,,,) = harness.figures();
+        try harness.cancel() returns (uint256 refund) {
+            assert(refund == escrow);
+            assert(t.status == TaskStatus.Open && block.timestamp < startsAt && poster == address(this));
+            assert(harness.state().status == TaskStatus.Cancelled);
+        } catch {
+            assert(t.status != TaskStatus.Open || block.timestamp >= startsAt || poster != address(this));
+        }
     }
 
-    /// @dev Bound: three of four signers. What is refunded and what stays owed is what was held.
-    function check_close__accepted__refundPlusDebtsIsWhatWasHeld(Task memory t) public {
-        (t.lastSigners, t.feesPaid) = (7, 0);
+    /// @dev Bound: 2 of 10 rounds of 4 shards, one signer; any reward, fee, payout, claim, deadline and status. What is
+    /// refunded and what stays owed is what was held.
+    function check_close__accepted__refundPlusDebtsIsWhatWasHeld(
+        uint128 reward,
+        uint128 fee,
+        uint128 paid,
+        uint128 claimed,
+        uint40 deadline
+    ) public {
+        if (uint256(paid) + fee > 2 * (4 * uint256(reward) + fee) || claimed > paid) return;
+        Task memory t = someTask(reward, fee, paid);
+        (t.lastSpan, t.lastSigners, t.claimedTotal, t.deadline) = (1, 1, claimed, deadline);
         harness.setTask(t);
-        try harness.figures() returns (uint256 escrow, uint256 share, uint256 refundable, uint256 held) {
-            if (held > escrow || t.claimedTotal > t.paidTotal) return;
-            try harness.close() returns (uint256 refund) {
-                (,,, uint256 owed) = harness.figures();
-                assert(refund == refundable);
-                assert(owed == uint256(t.paidTotal) - t.claimedTotal + 3 * share);
-                assert(refund + owed == held);
-                assert(t.status == TaskStatus.Completed || block.timestamp > t.deadline);
-                assert(harness.state().status == TaskStatus.Closed);
-            } catch {}
-        } catch {}
+        (uint256 escrow, uint256 share, uint256 refundable, uint256 held) = harness.figures();
+        assert(share == fee && held == escrow - claimed);
+        try harness.close() returns (uint256 refund) {
+            (,,, uint256 owed) = harness.figures();
+            assert(refund == refundable && owed == uint256(paid) - claimed + share);
+            assert(refund + owed == held);
+            assert(block.timestamp > deadline && harness.state().status == TaskStatus.Closed);
+        } catch {
+            assert(block.timestamp <= deadline);
+        }
+    }
+
+    function someTask(uint128 reward, uint128 fee, uint128 paid) private view returns (Task memory t) {
+        (t.status, t.rounds, t.shards, t.lastRound) = (TaskStatus.Open, 10, 4, 2);
+        (t.rewardPerShard, t.feePerRound, t.paidTotal) = (reward, fee, paid);
+        (t.startsAt, t.deadline, t.poster) = (0, type(uint40).max, address(this));
     }
 }
