@@ -23,6 +23,9 @@ SOLVER_TIMEOUT_S: Final = 120
 SUITES: Final = ("Money", "Certificate", "Books")
 CONTROL: Final = "control"
 ROUNDING: Final = "test/symbolic/Rounding.sol"
+ROUNDING_SOURCES: Final = (
+    ROUNDING, "src/libraries/RoundingLib.sol", "src/libraries/SlashLib.sol", "src/types/Slash.sol",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +65,11 @@ def from_halmos(result: dict[str, Any]) -> Answer:
 
 def rounding(copy: Workspace, contract: str) -> list[Answer]:
     """z3's answers to the queries of the compiler's bounded model checker, one for each assert."""
-    sources = {
-        path.relative_to(copy.project).as_posix(): {"content": path.read_text("utf-8")}
-        for folder in ("src/libraries", "src/types", "src/interfaces", "test/symbolic")
-        for path in (copy.project / folder).glob("*.sol")
-    }
+    sources = {name: {"content": (copy.project / name).read_text("utf-8")} for name in ROUNDING_SOURCES}
     checker = {
         "engine": "bmc", "solvers": ["smtlib2"], "targets": ["assert"], "contracts": {ROUNDING: [contract]},
     }  # fmt: skip
-    settings = {
-        "modelChecker": checker,
-        "outputSelection": {},
-        "remappings": ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
-    }
+    settings = {"modelChecker": checker, "outputSelection": {}}
     request = {"language": "Solidity", "sources": sources, "settings": settings}
     done = subprocess.run(
         [ensure_solc().path, "--standard-json"],
@@ -113,16 +108,21 @@ def judge(answers: list[Answer]) -> list[str]:
     return complaints
 
 
+def show(answers: list[Answer]) -> list[Answer]:
+    """Print each answer as soon as it is there."""
+    for answer in answers:
+        print(f"{'proved' if answer.proved else 'refuted or open':16} {answer.name}", flush=True)
+    return answers
+
+
 def main() -> int:
     """Prove everything on a copy that holds the symbolic tests alone."""
     answers: list[Answer] = []
     with workspace(tests=("test/symbolic",)) as copy:
         for suite in SUITES:
-            answers += halmos(copy, suite)
+            answers += show(halmos(copy, suite))
         for contract in ("RoundingProofs", "RoundingControl"):
-            answers += rounding(copy, contract)
-    for answer in answers:
-        print(f"{'proved' if answer.proved else 'refuted or open':16} {answer.name}")
+            answers += show(rounding(copy, contract))
     complaints = judge(answers)
     print("\n".join(complaints) or f"symbolic: {sum(a.proved for a in answers)} properties proved")
     return 1 if complaints else 0
