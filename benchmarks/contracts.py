@@ -1,8 +1,8 @@
 """Gas and sizes of the contracts beside published figures: ``python -m benchmarks.contracts [--write]``.
 
 Measures with forge, which fails when a figure differs from ``contracts/snapshots``, and prints the tables of
-``docs/gas.md``; ``--write`` puts them there. Exit status 1 when forge fails, a bound is missed, or the page is
-out of date.
+``docs/gas.md``; ``--write`` puts them there. Exit status 1 when forge fails, a bound is missed, or the page
+is out of date.
 """
 
 import argparse
