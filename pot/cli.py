@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from pot.lazy import Entry, LazyGroup
 
@@ -31,11 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: this process's); the exit status of the command-line contract."""
     from pot.run import run
 
-    return run(LazyGroup(name="pot", help=HELP, entries=ENTRIES), sys.argv[1:] if argv is None else argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    if list(arguments) == ["--version"]:
+        print(f"pot {version('proof-of-training')}")
+        return 0
+    return run(LazyGroup(name="pot", help=HELP, entries=ENTRIES), arguments)
 
 
 HELP = (
     "Proof of Training: pay strangers' machines to train neural networks, and prove that they did.\n\n"
     "Exit status: 0 done and true, 1 it ran and the answer is no, 2 wrong usage or configuration, "
-    "3 a needed service is unreachable."
+    "3 a needed service is unreachable. `pot --version` says which release this is."
 )

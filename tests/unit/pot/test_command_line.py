@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,11 @@ def test_help__fresh_process__imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     for entry in ENTRIES:
         assert entry.name in done.stdout
+
+
+def test_main__version__is_the_installed_release(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pot {version('proof-of-training')}\n"
 
 
 def test_module__python_dash_m_pot__is_the_command() -> None:
