@@ -66,6 +66,7 @@ class Sender:
         self._bump_after_s = bump_after_s
         self._poll_s = poll_s
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._chain_id: int | None = None
 
     @property
@@ -82,8 +83,15 @@ class Sender:
         ServiceUnreachable when it is not mined within the bounded number of fee bumps. The next send then
         takes the place of what was left behind, so nothing waits behind a transaction that nobody mines."""
         with self._lock:
+            if self._stopped.is_set():
+                raise self._given_up()
             gas = min(self.estimate(call) * 5 // 4 + 10_000, GAS_CAP)
             return self._checked(call, self._until_mined(call, gas))
+
+    def stop(self) -> None:
+        """Wait no longer: a send that waits, and every later one, raises ServiceUnreachable at once. What is
+        out may still be mined. A process that is asked to end calls this."""
+        self._stopped.set()
 
     def _until_mined(self, call: Call, gas: int) -> dict[str, Any]:
         nonce, fees = self._nonce(), _Fees(tip=TIP_WEI, base=self._client.block().base_fee)
@@ -150,7 +158,13 @@ class Sender:
                     return receipt
             if time.monotonic() > give_up:
                 return None
-            time.sleep(self._poll_s)
+            if self._stopped.wait(self._poll_s):
+                raise self._given_up()
+
+    def _given_up(self) -> ServiceUnreachable:
+        return ServiceUnreachable(
+            "the chain", self._client.rpc_url, "this process is ending and does not wait"
+        )
 
     def _checked(self, call: Call, raw: dict[str, Any]) -> Receipt:
         block = int(raw["blockNumber"], 16)

@@ -114,6 +114,21 @@ def test_send__stays_unmined__both_fees_rise_by_an_eighth(network: PotNetwork, c
     sending.result()
 
 
+def test_stop__a_send_waits__it_ends_at_once_and_no_other_begins(
+    network: PotNetwork, client: ChainClient
+) -> None:
+    account = funded(network)
+    client.rpc("evm_setAutomine", False)
+    sender = Sender(client, account)
+    sending = Background(sender, call(network))
+    wait_for_pool(client, parse_address(account.address))
+    sender.stop()
+    with pytest.raises(ServiceUnreachable, match="is ending"):
+        sending.result(timeout_s=2)
+    with pytest.raises(ServiceUnreachable, match="is ending"):
+        sender.send(call(network))
+
+
 def test_send__base_fee_times_ten__is_mined(network: PotNetwork, client: ChainClient) -> None:
     account = funded(network)
     client.rpc("evm_setAutomine", False)
