@@ -9,11 +9,13 @@ import {ICommittee} from "./interfaces/ICommittee.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
 import {CertificateLib} from "./libraries/CertificateLib.sol";
+import {DrawLib} from "./libraries/DrawLib.sol";
 import {MembersLib} from "./libraries/MembersLib.sol";
 import {QuorumLib} from "./libraries/QuorumLib.sol";
 import {SignatureLib} from "./libraries/SignatureLib.sol";
 import {RoundCertificate} from "./types/Certificate.sol";
 import {Epoch, TaskId} from "./types/Ids.sol";
+import {Panel} from "./types/Panel.sol";
 import {SlashSplit} from "./types/Slash.sol";
 
 /// @title Committee
@@ -22,6 +24,7 @@ contract Committee is ICommittee {
     using CertificateLib for RoundCertificate;
     using EnumerableSet for EnumerableSet.AddressSet;
     using MembersLib for bytes;
+    using MembersLib for uint256[];
     using SafeCast for uint256;
 
     /// @notice A snapshot, in one slot.
@@ -34,6 +37,10 @@ contract Committee is ICommittee {
     uint256 public constant MIN_MEMBERS = 4;
     /// @notice Most validators in the pool, and so in a committee: the bits of a signers bitmap.
     uint256 public constant MAX_MEMBERS = 64;
+    /// @inheritdoc ICommittee
+    uint256 public constant DRAW_DELAY = 2;
+    /// @notice Blocks for which the EVM tells a block's hash.
+    uint256 public constant BLOCKHASH_WINDOW = 256;
     /// @notice Most bytes of an endpoint.
     uint256 public constant MAX_ENDPOINT_LENGTH = 200;
     /// @notice Most blocks that an epoch may be long.
@@ -59,6 +66,8 @@ contract Committee is ICommittee {
 
     EnumerableSet.AddressSet private _pool;
     mapping(Epoch epoch => Snapshot) private _snapshots;
+    /// @dev Dispute 0 is the task's committee; a court has the number of its dispute.
+    mapping(TaskId taskId => mapping(uint256 dispute => Panel)) private _panels;
 
     /// @param vault Vault that names this contract as a slasher.
     /// @param market Market whose certificates are signed; its address may be computed before it exists, and its
@@ -107,18 +116,73 @@ contract Committee is ICommittee {
     /// @inheritdoc ICommittee
     function advanceEpoch() external returns (Epoch epoch) {
         if (block.number < nextEpochAt) revert EpochNotOver(block.number, nextEpochAt);
-        address[] memory members = _eligible();
-        if (members.length < MIN_MEMBERS) revert NotEnoughValidators(members.length, MIN_MEMBERS);
+        uint256[] memory words = _eligible();
+        if (words.length < MIN_MEMBERS) revert NotEnoughValidators(words.length, MIN_MEMBERS);
         epoch = Epoch.wrap(Epoch.unwrap(currentEpoch) + 1);
         currentEpoch = epoch;
         nextEpochAt = block.number + EPOCH_LENGTH;
-        _snapshots[epoch] = Snapshot(MembersLib.store(members), block.timestamp.toUint48());
-        emit EpochAdvanced(epoch, members);
+        bytes32 seed = keccak256(abi.encode(blockhash(block.number - 1), block.prevrandao, epoch));
+        _snapshots[epoch] = Snapshot(MembersLib.store(words, seed), block.timestamp.toUint48());
+        emit EpochAdvanced(epoch, words.accounts());
     }
 
     /// @inheritdoc ICommittee
-    function verify(Epoch epoch, bytes32 digest, uint64 signers, bytes calldata signatures) external view {
-        SignatureLib.verify(_members(epoch), digest, signers, signatures);
+    function assign(TaskId taskId, uint256 size) external returns (Epoch epoch) {
+        if (msg.sender != address(MARKET)) revert NotAssigner(msg.sender, address(MARKET));
+        epoch = currentEpoch;
+        if (Epoch.unwrap(epoch) == 0) revert NoCommittee();
+        address all = _snapshots[epoch].members;
+        uint256 members = MembersLib.load(all).count();
+        if (size == 0 || size == members) {
+            _panels[taskId][0] = Panel(all, epoch, 0, uint8(members));
+            return epoch;
+        }
+        if (size < MIN_MEMBERS || size > members || size % 3 != 1) {
+            revert CommitteeSizeInvalid(size, members);
+        }
+        _panels[taskId][0] = Panel(address(0), epoch, _drawBlock(), uint8(size));
+    }
+
+    /// @inheritdoc ICommittee
+    function assignCourt(TaskId taskId, uint256 dispute) external {
+        address appeals = address(MARKET.APPEALS());
+        if (msg.sender != appeals) revert NotAssigner(msg.sender, appeals);
+        uint256 size = 2 * uint256(_panels[taskId][0].size) - 1;
+        if (size > MAX_MEMBERS) size = MAX_MEMBERS;
+        _panels[taskId][dispute] = Panel(address(0), currentEpoch, _drawBlock(), uint8(size));
+    }
+
+    /// @inheritdoc ICommittee
+    function drawCommittee(TaskId taskId) external {
+        (uint256[] memory words, bytes32 seed) = _beginDraw(taskId, 0);
+        uint256[] memory drawn = DrawLib.sample(words, seed, _panels[taskId][0].size);
+        _panels[taskId][0].members = MembersLib.store(drawn, seed);
+        emit CommitteeDrawn(taskId, drawn.accounts());
+    }
+
+    /// @inheritdoc ICommittee
+    function drawCourt(TaskId taskId, uint256 dispute) external {
+        (uint256[] memory words, bytes32 seed) = _beginDraw(taskId, dispute);
+        Panel storage panel = _panels[taskId][dispute];
+        uint256[] memory drawn = DrawLib.court(words, _panelMembers(taskId, 0), seed, panel.size, MIN_MEMBERS);
+        panel.members = MembersLib.store(drawn, seed);
+        emit CourtDrawn(taskId, dispute, drawn.accounts());
+    }
+
+    /// @inheritdoc ICommittee
+    function verify(TaskId taskId, bytes32 digest, uint64 signers, bytes calldata signatures) external view {
+        SignatureLib.verify(_panelMembers(taskId, 0), digest, signers, signatures);
+    }
+
+    /// @inheritdoc ICommittee
+    function verifyCourt(
+        TaskId taskId,
+        uint256 dispute,
+        bytes32 digest,
+        uint64 signers,
+        bytes calldata signatures
+    ) external view {
+        SignatureLib.verify(_panelMembers(taskId, dispute), digest, signers, signatures);
     }
 
     /// @inheritdoc ICommittee
@@ -137,29 +201,53 @@ contract Committee is ICommittee {
         address other = _recover(digestB, signatureB, 1);
         if (signer != other) revert SignersDiffer(signer, other);
         TaskId taskId = certificateA.taskId;
-        Epoch epoch = certificateA.epoch;
-        memberIndex(epoch, signer); // reverts for whoever is no member, whose signature binds nobody
+        memberIndex(taskId, signer); // reverts for whoever is no member, whose signature binds nobody
         if (equivocated[signer][taskId]) revert AlreadyProven(signer, taskId);
         equivocated[signer][taskId] = true;
         if (_pool.remove(signer)) emit ValidatorLeft(signer);
         SlashSplit memory split =
-            VAULT.slash(signer, VALIDATOR_STAKE, _snapshots[epoch].startedAt, address(0), msg.sender);
+            VAULT.slash(signer, VALIDATOR_STAKE, startedAt(_panels[taskId][0].epoch), address(0), msg.sender);
         emit EquivocationProven(signer, taskId, digestA, digestB, split.amount, msg.sender);
     }
 
     /// @inheritdoc ICommittee
-    function startedAt(Epoch epoch) external view returns (uint256) {
+    function startedAt(Epoch epoch) public view returns (uint256) {
         return _snapshots[epoch].startedAt;
     }
 
     /// @inheritdoc ICommittee
     function membersOf(Epoch epoch) external view returns (address[] memory) {
-        return _members(epoch).unpack();
+        return _words(epoch).accounts();
     }
 
     /// @inheritdoc ICommittee
-    function quorumOf(Epoch epoch) external view returns (uint256) {
-        return QuorumLib.quorum(_members(epoch).count());
+    function stakesOf(Epoch epoch) external view returns (uint256[] memory) {
+        return _words(epoch).stakes();
+    }
+
+    /// @inheritdoc ICommittee
+    function seedOf(Epoch epoch) external view returns (bytes32) {
+        return MembersLib.seedAt(_snapshot(epoch));
+    }
+
+    /// @inheritdoc ICommittee
+    function membersOfTask(TaskId taskId) external view returns (address[] memory) {
+        return _panelMembers(taskId, 0).words().accounts();
+    }
+
+    /// @inheritdoc ICommittee
+    function quorumOfTask(TaskId taskId) external view returns (uint256) {
+        return QuorumLib.quorum(_panelMembers(taskId, 0).count());
+    }
+
+    /// @inheritdoc ICommittee
+    function courtOf(TaskId taskId, uint256 dispute) external view returns (address[] memory) {
+        return _panelMembers(taskId, dispute).words().accounts();
+    }
+
+    /// @inheritdoc ICommittee
+    function panelOf(TaskId taskId, uint256 dispute) external view returns (Panel memory) {
+        return _panels[taskId][dispute];
     }
 
     /// @inheritdoc ICommittee
@@ -173,34 +261,78 @@ contract Committee is ICommittee {
     }
 
     /// @inheritdoc ICommittee
-    function memberIndex(Epoch epoch, address account) public view returns (uint256 index) {
-        bytes memory members = _members(epoch);
+    function memberIndex(TaskId taskId, address account) public view returns (uint256 index) {
+        bytes memory members = _panelMembers(taskId, 0);
         index = members.indexOf(account);
-        if (index == members.count()) revert NotMember(epoch, account);
+        if (index == members.count()) revert NotMember(taskId, account);
     }
 
-    /// @dev The pool, ascending, after those without enough stake were put out. At most MAX_MEMBERS steps, and they
-    /// go backwards because removal swaps the last member in.
-    function _eligible() private returns (address[] memory members) {
-        for (uint256 i = _pool.length(); i > 0; --i) {
+    /// @dev Words of the pool, ascending, after those without enough stake were put out. At most MAX_MEMBERS steps,
+    /// and they go backwards because removal swaps the last member in.
+    function _eligible() private returns (uint256[] memory words) {
+        words = new uint256[](_pool.length());
+        uint256 found = 0;
+        for (uint256 i = words.length; i > 0; --i) {
             address account = _pool.at(i - 1);
-            if (VAULT.stakeOf(account) >= VALIDATOR_STAKE) continue;
+            uint256 stake = VAULT.stakeOf(account);
+            if (stake >= VALIDATOR_STAKE) {
+                words[found++] = MembersLib.word(account, stake);
+                continue;
+            }
             _pool.remove(account);
             emit ValidatorLeft(account);
         }
-        members = _pool.values();
-        Arrays.sort(members);
+        assembly ("memory-safe") {
+            mstore(words, found)
+        }
+        Arrays.sort(words);
     }
 
-    function _members(Epoch epoch) private view returns (bytes memory) {
-        address pointer = _snapshots[epoch].members;
+    function _drawBlock() private view returns (uint48) {
+        return (block.number + DRAW_DELAY).toUint48();
+    }
+
+    /// @dev The candidates and the seed of a draw that is due.
+    function _beginDraw(TaskId taskId, uint256 dispute)
+        private
+        view
+        returns (uint256[] memory words, bytes32 seed)
+    {
+        Panel storage panel = _panels[taskId][dispute];
+        if (panel.size == 0) revert PanelUnknown(taskId, dispute);
+        if (panel.members != address(0)) revert AlreadyDrawn(taskId, dispute);
+        uint256 drawBlock = panel.drawBlock;
+        if (block.number <= drawBlock) revert DrawTooEarly(block.number, drawBlock);
+        Epoch epoch = panel.epoch;
+        bytes32 source = block.number - drawBlock <= BLOCKHASH_WINDOW
+            ? blockhash(drawBlock)
+            : MembersLib.seedAt(_snapshots[epoch].members);
+        seed = keccak256(abi.encode(source, taskId, dispute));
+        words = _words(epoch);
+    }
+
+    function _words(Epoch epoch) private view returns (uint256[] memory) {
+        return MembersLib.load(_snapshot(epoch)).words();
+    }
+
+    function _snapshot(Epoch epoch) private view returns (address pointer) {
+        pointer = _snapshots[epoch].members;
         if (pointer == address(0)) revert EpochUnknown(epoch);
+    }
+
+    function _panelMembers(TaskId taskId, uint256 dispute) private view returns (bytes memory) {
+        Panel storage panel = _panels[taskId][dispute];
+        address pointer = panel.members;
+        if (pointer == address(0)) {
+            if (panel.size == 0) revert PanelUnknown(taskId, dispute);
+            revert NotDrawn(taskId, dispute, panel.drawBlock);
+        }
         return MembersLib.load(pointer);
     }
 
     function _recover(bytes32 digest, bytes calldata signature, uint256 index)
         private
-        pure
+        view
         returns (address)
     {
         if (signature.length != SignatureLib.SIGNATURE_BYTES) {

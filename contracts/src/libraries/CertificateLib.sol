@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
 import {RoundCertificate} from "../types/Certificate.sol";
+import {TaskId} from "../types/Ids.sol";
 
 /// @title CertificateLib
 /// @notice EIP-712 hashing of round certificates.
@@ -27,6 +29,19 @@ library CertificateLib {
             mstore(free, typehash)
             calldatacopy(add(free, 0x20), certificate, STRUCT_BYTES)
             hash := keccak256(free, add(STRUCT_BYTES, 0x20))
+        }
+    }
+
+    /// @notice Emits `CertificateAccepted`. Its data are the certificate's words as they came, and the signers; the
+    /// caller has read each narrow member, which refuses one that is too wide.
+    function emitAccepted(RoundCertificate calldata certificate, uint256 index, uint64 signers) internal {
+        bytes32 topic = ITrainingMarket.CertificateAccepted.selector;
+        TaskId taskId = certificate.taskId;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, certificate, STRUCT_BYTES)
+            mstore(add(free, STRUCT_BYTES), signers)
+            log3(free, add(STRUCT_BYTES, 0x20), topic, taskId, index)
         }
     }
 

@@ -2,22 +2,39 @@
 pragma solidity ^0.8.24;
 
 /// @title MembersLib
-/// @notice Lists of addresses stored as the code of a contract that is never called: 20 bytes for each address, in
-/// ascending order, behind one STOP byte. Reading 64 members costs what reading two storage slots costs.
+/// @notice Lists of members stored as the code of a contract that is never called: behind one STOP byte and a seed, one
+/// word for each member, its address and in the low 12 bytes its stake (at most 2**96 - 1 is recorded), ascending by
+/// address. Reading 64 members costs what reading two storage slots costs.
 library MembersLib {
-    uint256 private constant ADDRESS_BYTES = 20;
+    uint256 private constant WORD = 32;
+    /// @dev The STOP byte and the seed.
+    uint256 private constant HEAD = 33;
+    uint256 private constant STAKE_BITS = 96;
 
     /// @notice The list could not be stored.
     error MembersNotStored();
 
-    /// @notice Stores `members`, which ascend, and returns where they are.
-    function store(address[] memory members) internal returns (address pointer) {
+    /// @notice One word for `account` with `stake`.
+    function word(address account, uint256 stake) internal pure returns (uint256) {
+        if (stake > type(uint96).max) stake = type(uint96).max;
+        return (uint256(uint160(account)) << STAKE_BITS) | stake;
+    }
+
+    /// @notice Address in a word.
+    function accountOf(uint256 word_) internal pure returns (address) {
+        return address(uint160(word_ >> STAKE_BITS));
+    }
+
+    /// @notice Stake in a word.
+    function stakeOf(uint256 word_) internal pure returns (uint256) {
+        return uint96(word_);
+    }
+
+    /// @notice Stores the words of `list`, which ascend, with `seed`, and returns where they are.
+    function store(uint256[] memory list, bytes32 seed) internal returns (address pointer) {
         // PUSH2 size DUP1 PUSH1 10 RETURNDATASIZE CODECOPY RETURNDATASIZE RETURN: return what follows these 10 bytes.
-        uint256 size = 1 + members.length * ADDRESS_BYTES;
-        bytes memory code = abi.encodePacked(hex"61", uint16(size), hex"80600a3d393df3", hex"00");
-        for (uint256 i = 0; i < members.length; ++i) {
-            code = bytes.concat(code, bytes20(members[i]));
-        }
+        uint256 size = HEAD + list.length * WORD;
+        bytes memory code = abi.encodePacked(hex"61", uint16(size), hex"80600a3d393df3", hex"00", seed, list);
         assembly ("memory-safe") {
             pointer := create(0, add(code, 0x20), mload(code))
         }
@@ -27,23 +44,31 @@ library MembersLib {
     /// @notice Reads the packed list at `pointer`.
     function load(address pointer) internal view returns (bytes memory packed) {
         assembly ("memory-safe") {
-            let size := sub(extcodesize(pointer), 1)
+            let size := sub(extcodesize(pointer), HEAD)
             packed := mload(0x40)
             mstore(packed, size)
-            extcodecopy(pointer, add(packed, 0x20), 1, size)
-            mstore(0x40, and(add(add(packed, size), 0x3f), not(0x1f)))
+            extcodecopy(pointer, add(packed, 0x20), HEAD, size)
+            mstore(0x40, add(add(packed, size), 0x20))
         }
     }
 
-    /// @notice Number of addresses in a packed list.
+    /// @notice Seed that was stored with the list at `pointer`.
+    function seedAt(address pointer) internal view returns (bytes32 seed) {
+        assembly ("memory-safe") {
+            extcodecopy(pointer, 0, 1, 0x20)
+            seed := mload(0)
+        }
+    }
+
+    /// @notice Number of members in a packed list.
     function count(bytes memory packed) internal pure returns (uint256) {
-        return packed.length / ADDRESS_BYTES;
+        return packed.length / WORD;
     }
 
     /// @notice Address number `index`, which the caller has checked to be below `count(packed)`.
     function get(bytes memory packed, uint256 index) internal pure returns (address member) {
         assembly ("memory-safe") {
-            member := shr(96, mload(add(add(packed, 0x20), mul(index, ADDRESS_BYTES))))
+            member := shr(STAKE_BITS, mload(add(add(packed, 0x20), shl(5, index))))
         }
     }
 
@@ -55,11 +80,29 @@ library MembersLib {
         }
     }
 
-    /// @notice The list as an array.
-    function unpack(bytes memory packed) internal pure returns (address[] memory members) {
-        members = new address[](count(packed));
+    /// @notice The words as an array.
+    function words(bytes memory packed) internal pure returns (uint256[] memory list) {
+        list = new uint256[](count(packed));
+        for (uint256 i = 0; i < list.length; ++i) {
+            assembly ("memory-safe") {
+                mstore(add(add(list, 0x20), shl(5, i)), mload(add(add(packed, 0x20), shl(5, i))))
+            }
+        }
+    }
+
+    /// @notice The addresses of a list of words.
+    function accounts(uint256[] memory words_) internal pure returns (address[] memory members) {
+        members = new address[](words_.length);
         for (uint256 i = 0; i < members.length; ++i) {
-            members[i] = get(packed, i);
+            members[i] = accountOf(words_[i]);
+        }
+    }
+
+    /// @notice The stakes of a list of words.
+    function stakes(uint256[] memory words_) internal pure returns (uint256[] memory list) {
+        list = new uint256[](words_.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            list[i] = stakeOf(words_[i]);
         }
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-
 import {ICommittee} from "../interfaces/ICommittee.sol";
 import {MembersLib} from "./MembersLib.sol";
 import {QuorumLib} from "./QuorumLib.sol";
@@ -14,11 +12,17 @@ library SignatureLib {
 
     uint256 internal constant SIGNATURE_BYTES = 64;
 
+    /// @dev EIP-2098: the top bit of the second word is the parity, the rest is `s`.
+    uint256 private constant S_MASK = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF;
+
+    /// @dev Half the order of secp256k1, rounded down; above it, `s` has a twin below (EIP-2).
+    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+
     /// @notice Reverts unless `signatures` holds, ascending by position, one signature over `digest` of each
     /// member whose bit is set, and the set bits are a quorum of `members`.
     function verify(bytes memory members, bytes32 digest, uint64 signers, bytes calldata signatures)
         internal
-        pure
+        view
     {
         uint256 n = members.count();
         if (signers >> n != 0) revert ICommittee.SignerOutOfRange(signers, n);
@@ -34,8 +38,8 @@ library SignatureLib {
         unchecked {
             for (uint256 rest = signers; rest != 0; rest >>= 1) {
                 if (rest & 1 != 0) {
-                    address expected = members.get(index);
                     address recovered = recover(digest, signatures, offset, index);
+                    address expected = members.get(index);
                     if (recovered != expected) revert ICommittee.WrongSigner(index, expected, recovered);
                     offset += SIGNATURE_BYTES;
                 }
@@ -49,18 +53,24 @@ library SignatureLib {
     /// @param index Position that an error names.
     function recover(bytes32 digest, bytes calldata signatures, uint256 offset, uint256 index)
         internal
-        pure
+        view
         returns (address signer)
     {
-        bytes32 r;
-        bytes32 vs;
+        uint256 s;
+        // ecrecover answers nothing for what is no signature: the zero in scratch space stays.
         assembly ("memory-safe") {
-            r := calldataload(add(signatures.offset, offset))
-            vs := calldataload(add(signatures.offset, add(offset, 0x20)))
+            let at := add(signatures.offset, offset)
+            let vs := calldataload(add(at, 0x20))
+            s := and(vs, S_MASK)
+            let free := mload(0x40)
+            mstore(free, digest)
+            mstore(add(free, 0x20), add(shr(255, vs), 27))
+            mstore(add(free, 0x40), calldataload(at))
+            mstore(add(free, 0x60), s)
+            mstore(0, 0)
+            pop(staticcall(gas(), 1, free, 0x80, 0, 0x20))
+            signer := mload(0)
         }
-        ECDSA.RecoverError problem;
-        bytes32 s;
-        (signer, problem, s) = ECDSA.tryRecover(digest, r, vs);
-        if (problem == ECDSA.RecoverError.InvalidSignatureS) revert ICommittee.MalleableSignature(index, s);
+        if (s > HALF_ORDER) revert ICommittee.MalleableSignature(index, bytes32(s));
     }
 }

@@ -2,36 +2,36 @@
 pragma solidity ^0.8.24;
 
 import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
-import {RoundCertificate} from "../types/Certificate.sol";
+import {CertificateRecord, RoundCertificate} from "../types/Certificate.sol";
 import {Epoch, TaskId} from "../types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../types/Task.sol";
 import {CertificateLib} from "./CertificateLib.sol";
 import {QuorumLib} from "./QuorumLib.sol";
+import {Stored} from "./RecordLib.sol";
 import {RoundingLib} from "./RoundingLib.sol";
 
 /// @title TaskLib
 /// @notice The state machine and the money of one task. Every transition is one function, which refuses with an
 /// error and changes nothing when the task is in another state:
 ///
-/// | function | from            | to                                          |
-/// |----------|-----------------|---------------------------------------------|
-/// | open     | None            | Open                                        |
-/// | certify  | Open            | Open, or Completed when no round is missing |
-/// | cancel   | Open            | Cancelled                                   |
-/// | close    | Open, Completed | Closed                                      |
+/// | function   | from                        | to                                          |
+/// |------------|-----------------------------|---------------------------------------------|
+/// | open       | None                        | Open                                        |
+/// | certify    | Open                        | Open, or Completed when no round is missing |
+/// | cancel     | Open                        | Cancelled                                   |
+/// | dispute    | Open, Completed, Disputed   | Disputed                                    |
+/// | endDispute | Disputed                    | Open, or Completed when no round is missing |
+/// | overturn   | Disputed                    | Overturned                                  |
+/// | close      | Open, Completed, Overturned | Closed                                      |
 ///
 /// Money: the rounds up to r earn r * (shards * rewardPerShard + feePerRound). `checkCertificate` keeps
 /// paidTotal + fee of the last certificate <= earned <= escrow, so refund and fee shares never exceed what is there.
 library TaskLib {
     using CertificateLib for RoundCertificate;
 
-    uint256 internal constant MAX_ROUNDS = 1_000_000;
+    uint256 internal constant MAX_ROUNDS = type(uint16).max;
     uint256 internal constant MAX_SHARDS = 1_024;
-    uint256 internal constant MAX_SPAN = type(uint16).max;
-
-    /// @notice Stored for the empty payouts root: the hash of nothing, so no proof leads to it, but not zero, so that
-    /// the poster pays for the slot and every certificate costs what an overwriting one does.
-    bytes32 private constant NO_PAYOUTS = bytes32(uint256(1));
+    uint256 internal constant MAX_CHALLENGE_WINDOW = 7 days;
 
     /// @notice Refuses parameters outside their bounds; money and times are bounded by what a slot holds.
     function checkParams(TaskParams memory params) internal pure {
@@ -41,32 +41,34 @@ library TaskLib {
         bounded("shards", params.shards, 1, MAX_SHARDS);
         bounded("rewardPerShard", params.rewardPerShard, 1, type(uint128).max);
         bounded("slashPerFault", params.slashPerFault, 0, type(uint96).max);
-        bounded("minerStake", params.minerStake, params.slashPerFault, type(uint128).max);
-        // 2**20 rounds * 2**11 shards * 2**128 stays far below 2**256.
+        bounded("minerStake", params.minerStake, params.slashPerFault, type(uint96).max);
+        bounded("challengeWindow", params.challengeWindow, 0, MAX_CHALLENGE_WINDOW);
+        // 2**16 rounds * 2**11 shards * 2**128 stays far below 2**256.
         bounded(
             "escrow",
             earned(params.rounds, params.shards, params.rewardPerShard, params.feePerRound),
             1,
-            type(uint128).max
+            type(uint96).max
         );
     }
 
     /// @notice None -> Open. The caller has checked the parameters and the times.
     function open(Task storage self, TaskParams memory params, Epoch epoch, address poster) internal {
+        // The bounds of the parameters, and the escrow's for the money, make each value fit.
         self.status = TaskStatus.Open;
         self.model = params.genesisModel;
-        self.payoutsRoot = NO_PAYOUTS;
         self.specHash = params.specHash;
-        self.rounds = uint24(params.rounds);
+        self.rewardPerShard = uint96(params.rewardPerShard);
+        self.feePerRound = uint96(params.feePerRound);
+        self.rounds = uint16(params.rounds);
         self.shards = uint16(params.shards);
+        self.challengeWindow = uint24(params.challengeWindow);
         self.epoch = epoch;
         self.startsAt = uint40(params.startsAt);
         self.deadline = uint40(params.deadline);
-        self.rewardPerShard = params.rewardPerShard;
-        self.feePerRound = params.feePerRound;
-        self.minerStake = params.minerStake;
         self.poster = poster;
         self.slashPerFault = uint96(params.slashPerFault);
+        self.minerStake = uint96(params.minerStake);
     }
 
     /// @notice All that `certify` asks of a certificate but its signatures.
@@ -88,21 +90,59 @@ library TaskLib {
         checkMoney(self, certificate, id);
     }
 
-    /// @notice Advances an open task by a certificate that was checked and is signed.
-    function certify(Task storage self, RoundCertificate calldata certificate, uint64 signers) internal {
-        self.paidTotal = certificate.paidTotal;
-        self.lastRound = certificate.lastRound;
-        self.lastSpan = uint16(certificate.span());
-        self.lastSigners = signers;
-        self.status = certificate.lastRound == self.rounds ? TaskStatus.Completed : TaskStatus.Open;
+    /// @notice Advances an open task by a certificate that was checked, and returns its index.
+    function certify(Task storage self, RoundCertificate calldata certificate)
+        internal
+        returns (uint256 index)
+    {
+        index = self.certificates;
+        uint256 last = certificate.lastRound;
+        uint96 paid = uint96(certificate.paidTotal);
         self.model = certificate.model;
-        self.payoutsRoot = certificate.payoutsRoot == 0 ? NO_PAYOUTS : certificate.payoutsRoot;
-        bytes32 faults = certificate.faultsRoot;
-        if (faults == 0 && !self.hasFaults) return;
-        self.hasFaults = faults != 0;
-        if (self.faultsRoot == faults) return;
-        self.faultsRoot = faults;
-        self.faultsAt = uint40(block.timestamp);
+        if (last == self.rounds) self.status = TaskStatus.Completed;
+        // Each certificate covers a round, so there are no more of them than rounds. One slot, written in one go.
+        unchecked {
+            (self.paidTotal, self.lastRound, self.certificates) = (paid, uint16(last), uint16(index + 1));
+        }
+    }
+
+    /// @notice Freezes certificate number `index`, final at `maturesAt`, and all later ones.
+    function dispute(Task storage self, TaskId id, uint256 index, uint256 maturesAt) internal {
+        TaskStatus status = self.status;
+        if (status == TaskStatus.Disputed) {
+            if (index >= self.disputedFrom) return;
+        } else if (status != TaskStatus.Open && status != TaskStatus.Completed) {
+            revert ITrainingMarket.TaskNotOpen(id, status);
+        }
+        if (block.timestamp >= maturesAt) revert ITrainingMarket.WindowClosed(id, index, maturesAt);
+        if (status != TaskStatus.Disputed) self.disputedAt = uint40(block.timestamp);
+        self.status = TaskStatus.Disputed;
+        self.disputedFrom = uint16(index);
+    }
+
+    /// @notice Disputed -> Open or Completed. The deadline moves by the time lost, in all by at most `maxExtension`.
+    function endDispute(Task storage self, TaskId id, uint256 maxExtension) internal {
+        requireDisputed(self, id);
+        uint256 before = self.extendedBy;
+        uint256 extended = before + block.timestamp - self.disputedAt;
+        if (extended > maxExtension) extended = maxExtension;
+        self.extendedBy = uint32(extended);
+        self.deadline += uint40(extended - before);
+        self.status = self.lastRound == self.rounds ? TaskStatus.Completed : TaskStatus.Open;
+    }
+
+    /// @notice Disputed -> Overturned: only the certificates below `from` stand, the last of which is `before`. None of
+    /// what is void was final, so no claim exceeded `before.paidTotal`.
+    function overturn(Task storage self, TaskId id, uint256 from, CertificateRecord calldata before)
+        internal
+    {
+        requireDisputed(self, id);
+        bool any = from != 0;
+        self.paidTotal = any ? uint96(before.paidTotal) : 0;
+        self.lastRound = any ? uint16(before.lastRound) : 0;
+        self.certificates = uint16(from);
+        self.model = any ? before.model : bytes32(0);
+        self.status = TaskStatus.Overturned;
     }
 
     /// @notice Open -> Cancelled, before the start.
@@ -114,21 +154,25 @@ library TaskLib {
         self.status = TaskStatus.Cancelled;
     }
 
-    /// @notice Open or Completed -> Closed, when all rounds are certified or the deadline has passed.
-    function close(Task storage self, TaskId id) internal returns (uint256 refund) {
+    /// @notice Open, Completed or Overturned -> Closed, when no certificate can follow and none can be challenged.
+    /// @param last The last certificate that stands.
+    function close(Task storage self, TaskId id, Stored memory last) internal returns (uint256 refund) {
         TaskStatus status = self.status;
         if (status == TaskStatus.None) revert ITrainingMarket.TaskUnknown(id);
-        bool ended =
-            status == TaskStatus.Completed || (status == TaskStatus.Open && block.timestamp > self.deadline);
+        bool ended = status == TaskStatus.Completed || status == TaskStatus.Overturned
+            || (status == TaskStatus.Open && block.timestamp > self.deadline);
         if (!ended) revert ITrainingMarket.TaskNotEnded(id, status, self.deadline);
-        refund = refundable(self);
+        if (block.timestamp < last.maturesAt) revert ITrainingMarket.WindowOpen(id, last.maturesAt);
+        refund = refundable(self, last);
         self.status = TaskStatus.Closed;
     }
 
-    /// @notice The task as others see it: an empty payouts root is zero.
-    function snapshot(Task storage self) internal view returns (Task memory task) {
-        task = self;
-        if (task.payoutsRoot == NO_PAYOUTS) task.payoutsRoot = 0;
+    /// @notice Reverts unless certificate number `index` is final: its window closed and no dispute freezes it.
+    function requireMature(Task storage self, TaskId id, uint256 index, uint256 maturesAt) internal view {
+        if (block.timestamp < maturesAt) revert ITrainingMarket.NotMature(id, index, maturesAt);
+        if (self.status == TaskStatus.Disputed && index >= self.disputedFrom) {
+            revert ITrainingMarket.RecordFrozen(id, index, self.disputedFrom);
+        }
     }
 
     /// @notice What was funded.
@@ -137,24 +181,25 @@ library TaskLib {
     }
 
     /// @notice Share of one signer in the last certificate's fee; the dust stays with the poster.
-    function feeShare(Task storage self) internal view returns (uint256) {
-        uint256 fee = uint256(self.feePerRound) * self.lastSpan;
-        return RoundingLib.shareDown(fee, QuorumLib.popcount(self.lastSigners));
+    function feeShare(Task storage self, Stored memory last) internal view returns (uint256) {
+        return RoundingLib.shareDown(uint256(self.feePerRound) * last.span, last.signers);
     }
 
     /// @notice What the poster gets back if the task ends now; 0 when it has ended.
-    function refundable(Task storage self) internal view returns (uint256) {
-        if (self.status != TaskStatus.Open && self.status != TaskStatus.Completed) return 0;
-        return escrow(self) - self.paidTotal - feeShare(self) * QuorumLib.popcount(self.lastSigners);
+    function refundable(Task storage self, Stored memory last) internal view returns (uint256) {
+        TaskStatus status = self.status;
+        bool ended =
+            status == TaskStatus.None || status == TaskStatus.Cancelled || status == TaskStatus.Closed;
+        return ended ? 0 : escrow(self) - self.paidTotal - feeShare(self, last) * last.signers;
     }
 
     /// @notice Money of the task that the market holds.
-    function held(Task storage self) internal view returns (uint256) {
+    function held(Task storage self, Stored memory last) internal view returns (uint256) {
         TaskStatus status = self.status;
         if (status == TaskStatus.None || status == TaskStatus.Cancelled) return 0;
         if (status != TaskStatus.Closed) return escrow(self) - self.claimedTotal;
-        uint256 unpaid = QuorumLib.popcount(self.lastSigners) - QuorumLib.popcount(self.feesPaid);
-        return self.paidTotal - self.claimedTotal + feeShare(self) * unpaid;
+        uint256 unpaid = last.signers - QuorumLib.popcount(self.feesPaid);
+        return uint256(self.paidTotal) - self.claimedTotal + feeShare(self, last) * unpaid;
     }
 
     function requireOpen(Task storage self, TaskId id) private view {
@@ -163,21 +208,25 @@ library TaskLib {
         if (status != TaskStatus.Open) revert ITrainingMarket.TaskNotOpen(id, status);
     }
 
+    function requireDisputed(Task storage self, TaskId id) private view {
+        TaskStatus status = self.status;
+        if (status != TaskStatus.Disputed) revert ITrainingMarket.TaskNotDisputed(id, status);
+    }
+
     function checkRounds(Task storage self, RoundCertificate calldata certificate, TaskId id) private view {
         uint256 first = uint256(self.lastRound) + 1;
         uint256 last = certificate.lastRound;
         if (certificate.firstRound != first) {
             revert ITrainingMarket.FirstRoundMismatch(id, certificate.firstRound, first);
         }
-        uint256 max = first + MAX_SPAN - 1;
-        if (max > self.rounds) max = self.rounds;
+        uint256 max = self.rounds;
         if (last < first || last > max) revert ITrainingMarket.LastRoundOutOfBounds(id, last, first, max);
     }
 
     function checkMoney(Task storage self, RoundCertificate calldata certificate, TaskId id) private view {
         uint256 paid = certificate.paidTotal;
         if (paid < self.paidTotal) revert ITrainingMarket.PaidTotalFell(id, paid, self.paidTotal);
-        uint256 fee = self.feePerRound * certificate.span();
+        uint256 fee = uint256(self.feePerRound) * certificate.span();
         uint256 limit = earned(certificate.lastRound, self.shards, self.rewardPerShard, self.feePerRound);
         if (paid + fee > limit) revert ITrainingMarket.PaidTotalExceedsEarned(id, paid, fee, limit);
     }

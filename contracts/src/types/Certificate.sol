@@ -31,6 +31,54 @@ struct RoundCertificate {
     bytes32 segment;
 }
 
+/// @notice What the market remembers of an accepted certificate, as the preimage of a stored hash. Whoever relies on a
+/// certificate shows this; all of it is in the event of its acceptance.
+/// @param index Number of the certificate in its task, from 0.
+/// @param paidTotal Sum of all cumulative payouts under `payoutsRoot`.
+/// @param payoutsRoot Merkle root of the cumulative payouts.
+/// @param firstRound First round covered.
+/// @param lastRound Last round covered.
+/// @param signers Bitmap of the signers over the task's committee.
+/// @param model sha256 of the checkpoint after `lastRound`.
+/// @param contributionsRoot Merkle root of the contributions accepted in these rounds.
+/// @param faultsRoot Merkle root of all faults of the task so far.
+struct CertificateRecord {
+    uint32 index;
+    uint128 paidTotal;
+    bytes32 payoutsRoot;
+    uint32 firstRound;
+    uint32 lastRound;
+    uint64 signers;
+    bytes32 model;
+    bytes32 contributionsRoot;
+    bytes32 faultsRoot;
+}
+
+/// @notice The part of a record that a claim needs; the payouts root follows from the leaf and its proof.
+/// @param index Number of the certificate in its task, from 0.
+/// @param paidTotal Sum of all cumulative payouts under the certificate's payouts root.
+/// @param details Hash of the record's other fields, `keccak256(abi.encode(firstRound, lastRound, signers, model,
+/// contributionsRoot, faultsRoot))`.
+struct PayoutRecord {
+    uint32 index;
+    uint128 paidTotal;
+    bytes32 details;
+}
+
+/// @notice One leaf under `contributionsRoot`: a contribution that a committee accepted.
+/// @param round Round of the contribution.
+/// @param shard Shard of the contribution.
+/// @param miner Account that signed the contribution.
+/// @param gradient sha256 of the gradient blob.
+/// @param contributionDigest EIP-712 digest that the miner signed.
+struct ContributionLeaf {
+    uint32 round;
+    uint32 shard;
+    address miner;
+    bytes32 gradient;
+    bytes32 contributionDigest;
+}
+
 /// @notice One leaf under `faultsRoot`: a contribution that the committee proved wrong by re-execution.
 /// @param round Round of the contribution.
 /// @param shard Shard of the contribution.

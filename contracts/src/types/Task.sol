@@ -4,13 +4,16 @@ pragma solidity ^0.8.24;
 import {Epoch} from "./Ids.sol";
 
 /// @notice Where a task is in its life. The only steps are
-/// None -> Open, Open -> Completed | Cancelled | Closed, Completed -> Closed.
+/// None -> Open; Open -> Completed | Cancelled | Closed | Disputed; Completed -> Closed | Disputed;
+/// Disputed -> Open | Completed (the certificates stand) | Overturned (they do not); Overturned -> Closed.
 enum TaskStatus {
     None,
     Open,
     Completed,
     Closed,
-    Cancelled
+    Cancelled,
+    Disputed,
+    Overturned
 }
 
 /// @notice What a poster asks for. Money is in the token's smallest unit, time in Unix seconds.
@@ -24,6 +27,10 @@ enum TaskStatus {
 /// @param slashPerFault Most that one proven fault costs the miner; at most `minerStake`.
 /// @param startsAt When work begins; a time that has passed means "at once".
 /// @param deadline Last second at which a certificate is accepted.
+/// @param challengeWindow Seconds in which a certificate can be challenged and its payouts wait, 0..7 days; 0 means
+/// that certificates are final at once.
+/// @param committeeSize Members of the task's committee, 3f + 1 and at least 4, drawn from the newest snapshot; the
+/// size of that snapshot, or 0, means all of it and no draw.
 struct TaskParams {
     bytes32 specHash;
     bytes32 genesisModel;
@@ -35,54 +42,55 @@ struct TaskParams {
     uint128 slashPerFault;
     uint64 startsAt;
     uint64 deadline;
+    uint32 challengeWindow;
+    uint32 committeeSize;
 }
 
-/// @notice State of one task. The first slot holds all the small values that every certificate rewrites.
+/// @notice State of one task. The first slot holds all the small values that certificates and claims rewrite.
 /// @param paidTotal Sum of the certified cumulative payouts.
+/// @param claimedTotal Sum of the payouts that left the contract.
 /// @param lastRound Last certified round; 0 when nothing is certified.
-/// @param lastSpan Number of rounds that the last certificate covers.
-/// @param lastSigners Bitmap of the last certificate's signers over the epoch's member list.
+/// @param certificates Number of certificates that stand; the next one has this index.
+/// @param challengeWindow Seconds in which a certificate can be challenged.
 /// @param status Where the task is in its life.
-/// @param hasFaults Whether `faultsRoot` is not empty; spares each certificate without faults a cold slot.
-/// @param model sha256 of the last certified checkpoint; the genesis checkpoint at first.
-/// @param payoutsRoot Merkle root of the certified cumulative payouts.
-/// @param faultsRoot Merkle root of the certified faults.
+/// @param model sha256 of the last certified checkpoint; the genesis checkpoint at first, and zero when an appeal
+/// overturned the first certificate.
 /// @param specHash sha256 of the canonical spec.
-/// @param rounds Number of rounds.
-/// @param shards Shards per round.
-/// @param epoch Committee of the task.
-/// @param startsAt When work begins.
-/// @param deadline Last second at which a certificate is accepted.
-/// @param faultsAt When `faultsRoot` was certified; slashing looks at the stake of that second.
-/// @param feesPaid Bitmap of the last certificate's signers that have taken their fee.
 /// @param rewardPerShard Reward of one accepted contribution.
 /// @param feePerRound Fee of the validators for one certified round.
-/// @param minerStake Stake that a miner must hold to be assigned a shard.
-/// @param claimedTotal Sum of the payouts that left the contract.
+/// @param rounds Number of rounds.
+/// @param shards Shards per round.
+/// @param epoch Snapshot from which the task's committee comes.
+/// @param startsAt When work begins.
+/// @param deadline Last second at which a certificate is accepted.
+/// @param feesPaid Bitmap of the last certificate's signers that have taken their fee.
+/// @param disputedFrom While disputed: index of the first certificate that is frozen.
+/// @param disputedAt While disputed: when the dispute was opened.
 /// @param poster Account that funded the task and gets the refund.
 /// @param slashPerFault Most that one proven fault costs the miner.
+/// @param minerStake Stake that a miner must hold to be assigned a shard.
+/// @param extendedBy Seconds by which disputes have moved the deadline.
 struct Task {
-    uint128 paidTotal;
-    uint32 lastRound;
-    uint16 lastSpan;
-    uint64 lastSigners;
+    uint96 paidTotal;
+    uint96 claimedTotal;
+    uint16 lastRound;
+    uint16 certificates;
+    uint24 challengeWindow;
     TaskStatus status;
-    bool hasFaults;
     bytes32 model;
-    bytes32 payoutsRoot;
-    bytes32 faultsRoot;
     bytes32 specHash;
-    uint24 rounds;
+    uint96 rewardPerShard;
+    uint96 feePerRound;
+    uint16 rounds;
     uint16 shards;
     Epoch epoch;
     uint40 startsAt;
     uint40 deadline;
-    uint40 faultsAt;
     uint64 feesPaid;
-    uint128 rewardPerShard;
-    uint128 feePerRound;
-    uint128 minerStake;
-    uint128 claimedTotal;
+    uint16 disputedFrom;
+    uint40 disputedAt;
     address poster;
     uint96 slashPerFault;
+    uint96 minerStake;
+    uint32 extendedBy;
 }

@@ -47,8 +47,10 @@ contract HostileTokensAttack is MarketFixture {
         certify(nextCertificate(taskId));
         bytes32[] memory proof = minerProof(taskId, 0);
         uint256 due = minerDue(taskId);
-        hostile.arm(address(market), abi.encodeCall(market.claim, (taskId, miner(0), due, proof)));
-        market.claim(taskId, miner(0), due, proof);
+        hostile.arm(
+            address(market), abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), miner(0), due, proof))
+        );
+        market.claim(taskId, lastPayouts(taskId), miner(0), due, proof);
         assertRefused();
     }
 
@@ -56,16 +58,21 @@ contract HostileTokensAttack is MarketFixture {
         TaskId taskId = startedTask();
         certifyAll(taskId);
         market.close(taskId);
-        hostile.arm(address(market), abi.encodeCall(market.claimSigningFee, (taskId, validator(0))));
-        market.claimSigningFee(taskId, validator(0));
+        hostile.arm(
+            address(market),
+            abi.encodeCall(market.claimSigningFee, (taskId, lastRecord(taskId), validator(0)))
+        );
+        market.claimSigningFee(taskId, lastRecord(taskId), validator(0));
         assertRefused();
     }
 
     function test_reenter__slash__isRefused() public {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
-        hostile.arm(address(market), abi.encodeCall(market.slash, (taskId, leaf, noProof())));
-        market.slash(taskId, leaf, noProof());
+        hostile.arm(
+            address(market), abi.encodeCall(market.slash, (taskId, lastRecord(taskId), leaf, noProof()))
+        );
+        market.slash(taskId, lastRecord(taskId), leaf, noProof());
         assertRefused();
         assertEq(vault.slashableOf(miner(0)), MINER_STAKE - SLASH, "slashed once");
     }

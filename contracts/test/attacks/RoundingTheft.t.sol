@@ -18,14 +18,16 @@ contract RoundingTheftAttack is MarketFixture {
         vm.prank(poster);
         TaskId taskId = market.createTask(p);
         RoundCertificate memory c = nextCertificate(taskId, p.rounds);
-        market.certify(c, signers, signatures(c, signers));
+        certify(c, signers);
         uint256 parts = signers == 15 ? 4 : 3;
         uint256 share = uint256(p.feePerRound) * p.rounds / parts;
         uint256 refund = market.close(taskId);
         assertAtMost(refund, parts - 1, "less than one unit for each signer");
         if (share != 0) {
             for (uint256 i = 0; i < 4; ++i) {
-                if ((signers >> i) & 1 == 1) market.claimSigningFee(taskId, validator(i));
+                if ((signers >> i) & 1 == 1) {
+                    market.claimSigningFee(taskId, lastRecord(taskId), validator(i));
+                }
             }
         }
         assertEq(token.balanceOf(address(market)), c.paidTotal, "what is left is exactly the payouts");
@@ -43,7 +45,7 @@ contract RoundingTheftAttack is MarketFixture {
                 ITrainingMarket.ClaimsExceedPaidTotal.selector, rigged, 2 * ESCROW, c.paidTotal
             )
         );
-        market.claim(rigged, stranger, 2 * ESCROW, noProof());
+        market.claim(rigged, lastPayouts(rigged), stranger, 2 * ESCROW, noProof());
         assertEq(market.held(honest), ESCROW, "untouched");
     }
 
@@ -58,14 +60,14 @@ contract RoundingTheftAttack is MarketFixture {
             certify(c);
             uint256 room = c.paidTotal - out;
             if (i == 0) {
-                out += market.claim(taskId, account, c.paidTotal, noProof());
+                out += market.claim(taskId, lastPayouts(taskId), account, c.paidTotal, noProof());
             } else {
                 vm.expectRevert(
                     abi.encodeWithSelector(
                         ITrainingMarket.ClaimsExceedPaidTotal.selector, taskId, out + c.paidTotal, c.paidTotal
                     )
                 );
-                market.claim(taskId, account, c.paidTotal, noProof());
+                market.claim(taskId, lastPayouts(taskId), account, c.paidTotal, noProof());
                 assertTrue(room < c.paidTotal, "the room is what was not claimed");
             }
         }

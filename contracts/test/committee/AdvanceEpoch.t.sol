@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
-import {Epoch} from "../../src/types/Ids.sol";
+import {Epoch, TaskId} from "../../src/types/Ids.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
 
 contract AdvanceEpochTest is MarketFixture {
@@ -33,9 +33,11 @@ contract AdvanceEpochTest is MarketFixture {
         assertEq(members.length, 64, "members");
         for (uint256 i = 0; i < 64; ++i) {
             assertEq(members[i], validator(i), "ascending by address");
-            assertEq(committee.memberIndex(epoch, members[i]), i, "index");
+            assertEq(committee.stakesOf(epoch)[i], VALIDATOR_STAKE, "stake");
         }
-        assertEq(committee.quorumOf(epoch), 43, "quorum");
+        TaskId taskId = createTask();
+        assertEq(committee.quorumOfTask(taskId), 43, "quorum");
+        assertEq(committee.membersOfTask(taskId).length, 64, "all of them");
         assertEq(committee.membersOf(epochOne()).length, 4, "the past stays");
     }
 
@@ -50,7 +52,8 @@ contract AdvanceEpochTest is MarketFixture {
         Epoch epoch = committee.advanceEpoch();
         assertEq(committee.membersOf(epoch).length, 4, "members");
         assertTrue(!committee.isValidator(poor), "out of the pool");
-        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, epoch, poor));
-        committee.memberIndex(epoch, poor);
+        TaskId taskId = createTask();
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, taskId, poor));
+        committee.memberIndex(taskId, poor);
     }
 }

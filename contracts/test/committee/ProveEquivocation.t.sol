@@ -52,7 +52,7 @@ contract ProveEquivocationTest is MarketFixture {
 
     function test_proveEquivocation_revertsIfSignerIsNoMember() public {
         validatorKeys.push(posterKey);
-        proveExpecting(abi.encodeWithSelector(ICommittee.NotMember.selector, epochOne(), poster), 4, 4);
+        proveExpecting(abi.encodeWithSelector(ICommittee.NotMember.selector, a.taskId, poster), 4, 4);
     }
 
     function test_proveEquivocation_revertsIfProvenBefore() public {
@@ -63,7 +63,7 @@ contract ProveEquivocationTest is MarketFixture {
 
     function test_proveEquivocation_revertsIfNoStakeIsLeft() public {
         prove(2);
-        (a.taskId, b.taskId) = (TaskId.wrap(2), TaskId.wrap(2));
+        (a.taskId, b.taskId) = (createTask(), TaskId.wrap(2));
         bytes memory data = abi.encodeWithSelector(
             IStakeVault.NothingToSlash.selector, validator(2), committee.startedAt(epochOne())
         );

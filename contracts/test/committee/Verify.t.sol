@@ -2,36 +2,42 @@
 pragma solidity ^0.8.24;
 
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
-import {Epoch} from "../../src/types/Ids.sol";
+import {TaskId} from "../../src/types/Ids.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
 
 contract VerifyTest is MarketFixture {
     bytes32 private constant DIGEST = keccak256("digest");
+    TaskId private taskId;
 
-    function test_verify_revertsIfEpochIsUnknown() public {
-        vm.expectRevert(abi.encodeWithSelector(ICommittee.EpochUnknown.selector, 0));
-        committee.verify(Epoch.wrap(0), DIGEST, THREE, "");
+    function setUp() public override {
+        super.setUp();
+        taskId = createTask();
+    }
+
+    function test_verify_revertsIfTaskIsUnknown() public {
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.PanelUnknown.selector, 9, 0));
+        committee.verify(TaskId.wrap(9), DIGEST, THREE, "");
     }
 
     function test_verify_revertsIfBitmapIsOutOfRange() public {
         bytes memory signed = signaturesOf(DIGEST, THREE);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.SignerOutOfRange.selector, uint64(23), 4));
-        committee.verify(epochOne(), DIGEST, 23, signed);
+        committee.verify(taskId, DIGEST, 23, signed);
     }
 
     function test_verify_revertsIfQuorumIsMissing() public {
         bytes memory signed = signaturesOf(DIGEST, 9);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.QuorumMissing.selector, 2, 3));
-        committee.verify(epochOne(), DIGEST, 9, signed);
+        committee.verify(taskId, DIGEST, 9, signed);
     }
 
     function test_verify_revertsIfLengthDoesNotFit() public {
         bytes memory signed = bytes.concat(signaturesOf(DIGEST, THREE), hex"00");
         vm.expectRevert(abi.encodeWithSelector(ICommittee.SignaturesLength.selector, 193, 192));
-        committee.verify(epochOne(), DIGEST, THREE, signed);
+        committee.verify(taskId, DIGEST, THREE, signed);
         signed = signaturesOf(DIGEST, 15);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.SignaturesLength.selector, 256, 192));
-        committee.verify(epochOne(), DIGEST, THREE, signed);
+        committee.verify(taskId, DIGEST, THREE, signed);
     }
 
     function test_verify_revertsIfSignaturesAreNotAscending() public {
@@ -43,7 +49,7 @@ contract VerifyTest is MarketFixture {
         bytes memory data =
             abi.encodeWithSelector(ICommittee.WrongSigner.selector, 0, validator(0), validator(1));
         vm.expectRevert(data);
-        committee.verify(epochOne(), DIGEST, THREE, signed);
+        committee.verify(taskId, DIGEST, THREE, signed);
     }
 
     function test_verify_revertsIfSignatureIsNobodys() public {
@@ -51,34 +57,35 @@ contract VerifyTest is MarketFixture {
         bytes memory data =
             abi.encodeWithSelector(ICommittee.WrongSigner.selector, 2, validator(2), address(0));
         vm.expectRevert(data);
-        committee.verify(epochOne(), DIGEST, THREE, signed);
+        committee.verify(taskId, DIGEST, THREE, signed);
     }
 }
 
 /// @notice The same with the largest committee.
 contract VerifyLargeTest is MarketFixture {
     bytes32 private constant DIGEST = keccak256("digest");
-    Epoch private epoch;
+    TaskId private taskId;
 
     function setUp() public override {
         super.setUp();
         addValidators(60);
         vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
-        epoch = committee.advanceEpoch();
+        committee.advanceEpoch();
+        taskId = createTask();
     }
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_verify__anyQuorum__isAcceptedAndOneSignatureLessIsNot(uint256 seed) public {
         uint64 signers = subset(seed, 43);
-        committee.verify(epoch, DIGEST, signers, signaturesOf(DIGEST, signers));
+        committee.verify(taskId, DIGEST, signers, signaturesOf(DIGEST, signers));
         signers &= signers - 1;
         bytes memory signed = signaturesOf(DIGEST, signers);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.QuorumMissing.selector, 42, 43));
-        committee.verify(epoch, DIGEST, signers, signed);
+        committee.verify(taskId, DIGEST, signers, signed);
     }
 
     function test_verify__all64__isAccepted() public view {
-        committee.verify(epoch, DIGEST, type(uint64).max, signaturesOf(DIGEST, type(uint64).max));
+        committee.verify(taskId, DIGEST, type(uint64).max, signaturesOf(DIGEST, type(uint64).max));
     }
 
     /// @dev `count` of 64 bits, chosen by `seed`.

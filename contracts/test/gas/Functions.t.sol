@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {CertificateRecord, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Permit} from "../../src/types/Permit.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
@@ -102,7 +102,7 @@ contract FunctionsGasTest is MarketFixture {
             c.payoutsRoot = MerkleTree.root(leaves);
             certify(c);
             bytes32[] memory proof = MerkleTree.proof(leaves, 0);
-            market.claim(taskId, account, (i + 1) * 1e12, proof);
+            market.claim(taskId, lastPayouts(taskId), account, (i + 1) * 1e12, proof);
             vm.snapshotGasLastCall("leaves", string.concat("claim ", vm.toString(counts[i])));
         }
     }
@@ -116,8 +116,9 @@ contract FunctionsGasTest is MarketFixture {
         c.faultsRoot = MerkleTree.root(leaves);
         certify(c);
         bytes32[] memory proof = MerkleTree.proof(leaves, 0);
+        CertificateRecord memory record = lastRecord(taskId);
         vm.prank(stranger);
-        market.slash(taskId, leaf, proof);
+        market.slash(taskId, record, leaf, proof);
         shot("slash, 1024 faults");
     }
 
@@ -125,6 +126,7 @@ contract FunctionsGasTest is MarketFixture {
         size("TrainingMarket", address(market));
         size("StakeVault", address(vault));
         size("Committee", address(committee));
+        size("Appeals", address(appeals));
     }
 
     function size(string memory name, address deployed) private {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {PayoutClaim} from "../../src/types/Claim.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Permit} from "../../src/types/Permit.sol";
 import {TaskParams} from "../../src/types/Task.sol";
@@ -36,7 +37,7 @@ contract GasTest is MarketFixture {
     function test_slash__certifiedFault__isMeasured() public {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
-        market.slash(taskId, leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), leaf, noProof());
         vm.snapshotGasLastCall("market", "slash");
     }
 
@@ -46,8 +47,29 @@ contract GasTest is MarketFixture {
         market.close(taskId);
         vm.snapshotGasLastCall("market", "close");
         address account = validator(0);
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
         vm.snapshotGasLastCall("market", "claimSigningFee");
+    }
+
+    /// @dev 16 of 1,024 leaves in one transaction, none claimed before: the fixed costs are shared.
+    function test_claimMany__sixteenOf1024__isCheaperThanEachAlone() public {
+        TaskId taskId = startedTask();
+        RoundCertificate memory c = nextCertificate(taskId);
+        bytes32[] memory leaves = new bytes32[](1_024);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = payoutLeaf(address(uint160(0xACC0 + i)), 1e15);
+        }
+        c.payoutsRoot = MerkleTree.root(leaves);
+        certify(c);
+        PayoutClaim[] memory batch = new PayoutClaim[](16);
+        for (uint256 i = 0; i < batch.length; ++i) {
+            address account = address(uint160(0xACC0 + i));
+            fund(account, 1);
+            batch[i] = PayoutClaim(taskId, lastPayouts(taskId), account, 1e15, MerkleTree.proof(leaves, i));
+        }
+        market.claimMany(batch);
+        uint256 gas = vm.snapshotGasLastCall("market", "claimMany first, 16 of 1024 leaves");
+        assertAtMost(gas / 16, 55_000, "each");
     }
 
     function test_certify__committeesOfEverySize__stayInBudget() public {
@@ -85,7 +107,7 @@ contract GasTest is MarketFixture {
         certify(c);
         bytes32[] memory proof = MerkleTree.proof(leaves, 0);
         if (token.balanceOf(account) == 0) fund(account, 1);
-        market.claim(taskId, account, times * 1e15, proof);
+        market.claim(taskId, lastPayouts(taskId), account, times * 1e15, proof);
         return vm.snapshotGasLastCall("market", name);
     }
 }

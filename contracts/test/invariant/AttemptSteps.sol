@@ -37,7 +37,11 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         attemptClaims(taskId, who % PAYEES);
         if (t.status != TaskStatus.Closed) {
             address member = committee.membersOf(t.epoch)[0];
-            refused(address(market), abi.encodeCall(market.claimSigningFee, (taskId, member)), "fee");
+            refused(
+                address(market),
+                abi.encodeCall(market.claimSigningFee, (taskId, lastRecord(taskId), member)),
+                "fee"
+            );
         }
         bool ended = t.status == TaskStatus.Completed || (t.status == TaskStatus.Open && time() > t.deadline);
         if (!ended) refused(address(market), abi.encodeCall(market.close, (taskId)), "close");
@@ -53,10 +57,18 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (tasks == 0) return;
         address[] memory members = committee.membersOf(t.epoch);
         for (uint256 i = 0; i < members.length; ++i) {
-            if ((t.lastSigners >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0) continue;
-            refused(address(market), abi.encodeCall(market.claimSigningFee, (taskId, members[i])), "fee");
+            if ((lastRecord(taskId).signers >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0) continue;
+            refused(
+                address(market),
+                abi.encodeCall(market.claimSigningFee, (taskId, lastRecord(taskId), members[i])),
+                "fee"
+            );
         }
-        refused(address(market), abi.encodeCall(market.claimSigningFee, (taskId, stranger)), "fee");
+        refused(
+            address(market),
+            abi.encodeCall(market.claimSigningFee, (taskId, lastRecord(taskId), stranger)),
+            "fee"
+        );
     }
 
     function attemptSlash(uint256 wait, uint256 pick, uint256 which) external step(wait) {
@@ -68,9 +80,10 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (count == 0) return;
         which %= count;
         bytes32[] memory proof = MerkleTree.proof(faultTree(id(taskId)), which);
-        bytes memory data = abi.encodeCall(market.slash, (taskId, faults[id(taskId)][which], proof));
+        bytes memory data =
+            abi.encodeCall(market.slash, (taskId, lastRecord(taskId), faults[id(taskId)][which], proof));
         bool again = market.slashed(taskId, faultLeaf(faults[id(taskId)][which]));
-        bool late = time() > t.faultsAt + UNBONDING_DELAY;
+        bool late = time() > faultsAt(taskId) + UNBONDING_DELAY;
         if (again || late) refused(address(market), data, "slash twice or too late");
     }
 
@@ -99,12 +112,12 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (tasks == 0) return;
         (RoundCertificate memory a, RoundCertificate memory b) = equivocation(taskId, t);
         address accused = validator(who % CANDIDATES);
-        bytes memory one = compact(keyOf[accused], market.certificateDigest(a));
+        bytes memory one = compact(keys[accused], market.certificateDigest(a));
         accuse(a, one, a, one, "one certificate twice");
         bytes memory foreign = compact(posterKey, market.certificateDigest(b));
         accuse(a, one, b, foreign, "two signers");
         accuse(a, compact(posterKey, market.certificateDigest(a)), b, foreign, "no member");
-        bytes memory two = compact(keyOf[accused], market.certificateDigest(b));
+        bytes memory two = compact(keys[accused], market.certificateDigest(b));
         if (committee.equivocated(accused, taskId)) accuse(a, one, b, two, "accused twice");
     }
 
@@ -128,12 +141,13 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         address account = payees[who];
         uint256 due = cumulative[id(taskId)][who];
         bytes32[] memory proof = MerkleTree.proof(payoutTree(id(taskId)), who);
-        bytes memory data = abi.encodeCall(market.claim, (taskId, account, due + 1, proof));
+        bytes memory data =
+            abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), account, due + 1, proof));
         refused(address(market), data, "claim of more");
-        data = abi.encodeCall(market.claim, (taskId, stranger, due, proof));
+        data = abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), stranger, due, proof));
         refused(address(market), data, "claim by another");
         if (market.claimed(taskId, account) < due) return;
-        data = abi.encodeCall(market.claim, (taskId, account, due, proof));
+        data = abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), account, due, proof));
         refused(address(market), data, "claim twice");
     }
 

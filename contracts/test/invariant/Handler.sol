@@ -86,10 +86,10 @@ contract Handler is AttemptSteps {
             if (due > market.claimed(taskId, payees[who])) claimFor(taskId, who, due);
         }
         address[] memory members = committee.membersOf(t.epoch);
-        uint256 fee = uint256(t.feePerRound) * t.lastSpan;
+        uint256 fee = uint256(t.feePerRound) * spanOf(id(taskId));
         for (uint256 i = 0; i < members.length; ++i) {
-            bool owed = (t.lastSigners >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0;
-            if (owed && fee >= bits(t.lastSigners)) feeFor(taskId, members[i]);
+            bool owed = (lastRecord(taskId).signers >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0;
+            if (owed && fee >= bits(lastRecord(taskId).signers)) feeFor(taskId, members[i]);
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
 import {InvariantTest} from "./InvariantTest.sol";
 
@@ -18,7 +19,6 @@ contract LifecycleInvariants is InvariantTest {
 
     function invariant_task__certifiedFiguresNeverFall() public view {
         never("paidTotal fell");
-        never("faultsAt fell");
     }
 
     function invariant_task__termsNeverChange() public view {
@@ -47,7 +47,7 @@ contract LifecycleInvariants is InvariantTest {
 
     function invariant_task__recordsWhoProvedToHaveSigned() public view {
         for (uint256 i = 1; i <= handler.tasks(); ++i) {
-            assertEq(taskAt(i).lastSigners, handler.book(i).signers, "signers");
+            assertEq(handler.signersOf(i), handler.book(i).signers, "signers");
         }
     }
 
@@ -55,8 +55,8 @@ contract LifecycleInvariants is InvariantTest {
         for (uint256 i = 1; i <= handler.tasks(); ++i) {
             Task memory t = taskAt(i);
             if (t.lastRound == 0) continue;
-            assertAtMost(committee.quorumOf(t.epoch), bits(t.lastSigners), "quorum");
-            assertEq(t.lastSigners >> committee.membersOf(t.epoch).length, 0, "members only");
+            assertAtMost(committee.quorumOfTask(TaskId.wrap(i)), bits(handler.signersOf(i)), "quorum");
+            assertEq(handler.signersOf(i) >> committee.membersOf(t.epoch).length, 0, "members only");
         }
     }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
+import {QuorumLib} from "../../src/libraries/QuorumLib.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
 import {World} from "./World.sol";
 
@@ -42,6 +43,7 @@ abstract contract MarketSteps is World {
         if (faulty) addFault(c, chooser);
         uint64 signers = quorumFrom(t, chooser);
         market.certify(c, signers, signed(t.epoch, market.certificateDigest(c), signers));
+        records[id(taskId)].push(recordOf(c, signers, t.certificates));
         books[id(taskId)].spans += c.lastRound - c.firstRound + 1;
         books[id(taskId)].signers = signers;
         books[id(taskId)].head = head(c.model, c.payoutsRoot, c.faultsRoot, c.paidTotal, c.lastRound);
@@ -61,8 +63,8 @@ abstract contract MarketSteps is World {
         address[] memory members = committee.membersOf(t.epoch);
         who %= members.length;
         // A fee below one unit for each signer is dust, and there is nothing to claim.
-        if (uint256(t.feePerRound) * t.lastSpan < CANDIDATES) return;
-        if ((t.lastSigners >> who) & 1 == 0 || (t.feesPaid >> who) & 1 == 1) return;
+        if (uint256(t.feePerRound) * spanOf(id(taskId)) < CANDIDATES) return;
+        if ((lastRecord(taskId).signers >> who) & 1 == 0 || (t.feesPaid >> who) & 1 == 1) return;
         feeFor(taskId, members[who]);
     }
 
@@ -89,10 +91,12 @@ abstract contract MarketSteps is World {
     function slash(uint256 wait, uint256 pick, uint256 which, bool selfReport) external step(wait) {
         (TaskId taskId, Task memory t) = chosen(pick);
         uint256 count = tasks == 0 ? 0 : faults[id(taskId)].length;
-        if (count == 0 || time() > t.faultsAt + UNBONDING_DELAY) return;
+        if (count == 0 || time() > faultsAt(taskId) + UNBONDING_DELAY) return;
         FaultLeaf memory leaf = faults[id(taskId)][which % count];
         if (market.slashed(taskId, faultLeaf(leaf))) return;
-        if (vault.slashableOf(leaf.miner) == 0 || vault.slashableAt(leaf.miner, t.faultsAt) == 0) return;
+        if (vault.slashableOf(leaf.miner) == 0 || vault.slashableAt(leaf.miner, faultsAt(taskId)) == 0) {
+            return;
+        }
         slashBy(selfReport ? leaf.miner : stranger, taskId, which % count);
     }
 
@@ -100,7 +104,7 @@ abstract contract MarketSteps is World {
         bytes32[] memory proof = MerkleTree.proof(payoutTree(id(taskId)), who);
         uint256 before = token.balanceOf(payees[who]);
         as_(stranger);
-        uint256 amount = market.claim(taskId, payees[who], due, proof);
+        uint256 amount = market.claim(taskId, lastPayouts(taskId), payees[who], due, proof);
         check(token.balanceOf(payees[who]) == before + amount, "claim paid another");
         books[id(taskId)].paid += amount;
     }
@@ -108,7 +112,7 @@ abstract contract MarketSteps is World {
     function feeFor(TaskId taskId, address account) internal {
         uint256 before = token.balanceOf(account);
         as_(stranger);
-        uint256 amount = market.claimSigningFee(taskId, account);
+        uint256 amount = market.claimSigningFee(taskId, lastRecord(taskId), account);
         check(token.balanceOf(account) == before + amount, "fee paid another");
         books[id(taskId)].paid += amount;
         ++books[id(taskId)].feeClaims;
@@ -131,7 +135,7 @@ abstract contract MarketSteps is World {
     /// @dev Some quorum of the task's committee: `chooser` adds members beyond the least number.
     function quorumFrom(Task memory t, uint256 chooser) internal view returns (uint64 signers) {
         uint256 n = committee.membersOf(t.epoch).length;
-        uint256 wanted = committee.quorumOf(t.epoch) + (chooser >> 8) % 2;
+        uint256 wanted = QuorumLib.quorum(n) + (chooser >> 8) % 2;
         for (uint256 i = 0; i < wanted && i < n; ++i) {
             signers |= uint64(1) << uint64((chooser + i) % n);
         }
@@ -144,7 +148,7 @@ abstract contract MarketSteps is World {
         uint256 toReporter = token.balanceOf(reporter);
         uint256 toTreasury = token.balanceOf(treasury);
         as_(reporter);
-        uint256 amount = market.slash(taskId, leaf, proof);
+        uint256 amount = market.slash(taskId, lastRecord(taskId), leaf, proof);
         punish(leaf.miner, amount);
         ++books[id(taskId)].slashes;
         (toPoster, toReporter, toTreasury) =

@@ -38,7 +38,7 @@ contract MoneyInvariants is InvariantTest {
     function invariant_task__paidPlusFeeStaysInsideEarned() public view {
         for (uint256 i = 1; i <= handler.tasks(); ++i) {
             Task memory t = taskAt(i);
-            uint256 fee = uint256(t.feePerRound) * t.lastSpan;
+            uint256 fee = uint256(t.feePerRound) * handler.spanOf(i);
             assertAtMost(t.paidTotal + fee, t.lastRound * perRound(t), "earned");
         }
     }
@@ -77,7 +77,7 @@ contract MoneyInvariants is InvariantTest {
     function invariant_fee__isPaidToEachSignerAtMostOnce() public view {
         for (uint256 i = 1; i <= handler.tasks(); ++i) {
             Task memory t = taskAt(i);
-            assertEq(t.feesPaid & ~t.lastSigners, 0, "fees go to signers");
+            assertEq(t.feesPaid & ~handler.signersOf(i), 0, "fees go to signers");
             assertEq(handler.book(i).feeClaims, bits(t.feesPaid), "one claim for each bit");
         }
     }
@@ -92,8 +92,8 @@ contract MoneyInvariants is InvariantTest {
         for (uint256 i = 1; i <= handler.tasks(); ++i) {
             Task memory t = taskAt(i);
             if (t.status != TaskStatus.Closed) continue;
-            uint256 fee = uint256(t.feePerRound) * t.lastSpan;
-            uint256 signers = bits(t.lastSigners);
+            uint256 fee = uint256(t.feePerRound) * handler.spanOf(i);
+            uint256 signers = bits(handler.signersOf(i));
             uint256 dust = signers == 0 ? 0 : fee % signers;
             uint256 refund = handler.book(i).funded - t.paidTotal - fee + dust;
             assertEq(handler.book(i).refunded, refund, "refund");

@@ -105,8 +105,8 @@ abstract contract StakeSteps is World {
 
     function convict(address culprit, TaskId taskId, Task memory t, address reporter) private {
         (RoundCertificate memory a, RoundCertificate memory b) = equivocation(taskId, t);
-        bytes memory signedA = compact(keyOf[culprit], market.certificateDigest(a));
-        bytes memory signedB = compact(keyOf[culprit], market.certificateDigest(b));
+        bytes memory signedA = compact(keys[culprit], market.certificateDigest(a));
+        bytes memory signedB = compact(keys[culprit], market.certificateDigest(b));
         uint256 stake = vault.slashableOf(culprit);
         uint256 toReporter = token.balanceOf(reporter);
         uint256 toTreasury = token.balanceOf(treasury);

@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {CertificateRecord, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
@@ -30,7 +30,6 @@ abstract contract World is MarketFixture {
         uint256 slashes;
         uint256 createdAt;
         uint256 paidTotal;
-        uint256 faultsAt;
         uint256 rank;
         uint64 signers;
         bytes32 terms;
@@ -51,7 +50,7 @@ abstract contract World is MarketFixture {
 
     mapping(bytes32 what => bool) public broken;
     mapping(uint256 epoch => bytes32) private snapshots;
-    mapping(address account => uint256) internal keyOf;
+    mapping(address account => uint256) internal keys;
     mapping(uint256 taskId => Book) internal books;
     mapping(address account => Person) internal persons;
     mapping(uint256 taskId => FaultLeaf[]) internal faults;
@@ -70,7 +69,7 @@ abstract contract World is MarketFixture {
         addValidators(CANDIDATES - 4);
         epochs = 1;
         for (uint256 i = 0; i < CANDIDATES; ++i) {
-            keyOf[validator(i)] = validatorKeys[i];
+            keys[validator(i)] = validatorKeys[i];
             settle(validator(i), VALIDATOR_STAKE, true);
         }
         for (uint256 i = 0; i < 4; ++i) {
@@ -150,6 +149,21 @@ abstract contract World is MarketFixture {
         return vm.getBlockTimestamp();
     }
 
+    /// @dev Signers and rounds of the last certificate.
+    function signersOf(uint256 taskId) public view returns (uint64) {
+        return lastRecord(TaskId.wrap(taskId)).signers;
+    }
+
+    function spanOf(uint256 taskId) public view returns (uint256) {
+        CertificateRecord memory r = lastRecord(TaskId.wrap(taskId));
+        return r.lastRound == 0 ? 0 : r.lastRound - r.firstRound + 1;
+    }
+
+    /// @dev Without a challenge window a certificate is final when it is accepted.
+    function faultsAt(TaskId taskId) internal view returns (uint256) {
+        return market.maturesAt(taskId, lastRecord(taskId));
+    }
+
     function payoutTree(uint256 taskId) internal view returns (bytes32[] memory leaves) {
         leaves = new bytes32[](PAYEES);
         for (uint256 i = 0; i < PAYEES; ++i) {
@@ -168,7 +182,7 @@ abstract contract World is MarketFixture {
     function signed(Epoch epoch, bytes32 digest, uint64 signers) internal view returns (bytes memory packed) {
         address[] memory members = committee.membersOf(epoch);
         for (uint256 i = 0; i < members.length; ++i) {
-            if ((signers >> i) & 1 == 1) packed = bytes.concat(packed, compact(keyOf[members[i]], digest));
+            if ((signers >> i) & 1 == 1) packed = bytes.concat(packed, compact(keys[members[i]], digest));
         }
     }
 
@@ -210,7 +224,7 @@ abstract contract World is MarketFixture {
 
     function snapshot(uint256 epoch) private view returns (bytes32) {
         Epoch e = Epoch.wrap(uint32(epoch));
-        return keccak256(abi.encode(committee.membersOf(e), committee.startedAt(e), committee.quorumOf(e)));
+        return keccak256(abi.encode(committee.membersOf(e), committee.startedAt(e), committee.stakesOf(e)));
     }
 
     /// @dev Wallets and stakes of all; of what is remembered for ever, one at each step in turn.
@@ -231,11 +245,12 @@ abstract contract World is MarketFixture {
         uint256 rank = t.status == TaskStatus.Cancelled ? uint256(TaskStatus.Closed) : uint256(t.status);
         check(rank >= b.rank, "lifecycle went back");
         check(t.paidTotal >= b.paidTotal, "paidTotal fell");
-        check(t.faultsAt >= b.faultsAt, "faultsAt fell");
         check(terms(t) == b.terms, "terms changed");
-        bytes32 last = head(t.model, t.payoutsRoot, t.faultsRoot, t.paidTotal, t.lastRound);
+        CertificateRecord memory r = lastRecord(TaskId.wrap(taskId));
+        bytes32 last = head(t.model, r.payoutsRoot, r.faultsRoot, t.paidTotal, t.lastRound);
+        if (t.certificates != 0) market.maturesAt(TaskId.wrap(taskId), r);
         check(last == b.head, "head changed");
-        (b.rank, b.paidTotal, b.faultsAt) = (rank, t.paidTotal, t.faultsAt);
+        (b.rank, b.paidTotal) = (rank, t.paidTotal);
     }
 
     function observePerson(address account) private {

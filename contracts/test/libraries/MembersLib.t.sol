@@ -6,21 +6,25 @@ import {Test} from "../utils/Test.sol";
 
 contract MembersLibTest is Test {
     function testFuzz_store__anyList__isReadBack(uint256 seed, uint8 size) public {
-        address[] memory members = new address[](bound(size, 0, 64));
-        for (uint256 i = 0; i < members.length; ++i) {
-            members[i] = address(uint160(uint256(keccak256(abi.encode(seed, i)))));
+        uint256[] memory words = new uint256[](bound(size, 0, 64));
+        for (uint256 i = 0; i < words.length; ++i) {
+            words[i] = uint256(keccak256(abi.encode(seed, i)));
         }
-        address pointer = MembersLib.store(members);
+        address pointer = MembersLib.store(words, bytes32(seed));
         assertEq(uint256(uint8(pointer.code[0])), 0, "a call stops at once");
         bytes memory packed = MembersLib.load(pointer);
         bytes memory behind = new bytes(32);
-        assertEq(MembersLib.count(packed), members.length, "count");
-        for (uint256 i = 0; i < members.length; ++i) {
-            assertEq(MembersLib.get(packed, i), members[i], "member");
-            assertEq(MembersLib.indexOf(packed, members[i]), i, "index");
+        assertEq(MembersLib.seedAt(pointer), bytes32(seed), "seed");
+        assertEq(MembersLib.count(packed), words.length, "count");
+        address[] memory accounts = MembersLib.accounts(words);
+        uint256[] memory stakes = MembersLib.stakes(words);
+        for (uint256 i = 0; i < words.length; ++i) {
+            assertEq(MembersLib.get(packed, i), accounts[i], "member");
+            assertEq(MembersLib.indexOf(packed, accounts[i]), i, "index");
+            assertEq(MembersLib.word(accounts[i], stakes[i]), words[i], "address and stake make the word");
         }
-        assertEq(MembersLib.indexOf(packed, address(this)), members.length, "no member");
-        assertEq(keccak256(abi.encode(MembersLib.unpack(packed))), keccak256(abi.encode(members)), "array");
+        assertEq(MembersLib.indexOf(packed, address(this)), words.length, "no member");
+        assertEq(keccak256(abi.encode(MembersLib.words(packed))), keccak256(abi.encode(words)), "array");
         assertEq(keccak256(behind), keccak256(new bytes(32)), "memory behind the list is untouched");
     }
 
@@ -28,10 +32,16 @@ contract MembersLibTest is Test {
     function test_store_revertsIfNothingCanBeCreated() public {
         vm.setNonceUnsafe(address(this), type(uint64).max);
         vm.expectRevert(abi.encodeWithSelector(MembersLib.MembersNotStored.selector));
-        this.store(new address[](4));
+        this.store(new uint256[](4));
     }
 
-    function store(address[] memory members) external returns (address) {
-        return MembersLib.store(members);
+    function store(uint256[] memory words) external returns (address) {
+        return MembersLib.store(words, bytes32(0));
+    }
+
+    function test_word__stakeTooLarge__isCut() public pure {
+        uint256 word = MembersLib.word(address(1), uint256(type(uint96).max) + 5);
+        assertEq(MembersLib.stakeOf(word), type(uint96).max, "stake");
+        assertEq(MembersLib.accountOf(word), address(1), "the address is untouched");
     }
 }

@@ -3,9 +3,9 @@ pragma solidity ^0.8.24;
 
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {RoundCertificate} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
-import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
+import {Task, TaskStatus} from "../../src/types/Task.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
 
 contract CertifyTest is MarketFixture {
@@ -72,18 +72,6 @@ contract CertifyTest is MarketFixture {
         );
     }
 
-    function test_certify_revertsIfSpanIsTooLong() public {
-        TaskParams memory p = someParams();
-        (p.rounds, p.rewardPerShard, p.feePerRound, p.startsAt) = (100_000, 1, 0, 0);
-        vm.prank(poster);
-        TaskId long = market.createTask(p);
-        RoundCertificate memory c = nextCertificate(long, 65_536);
-        c.paidTotal = 0;
-        certifyExpecting(
-            c, abi.encodeWithSelector(ITrainingMarket.LastRoundOutOfBounds.selector, long, 65_536, 1, 65_535)
-        );
-    }
-
     function test_certify_revertsIfEpochIsAnother() public {
         RoundCertificate memory c = good;
         c.epoch = Epoch.wrap(2);
@@ -141,22 +129,24 @@ contract CertifyTest is MarketFixture {
     function test_certify__goodCertificate__advancesTheTaskAndEmitsAllOfIt() public {
         bytes memory signed = signatures(good, 11);
         vm.expectEmit(address(market));
-        emit ITrainingMarket.CertificateAccepted(taskId, 1, good, 11);
+        emit ITrainingMarket.CertificateAccepted(taskId, 0, good, 11);
         market.certify(good, 11, signed);
         Task memory task = market.task(taskId);
         assertEq(task.lastRound, 1, "last round");
-        assertEq(task.lastSpan, 1, "span");
-        assertEq(task.lastSigners, 11, "signers");
+        (uint256 share, uint256 signed3) = market.signingFee(taskId);
+        assertEq(signed3, 3, "signers");
+        assertEq(share, uint256(FEE) / 3, "share");
+        assertEq(task.certificates, 1, "certificates");
         assertEq(task.paidTotal, good.paidTotal, "paid");
         assertEq(task.model, good.model, "model");
-        assertEq(task.payoutsRoot, good.payoutsRoot, "payouts");
+        assertEq(market.maturesAt(taskId, recordOf(good, 11, 0)), vm.getBlockTimestamp(), "final at once");
         assertEq(uint256(task.status), uint256(TaskStatus.Open), "status");
-        assertTrue(!task.hasFaults, "no faults");
     }
 
     function test_certify__allSignersSign__isAccepted() public {
         market.certify(good, 15, signatures(good, 15));
-        assertEq(market.task(taskId).lastSigners, 15, "signers");
+        (, uint256 count) = market.signingFee(taskId);
+        assertEq(count, 4, "signers");
     }
 
     function test_certify__lastRound__completesTheTask() public {
@@ -168,20 +158,6 @@ contract CertifyTest is MarketFixture {
         bytes memory signed = signatures(good, THREE);
         vm.prank(stranger);
         market.certify(good, THREE, signed);
-    }
-
-    function test_certify__faultsChange__remembersWhen() public {
-        FaultLeaf memory leaf = certifyFault(taskId);
-        uint256 first = vm.getBlockTimestamp();
-        assertEq(market.task(taskId).faultsRoot, faultLeaf(leaf), "root");
-        vm.warp(first + 100);
-        certify(nextCertificate(taskId));
-        assertEq(market.task(taskId).faultsAt, first, "unchanged root keeps its time");
-        RoundCertificate memory c = nextCertificate(taskId);
-        c.faultsRoot = 0;
-        certify(c);
-        assertEq(market.task(taskId).faultsRoot, bytes32(0), "cleared");
-        assertTrue(!market.task(taskId).hasFaults, "no faults");
     }
 
     function test_certify__newEpoch__oldTaskKeepsItsCommittee() public {

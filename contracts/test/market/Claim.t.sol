@@ -18,25 +18,20 @@ contract ClaimTest is MarketFixture {
 
     function test_claim_revertsIfTaskIsUnknown() public {
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.TaskUnknown.selector, 9));
-        market.claim(TaskId.wrap(9), miner(0), 1, noProof());
+        market.claim(TaskId.wrap(9), lastPayouts(TaskId.wrap(9)), miner(0), 1, noProof());
     }
 
     function test_claim_revertsIfNothingIsCertified() public {
         TaskId fresh = createTask();
-        bytes32 leaf = payoutLeaf(miner(0), 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(ITrainingMarket.ProofInvalid.selector, fresh, leaf, bytes32(uint256(1)))
-        );
-        market.claim(fresh, miner(0), 1, noProof());
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, fresh, 0));
+        market.claim(fresh, lastPayouts(fresh), miner(0), 1, noProof());
     }
 
     function test_claim_revertsIfProofIsWrong() public {
         uint256 due = minerDue(taskId);
         bytes32[] memory proof = minerProof(taskId, 0);
-        bytes32 root = market.task(taskId).payoutsRoot;
-        bytes32 leaf = payoutLeaf(miner(0), due + 1);
-        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.ProofInvalid.selector, taskId, leaf, root));
-        market.claim(taskId, miner(0), due + 1, proof);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 0));
+        market.claim(taskId, lastPayouts(taskId), miner(0), due + 1, proof);
     }
 
     function test_claim_revertsIfClaimedBefore() public {
@@ -46,7 +41,7 @@ contract ClaimTest is MarketFixture {
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.NothingToClaim.selector, taskId, miner(0), due)
         );
-        market.claim(taskId, miner(0), due, proof);
+        market.claim(taskId, lastPayouts(taskId), miner(0), due, proof);
     }
 
     function test_claim_revertsIfLeavesExceedPaidTotal() public {
@@ -57,7 +52,7 @@ contract ClaimTest is MarketFixture {
             ITrainingMarket.ClaimsExceedPaidTotal.selector, taskId, uint256(c.paidTotal) + 1, c.paidTotal
         );
         vm.expectRevert(data);
-        market.claim(taskId, stranger, uint256(c.paidTotal) + 1, noProof());
+        market.claim(taskId, lastPayouts(taskId), stranger, uint256(c.paidTotal) + 1, noProof());
     }
 
     function test_claim__byAnyone__paysTheNamedAccount() public {
@@ -67,7 +62,7 @@ contract ClaimTest is MarketFixture {
         vm.expectEmit(address(market));
         emit ITrainingMarket.Claimed(taskId, miner(1), due, due);
         vm.prank(stranger);
-        uint256 amount = market.claim(taskId, miner(1), due, proof);
+        uint256 amount = market.claim(taskId, lastPayouts(taskId), miner(1), due, proof);
         assertEq(amount, due, "amount");
         assertEq(token.balanceOf(miner(1)) - before, due, "paid");
         assertEq(market.claimed(taskId, miner(1)), due, "books");
@@ -105,13 +100,20 @@ contract ClaimTest is MarketFixture {
         for (uint256 i = 0; i < n; ++i) {
             if (amounts[i] == 0) continue;
             paid += market.claim(
-                taskId, address(uint160(0xC0FFEE00 + i)), amounts[i], MerkleTree.proof(leaves, i)
+                taskId,
+                lastPayouts(taskId),
+                address(uint160(0xC0FFEE00 + i)),
+                amounts[i],
+                MerkleTree.proof(leaves, i)
             );
         }
         assertEq(paid, c.paidTotal, "all of it and no more");
     }
 
     function claimFor(uint256 index) private returns (uint256) {
-        return market.claim(taskId, miner(index), minerDue(taskId), minerProof(taskId, index));
+        return
+            market.claim(
+                taskId, lastPayouts(taskId), miner(index), minerDue(taskId), minerProof(taskId, index)
+            );
     }
 }

@@ -18,7 +18,7 @@ contract ClaimSigningFeeTest is MarketFixture {
 
     function test_claimSigningFee_revertsIfTaskIsUnknown() public {
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.TaskUnknown.selector, 9));
-        market.claimSigningFee(TaskId.wrap(9), stranger);
+        market.claimSigningFee(TaskId.wrap(9), lastRecord(TaskId.wrap(9)), stranger);
     }
 
     function test_claimSigningFee_revertsIfTaskIsNotClosed() public {
@@ -26,30 +26,30 @@ contract ClaimSigningFeeTest is MarketFixture {
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.TaskNotClosed.selector, taskId, TaskStatus.Completed)
         );
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
     }
 
     function test_claimSigningFee_revertsIfAccountIsNoMember() public {
         market.close(taskId);
-        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, epochOne(), stranger));
-        market.claimSigningFee(taskId, stranger);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, taskId, stranger));
+        market.claimSigningFee(taskId, lastRecord(taskId), stranger);
     }
 
     function test_claimSigningFee_revertsIfMemberDidNotSign() public {
         market.close(taskId);
         address account = validator(3);
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.NotSigner.selector, taskId, account));
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
     }
 
     function test_claimSigningFee_revertsIfClaimedBefore() public {
         market.close(taskId);
         address account = validator(0);
-        uint256 amount = market.claimSigningFee(taskId, account);
+        uint256 amount = market.claimSigningFee(taskId, lastRecord(taskId), account);
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.NothingToClaim.selector, taskId, account, amount)
         );
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
     }
 
     function test_claimSigningFee_revertsIfThereIsNoFee() public {
@@ -61,7 +61,7 @@ contract ClaimSigningFeeTest is MarketFixture {
         market.close(taskId);
         address account = validator(0);
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.NothingToClaim.selector, taskId, account, 0));
-        market.claimSigningFee(taskId, account);
+        market.claimSigningFee(taskId, lastRecord(taskId), account);
     }
 
     function test_claimSigningFee__eachSigner__getsItsShareAndTheDustGoesToThePoster() public {
@@ -72,7 +72,7 @@ contract ClaimSigningFeeTest is MarketFixture {
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectEmit(address(market));
             emit ITrainingMarket.SigningFeeClaimed(taskId, validator(i), share);
-            assertEq(market.claimSigningFee(taskId, validator(i)), share, "share");
+            assertEq(market.claimSigningFee(taskId, lastRecord(taskId), validator(i)), share, "share");
             assertEq(token.balanceOf(validator(i)) % 1_000_000 ether, 999_000 ether + share, "paid");
         }
         assertEq(market.held(taskId), market.task(taskId).paidTotal, "only payouts are left");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Stored} from "../../src/libraries/RecordLib.sol";
 import {StakeAccount, StakeLib} from "../../src/libraries/StakeLib.sol";
 import {TaskLib} from "../../src/libraries/TaskLib.sol";
 import {RoundCertificate} from "../../src/types/Certificate.sol";
@@ -59,12 +60,16 @@ contract BooksHarness {
         return task.cancel(TaskId.wrap(1));
     }
 
-    function close() external returns (uint256) {
-        return task.close(TaskId.wrap(1));
+    function close(Stored calldata last) external returns (uint256) {
+        return task.close(TaskId.wrap(1), last);
     }
 
-    function figures() external view returns (uint256 escrow, uint256 share, uint256 refund, uint256 held) {
-        return (task.escrow(), task.feeShare(), task.refundable(), task.held());
+    function figures(Stored calldata last)
+        external
+        view
+        returns (uint256 escrow, uint256 share, uint256 refund, uint256 held)
+    {
+        return (task.escrow(), task.feeShare(last), task.refundable(last), task.held(last));
     }
 }
 
@@ -149,7 +154,7 @@ contract BooksSymbolicTest {
     function check_certificate__accepted__paysNoMoreThanEarned(
         uint64 reward,
         uint64 fee,
-        uint128 before,
+        uint96 before,
         uint128 paid
     ) public {
         Task memory t = someTask(reward, fee, before);
@@ -165,17 +170,17 @@ contract BooksSymbolicTest {
 
     /// @dev Bound: 10 rounds of 4 shards; any reward, fee, start, poster and status.
     function check_cancel__accepted__refundsTheWholeEscrow(
-        uint128 reward,
-        uint128 fee,
+        uint64 reward,
+        uint64 fee,
         uint40 startsAt,
         address poster,
         uint8 status
     ) public {
-        if (status > 4) return;
+        if (status > uint8(type(TaskStatus).max)) return;
         Task memory t = someTask(reward, fee, 0);
         (t.startsAt, t.poster, t.status, t.lastRound) = (startsAt, poster, TaskStatus(status), 0);
         harness.setTask(t);
-        (uint256 escrow,,,) = harness.figures();
+        (uint256 escrow,,,) = harness.figures(Stored(0, 0, 0));
         try harness.cancel() returns (uint256 refund) {
             assert(refund == escrow);
             assert(t.status == TaskStatus.Open && block.timestamp < startsAt && poster == address(this));
@@ -188,29 +193,32 @@ contract BooksSymbolicTest {
     /// @dev Bound: 2 of 10 rounds of 4 shards, one signer; any reward, fee, payout, claim, deadline and status. What is
     /// refunded and what stays owed is what was held.
     function check_close__accepted__refundPlusDebtsIsWhatWasHeld(
-        uint128 reward,
-        uint128 fee,
-        uint128 paid,
-        uint128 claimed,
-        uint40 deadline
+        uint64 reward,
+        uint64 fee,
+        uint96 paid,
+        uint96 claimed,
+        uint40 deadline,
+        uint32 maturesAt
     ) public {
         if (uint256(paid) + fee > 2 * (4 * uint256(reward) + fee) || claimed > paid) return;
         Task memory t = someTask(reward, fee, paid);
-        (t.lastSpan, t.lastSigners, t.claimedTotal, t.deadline) = (1, 1, claimed, deadline);
+        (t.claimedTotal, t.deadline) = (claimed, deadline);
         harness.setTask(t);
-        (uint256 escrow, uint256 share, uint256 refundable, uint256 held) = harness.figures();
+        Stored memory last = Stored(maturesAt, 1, 1);
+        (uint256 escrow, uint256 share, uint256 refundable, uint256 held) = harness.figures(last);
         assert(share == fee && held == escrow - claimed);
-        try harness.close() returns (uint256 refund) {
-            (,,, uint256 owed) = harness.figures();
+        try harness.close(last) returns (uint256 refund) {
+            (,,, uint256 owed) = harness.figures(last);
             assert(refund == refundable && owed == uint256(paid) - claimed + share);
             assert(refund + owed == held);
-            assert(block.timestamp > deadline && harness.state().status == TaskStatus.Closed);
+            assert(block.timestamp > deadline && block.timestamp >= maturesAt);
+            assert(harness.state().status == TaskStatus.Closed);
         } catch {
-            assert(block.timestamp <= deadline);
+            assert(block.timestamp <= deadline || block.timestamp < maturesAt);
         }
     }
 
-    function someTask(uint128 reward, uint128 fee, uint128 paid) private view returns (Task memory t) {
+    function someTask(uint96 reward, uint96 fee, uint96 paid) private view returns (Task memory t) {
         (t.status, t.rounds, t.shards, t.lastRound) = (TaskStatus.Open, 10, 4, 2);
         (t.rewardPerShard, t.feePerRound, t.paidTotal) = (reward, fee, paid);
         (t.startsAt, t.deadline, t.poster) = (0, type(uint40).max, address(this));

@@ -30,7 +30,7 @@ contract CertificateHarness {
 
     function verify(bytes calldata members, bytes32 digest, uint64 signers, bytes calldata signatures)
         external
-        pure
+        view
     {
         SignatureLib.verify(members, digest, signers, signatures);
     }
@@ -118,6 +118,7 @@ contract CertificateSymbolicTest {
     /// distinct positions, each of which has one signature that recovers to the member there.
     function check_verify__committeeOfFour__acceptsOnlyAQuorumOfMembers(
         address[4] memory list,
+        uint96 stake,
         bytes32 digest,
         uint64 signers,
         bytes32[8] memory words,
@@ -129,8 +130,7 @@ contract CertificateSymbolicTest {
             if (list[i] == address(0)) return;
         }
         bytes memory signatures = head(words, count);
-        bytes memory members =
-            abi.encodePacked(bytes20(list[0]), bytes20(list[1]), bytes20(list[2]), bytes20(list[3]));
+        bytes memory members = packed(list, stake);
         try harness.verify(members, digest, signers, signatures) {
             assert(signers < 16);
             uint256 next = 0;
@@ -146,22 +146,27 @@ contract CertificateSymbolicTest {
         } catch {}
     }
 
-    function check_indexOf__fourMembers__findsWhoIsThere(address[4] memory list, address account)
-        public
-        pure
-    {
-        bytes memory members =
-            abi.encodePacked(bytes20(list[0]), bytes20(list[1]), bytes20(list[2]), bytes20(list[3]));
+    function check_indexOf__fourMembers__findsWhoIsThere(
+        address[4] memory list,
+        uint96 stake,
+        address account
+    ) public pure {
+        bytes memory members = packed(list, stake);
         uint256 index = MembersLib.indexOf(members, account);
         if (index < 4) assert(list[index] == account);
         else assert(list[0] != account && list[1] != account && list[2] != account && list[3] != account);
     }
 
-    function head(bytes32[8] memory words, uint256 count) private pure returns (bytes memory packed) {
+    /// @dev The list as it is stored, each member with the same stake, which must not matter.
+    function packed(address[4] memory list, uint96 stake) private pure returns (bytes memory) {
+        return abi.encodePacked(list[0], stake, list[1], stake, list[2], stake, list[3], stake);
+    }
+
+    function head(bytes32[8] memory words, uint256 count) private pure returns (bytes memory joined) {
         for (uint256 n = 0; n <= 4; ++n) {
             if (count != n) continue;
             for (uint256 i = 0; i < 2 * n; ++i) {
-                packed = bytes.concat(packed, words[i]);
+                joined = bytes.concat(joined, words[i]);
             }
         }
     }

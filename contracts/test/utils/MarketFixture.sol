@@ -4,10 +4,17 @@ pragma solidity ^0.8.24;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {
+    CertificateRecord,
+    ContributionLeaf,
+    FaultLeaf,
+    PayoutRecord,
+    RoundCertificate
+} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
 import {Permit} from "../../src/types/Permit.sol";
 import {Task, TaskParams} from "../../src/types/Task.sol";
@@ -22,6 +29,9 @@ abstract contract MarketFixture is Test {
     uint256 internal constant UNBONDING_DELAY = 45 days;
     uint256 internal constant EPOCH_LENGTH = 10;
     uint256 internal constant MAX_BOUNTY = 5 ether;
+    uint256 internal constant BOND = 10 ether;
+    uint256 internal constant COURT_TERM = 3 days;
+    uint32 internal constant WINDOW = 1 days;
     uint32 internal constant ROUNDS = 10;
     uint32 internal constant SHARDS = 4;
     uint128 internal constant REWARD = 1 ether;
@@ -36,6 +46,7 @@ abstract contract MarketFixture is Test {
     IStakeVault internal vault;
     ICommittee internal committee;
     ITrainingMarket internal market;
+    IAppeals internal appeals;
 
     address internal treasury = address(0x7EA5);
     uint256 internal posterKey = 0xB0B;
@@ -43,6 +54,8 @@ abstract contract MarketFixture is Test {
     address internal stranger = address(0x5712A46E);
     uint256[] internal validatorKeys;
     uint256[] internal minerKeys;
+    /// @dev What `certify` had accepted, by task.
+    mapping(uint256 taskId => CertificateRecord[]) internal records;
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
@@ -64,20 +77,25 @@ abstract contract MarketFixture is Test {
         return IERC20(create("DevToken.sol:DevToken", ""));
     }
 
-    /// @dev The order of a real deployment: vault, committee, market, by one account without gaps.
+    /// @dev The order of a real deployment: vault, committee, appeals, market, by one account without gaps.
     function deploy(IERC20 token_) internal {
         token = token_;
         uint256 nonce = vm.getNonce(address(this));
         address committeeAt = vm.computeCreateAddress(address(this), nonce + 1);
-        address marketAt = vm.computeCreateAddress(address(this), nonce + 2);
-        vault = newVault(committeeAt, marketAt, UNBONDING_DELAY);
+        address appealsAt = vm.computeCreateAddress(address(this), nonce + 2);
+        address marketAt = vm.computeCreateAddress(address(this), nonce + 3);
+        vault = newVault(committeeAt, marketAt, appealsAt, UNBONDING_DELAY);
         committee = newCommittee(vault, marketAt);
-        market = newMarket(vault, committee);
+        appeals = newAppeals(vault, marketAt);
+        market = newMarket(vault, committee, appeals);
     }
 
-    function newVault(address slasherA, address slasherB, uint256 delay) internal returns (IStakeVault) {
-        address[] memory slashers = new address[](2);
-        (slashers[0], slashers[1]) = (slasherA, slasherB);
+    function newVault(address slasherA, address slasherB, address slasherC, uint256 delay)
+        internal
+        returns (IStakeVault)
+    {
+        address[] memory slashers = new address[](3);
+        (slashers[0], slashers[1], slashers[2]) = (slasherA, slasherB, slasherC);
         bytes memory arguments = abi.encode(token, delay, MAX_BOUNTY, treasury, slashers);
         return IStakeVault(create("StakeVault.sol:StakeVault", arguments));
     }
@@ -87,8 +105,16 @@ abstract contract MarketFixture is Test {
         return ICommittee(create("Committee.sol:Committee", arguments));
     }
 
-    function newMarket(IStakeVault vault_, ICommittee committee_) internal returns (ITrainingMarket) {
-        bytes memory arguments = abi.encode(token, vault_, committee_);
+    function newAppeals(IStakeVault vault_, address market_) internal returns (IAppeals) {
+        bytes memory arguments = abi.encode(token, vault_, market_, BOND, COURT_TERM);
+        return IAppeals(create("Appeals.sol:Appeals", arguments));
+    }
+
+    function newMarket(IStakeVault vault_, ICommittee committee_, IAppeals appeals_)
+        internal
+        returns (ITrainingMarket)
+    {
+        bytes memory arguments = abi.encode(token, vault_, committee_, appeals_);
         return ITrainingMarket(create("TrainingMarket.sol:TrainingMarket", arguments));
     }
 
@@ -142,14 +168,27 @@ abstract contract MarketFixture is Test {
             minerStake: uint128(MINER_STAKE),
             slashPerFault: SLASH,
             startsAt: time + START_DELAY,
-            deadline: time + LIFE
+            deadline: time + LIFE,
+            challengeWindow: 0,
+            committeeSize: 0
         });
     }
 
     function createTask() internal returns (TaskId) {
-        TaskParams memory params = someParams();
+        return createTask(someParams());
+    }
+
+    function createTask(TaskParams memory params) internal returns (TaskId) {
         vm.prank(poster);
         return market.createTask(params);
+    }
+
+    /// @dev A started task whose certificates can be challenged for WINDOW seconds.
+    function challengeableTask() internal returns (TaskId taskId) {
+        TaskParams memory params = someParams();
+        params.challengeWindow = WINDOW;
+        taskId = createTask(params);
+        vm.warp(vm.getBlockTimestamp() + START_DELAY);
     }
 
     function startedTask() internal returns (TaskId taskId) {
@@ -172,7 +211,8 @@ abstract contract MarketFixture is Test {
         c.parentModel = task.model;
         c.model = keccak256(abi.encode("model", c.lastRound));
         c.contributionsRoot = keccak256(abi.encode("contributions", c.lastRound));
-        c.faultsRoot = task.faultsRoot;
+        CertificateRecord[] storage past = records[id(taskId)];
+        if (past.length != 0) c.faultsRoot = past[past.length - 1].faultsRoot;
         c.paidTotal = uint128(c.lastRound) * SHARDS * REWARD;
         c.payoutsRoot = MerkleTree.root(payoutLeaves(c.paidTotal));
         c.segment = keccak256(abi.encode("segment", c.lastRound));
@@ -193,6 +233,10 @@ abstract contract MarketFixture is Test {
     function faultLeaf(FaultLeaf memory leaf) internal pure returns (bytes32) {
         return
             keccak256(bytes.concat(keccak256(abi.encode(leaf.round, leaf.shard, leaf.miner, leaf.gradient))));
+    }
+
+    function contributionLeaf(ContributionLeaf memory leaf) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(leaf))));
     }
 
     function minerProof(TaskId taskId, uint256 index) internal view returns (bytes32[] memory) {
@@ -221,13 +265,72 @@ abstract contract MarketFixture is Test {
         }
     }
 
+    /// @dev Signatures of the members of any list, for the set bits, ascending.
+    function panelSignatures(address[] memory members, bytes32 digest, uint64 signers)
+        internal
+        view
+        returns (bytes memory packed)
+    {
+        for (uint256 i = 0; i < members.length; ++i) {
+            if ((signers >> i) & 1 == 1) packed = bytes.concat(packed, compact(keyOf(members[i]), digest));
+        }
+    }
+
+    function keyOf(address account) internal view returns (uint256) {
+        for (uint256 i = 0; i < validatorKeys.length; ++i) {
+            if (validator(i) == account) return validatorKeys[i];
+        }
+        revert("no validator");
+    }
+
     function compact(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
         (bytes32 r, bytes32 vs) = vm.signCompact(key, digest);
         return abi.encodePacked(r, vs);
     }
 
     function certify(RoundCertificate memory certificate) internal {
-        market.certify(certificate, THREE, signatures(certificate, THREE));
+        certify(certificate, THREE);
+    }
+
+    function certify(RoundCertificate memory certificate, uint64 signers) internal {
+        uint256 index = market.task(certificate.taskId).certificates;
+        market.certify(certificate, signers, signatures(certificate, signers));
+        records[id(certificate.taskId)].push(recordOf(certificate, signers, index));
+    }
+
+    function recordOf(RoundCertificate memory c, uint64 signers, uint256 index)
+        internal
+        pure
+        returns (CertificateRecord memory)
+    {
+        return CertificateRecord({
+            index: uint32(index),
+            paidTotal: c.paidTotal,
+            payoutsRoot: c.payoutsRoot,
+            firstRound: c.firstRound,
+            lastRound: c.lastRound,
+            signers: signers,
+            model: c.model,
+            contributionsRoot: c.contributionsRoot,
+            faultsRoot: c.faultsRoot
+        });
+    }
+
+    /// @dev Record of the last certificate that `certify` had accepted; an empty one when there is none.
+    function lastRecord(TaskId taskId) internal view returns (CertificateRecord memory record) {
+        CertificateRecord[] storage past = records[id(taskId)];
+        if (past.length != 0) record = past[past.length - 1];
+    }
+
+    function payoutRecord(CertificateRecord memory r) internal pure returns (PayoutRecord memory) {
+        bytes memory details =
+            abi.encode(r.firstRound, r.lastRound, r.signers, r.model, r.contributionsRoot, r.faultsRoot);
+        return PayoutRecord(r.index, r.paidTotal, keccak256(details));
+    }
+
+    /// @dev What a claim shows of the last certificate.
+    function lastPayouts(TaskId taskId) internal view returns (PayoutRecord memory) {
+        return payoutRecord(lastRecord(taskId));
     }
 
     /// @dev Signs first, so that the expected revert is the market's and not a view's.

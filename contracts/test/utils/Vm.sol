@@ -28,6 +28,7 @@ interface Vm {
     function stopPrank() external;
     function warp(uint256 time) external;
     function roll(uint256 height) external;
+    function setBlockhash(uint256 number, bytes32 hash) external;
     function chainId(uint256 id) external;
     function getBlockTimestamp() external view returns (uint256);
     function getBlockNumber() external view returns (uint256);

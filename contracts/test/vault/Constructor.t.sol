@@ -32,7 +32,7 @@ contract VaultConstructorTest is MarketFixture {
 
     function test_constructor_revertsIfSlasherIsZero() public {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.ZeroAddress.selector));
-        newVault(address(0), stranger, 1 days);
+        newVault(address(0), stranger, stranger, 1 days);
     }
 
     function constructExpecting(

@@ -6,6 +6,7 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {CertificateLib} from "../../src/libraries/CertificateLib.sol";
 import {LeafLib} from "../../src/libraries/LeafLib.sol";
+import {MembersLib} from "../../src/libraries/MembersLib.sol";
 import {QuorumLib} from "../../src/libraries/QuorumLib.sol";
 import {SignatureLib} from "../../src/libraries/SignatureLib.sol";
 import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
@@ -28,7 +29,7 @@ contract SharedVectorsTest is MarketFixture {
         address[] memory members = vm.parseJsonAddressArray(json, ".members");
         bytes memory packed;
         for (uint256 i = 0; i < members.length; ++i) {
-            packed = abi.encodePacked(packed, members[i]);
+            packed = abi.encodePacked(packed, MembersLib.word(members[i], 1));
         }
         uint64 signers = uint64(vm.parseJsonUint(json, ".signers"));
         this.verify(packed, digest, signers, vm.parseJsonBytes(json, ".signatures"));
@@ -65,7 +66,7 @@ contract SharedVectorsTest is MarketFixture {
 
     function verify(bytes memory members, bytes32 digest, uint64 signers, bytes calldata signatures_)
         external
-        pure
+        view
     {
         SignatureLib.verify(members, digest, signers, signatures_);
     }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
+import {ICommittee} from "../../src/interfaces/ICommittee.sol";
+import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {DisputeStatus} from "../../src/types/Appeal.sol";
+import {CertificateRecord, RoundCertificate} from "../../src/types/Certificate.sol";
+import {TaskId} from "../../src/types/Ids.sol";
+import {Task, TaskStatus} from "../../src/types/Task.sol";
+import {MerkleTree} from "../utils/MerkleTree.sol";
+import {AppealsFixture} from "./AppealsFixture.sol";
+
+/// @notice `drawCourt`, `decide` and `lapse`.
+contract DecideTest is AppealsFixture {
+    function test_assignCourt_revertsIfCallerIsNotAppeals() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ICommittee.NotAssigner.selector, address(this), address(appeals))
+        );
+        committee.assignCourt(taskId, 1);
+    }
+
+    function test_drawCourt_revertsIfThereIsNoDispute() public {
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.PanelUnknown.selector, taskId, 1));
+        committee.drawCourt(taskId, 1);
+    }
+
+    function test_drawCourt_revertsIfTheBlockIsNotKnown() public {
+        challengeBad();
+        uint256 drawBlock = vm.getBlockNumber() + committee.DRAW_DELAY();
+        vm.expectRevert(
+            abi.encodeWithSelector(ICommittee.DrawTooEarly.selector, vm.getBlockNumber(), drawBlock)
+        );
+        committee.drawCourt(taskId, 1);
+    }
+
+    function test_drawCourt__eightOthers__areSevenAndDisjoint() public {
+        challengeBad();
+        drawCourt(1);
+        address[] memory court = committee.courtOf(taskId, 1);
+        assertEq(court.length, 7, "2n - 1");
+        for (uint256 i = 0; i < court.length; ++i) {
+            for (uint256 j = 0; j < committeeMembers.length; ++j) {
+                assertTrue(court[i] != committeeMembers[j], "nobody judges itself");
+            }
+        }
+    }
+
+    function test_decide_revertsIfNoDisputeRuns() public {
+        CertificateRecord memory r = record(0);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeIs.selector, taskId, 0, DisputeStatus.None));
+        appeals.decide(taskId, 1, 31, "", r);
+    }
+
+    function test_decide_revertsIfCasesCanStillJoin() public {
+        challengeBad();
+        CertificateRecord memory r = record(0);
+        uint256 joinEnds = vm.getBlockTimestamp() + WINDOW;
+        vm.warp(joinEnds - 1);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.VerdictTooEarly.selector, taskId, 1, joinEnds));
+        appeals.decide(taskId, 1, 31, "", r);
+    }
+
+    function test_decide_revertsIfTheTermIsOver() public {
+        challengeBad();
+        CertificateRecord memory r = record(0);
+        uint256 ends = vm.getBlockTimestamp() + WINDOW + COURT_TERM;
+        vm.warp(ends);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.VerdictTooLate.selector, taskId, 1, ends));
+        appeals.decide(taskId, 1, 31, "", r);
+    }
+
+    function test_decide_revertsIfThereIsNoSuchCase() public {
+        challengeBad();
+        toVerdict(1);
+        CertificateRecord memory r = record(0);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseUnknown.selector, taskId, 1, 1));
+        appeals.decide(taskId, 2, 31, "", r);
+    }
+
+    function test_decide_revertsIfTheCourtIsNotDrawn() public {
+        challengeBad();
+        uint256 drawBlock = vm.getBlockNumber() + committee.DRAW_DELAY();
+        toVerdict(1);
+        CertificateRecord memory r = record(0);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.NotDrawn.selector, taskId, 1, drawBlock));
+        appeals.decide(taskId, 1, 31, "", r);
+    }
+
+    function test_decide_revertsIfTheQuorumIsMissing() public {
+        challengeBad();
+        drawCourt(1);
+        toVerdict(1);
+        CertificateRecord memory r = record(0);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.QuorumMissing.selector, 4, 5));
+        appeals.decide(taskId, 1, 15, "", r);
+    }
+
+    function test_decide_revertsIfSignedForAnotherVerdict() public {
+        challengeBad();
+        drawCourt(1);
+        toVerdict(1);
+        bytes memory signed = verdict(1, 0);
+        CertificateRecord memory r = record(0);
+        vm.expectPartialRevert(ICommittee.WrongSigner.selector);
+        appeals.decide(taskId, 1, 31, signed, r);
+    }
+
+    function test_decide_revertsIfTheRecordIsNotTheOneBefore() public {
+        challengeBad();
+        drawCourt(1);
+        toVerdict(1);
+        bytes memory signed = verdict(1, 1);
+        CertificateRecord memory r = record(1);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 1));
+        appeals.decide(taskId, 1, 31, signed, r);
+    }
+
+    function test_decide__contributionUpheld__taskEndsAtTheRecordBefore() public {
+        decided(1);
+        Task memory task = market.task(taskId);
+        assertEq(uint256(task.status), uint256(TaskStatus.Overturned), "status");
+        assertEq(task.lastRound, 1, "round");
+        assertEq(task.certificates, 1, "certificates");
+        assertEq(task.paidTotal, record(0).paidTotal, "paid");
+        assertEq(task.model, record(0).model, "model");
+        CertificateRecord memory r = record(1);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 1));
+        market.maturesAt(taskId, r);
+        uint256 share = uint256(FEE) / 3;
+        assertEq(market.close(taskId), ESCROW - record(0).paidTotal - 3 * share, "the rest comes back");
+        uint256 out = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            bytes32[] memory proof = MerkleTree.proof(payoutLeaves(record(0).paidTotal), i);
+            out += market.claim(taskId, payoutRecord(record(0)), miner(i), REWARD, proof);
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            out += market.claimSigningFee(taskId, record(0), committeeMembers[i]);
+        }
+        assertEq(out, record(0).paidTotal + 3 * share, "earlier payouts and fees stay");
+        assertEq(token.balanceOf(address(market)), 0, "nothing stays here");
+    }
+
+    function test_decide__firstCertificateFalls__everythingComesBack() public {
+        taskId = startFresh();
+        certifyBad(committee.membersOfTask(taskId));
+        CertificateRecord memory r = record(0);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, r, bad, noProof());
+        drawCourt(1);
+        toVerdict(1);
+        uint64 all = uint64((1 << committee.courtOf(taskId, 1).length) - 1);
+        bytes32 digest = appeals.verdictDigest(taskId, 1, 1);
+        bytes memory signed = panelSignatures(committee.courtOf(taskId, 1), digest, all);
+        // The record before the first does not exist, and what is shown is not looked at.
+        appeals.decide(taskId, 1, all, signed, r);
+        assertEq(market.task(taskId).model, bytes32(0), "no model");
+        assertEq(market.close(taskId), ESCROW, "all of it");
+        assertEq(market.held(taskId), 0, "nothing is owed");
+    }
+
+    function test_decide__faultUpheld__isVoidAndTheTaskGoesOn() public {
+        uint256 deadline = market.task(taskId).deadline;
+        decided(2);
+        Task memory task = market.task(taskId);
+        assertEq(uint256(task.status), uint256(TaskStatus.Open), "open");
+        assertEq(task.deadline, deadline + WINDOW, "the time that was lost");
+        assertTrue(market.slashed(taskId, faultLeaf(wrong)), "can never be slashed");
+        vm.expectRevert(
+            abi.encodeWithSelector(ITrainingMarket.AlreadySlashed.selector, taskId, faultLeaf(wrong))
+        );
+        market.slash(taskId, record(1), wrong, noProof());
+        certifyPanel(nextCertificate(taskId));
+        assertEq(market.task(taskId).lastRound, 3, "goes on");
+    }
+
+    function test_decide__allRejected__everythingStandsAndIsFinal() public {
+        decided(0);
+        assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Open), "open");
+        bytes32[] memory proof = MerkleTree.proof(payoutLeaves(record(1).paidTotal), 2);
+        market.claim(taskId, payoutRecord(record(1)), miner(2), 2 * REWARD, proof);
+        CertificateRecord memory r = record(1);
+        vm.expectPartialRevert(ITrainingMarket.WindowClosed.selector);
+        appeals.challengeContribution(taskId, r, bad, noProof());
+    }
+
+    function test_decide__courtWithInsiders__whenThePoolHasNoOthers() public {
+        // The newest snapshot holds the committee and two others: fewer than a court of its own needs.
+        for (uint256 i = 0; i < validatorKeys.length; ++i) {
+            address account = validator(i);
+            bool member = false;
+            for (uint256 j = 0; j < 4; ++j) {
+                member = member || committeeMembers[j] == account;
+            }
+            if (member || committee.pool().length == 6) continue;
+            vm.prank(account);
+            committee.leave();
+        }
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        committee.advanceEpoch();
+        challengeBad();
+        drawCourt(1);
+        assertEq(committee.courtOf(taskId, 1).length, 6, "everybody there is");
+    }
+
+    function test_lapse_revertsIfNoDisputeRuns() public {
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeIs.selector, taskId, 0, DisputeStatus.None));
+        appeals.lapse(taskId);
+    }
+
+    function test_lapse_revertsIfAVerdictIsPossible() public {
+        challengeBad();
+        uint256 ends = appeals.disputeOf(taskId, 1).verdictEnds;
+        vm.warp(ends - 1);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.VerdictStillPossible.selector, taskId, 1, ends));
+        appeals.lapse(taskId);
+    }
+
+    function test_lapse__noVerdict__certificatesStandAndTheDeadlineMoves() public {
+        uint256 deadline = market.task(taskId).deadline;
+        lapsed();
+        Task memory task = market.task(taskId);
+        assertEq(uint256(task.status), uint256(TaskStatus.Open), "open");
+        assertEq(task.deadline, deadline + WINDOW + COURT_TERM, "the time that was lost");
+        assertEq(task.extendedBy, WINDOW + COURT_TERM, "and no more than that, ever");
+        assertEq(task.certificates, 2, "both stand");
+        certifyPanel(nextCertificate(taskId));
+    }
+
+    function test_lapse__secondDispute__movesTheDeadlineNoFurther() public {
+        lapsed();
+        uint256 deadline = market.task(taskId).deadline;
+        bad.round = 3;
+        certifyBad(committeeMembers);
+        CertificateRecord memory r = record(2);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, r, bad, noProof());
+        vm.warp(appeals.disputeOf(taskId, 2).verdictEnds);
+        appeals.lapse(taskId);
+        assertEq(market.task(taskId).deadline, deadline, "bounded");
+    }
+
+    /// @dev A new task of the whole new snapshot, twelve members.
+    function startFresh() private returns (TaskId fresh) {
+        fresh = challengeableTask();
+    }
+
+    function certifyBad(address[] memory members) private {
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.contributionsRoot = contributionLeaf(bad);
+        uint64 signers = uint64((1 << members.length) - 1);
+        uint256 index = market.task(taskId).certificates;
+        market.certify(c, signers, panelSignatures(members, market.certificateDigest(c), signers));
+        records[id(taskId)].push(recordOf(c, signers, index));
+    }
+}

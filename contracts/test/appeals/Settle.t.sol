@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
+import {CaseKind, DisputeStatus} from "../../src/types/Appeal.sol";
+import {AppealsFixture} from "./AppealsFixture.sol";
+
+/// @notice `settle` and `punish`. Case 0 is the contribution of miner 0, case 1 the fault of miner 1.
+contract SettleTest is AppealsFixture {
+    function test_settle_revertsIfCaseIsUnknown() public {
+        decided(0);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseUnknown.selector, taskId, 1, 2));
+        appeals.settle(taskId, 1, 2);
+    }
+
+    function test_settle_revertsIfDisputeRuns() public {
+        challengeBad();
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeIs.selector, taskId, 1, DisputeStatus.Open));
+        appeals.settle(taskId, 1, 0);
+    }
+
+    function test_settle_revertsIfSettledBefore() public {
+        decided(0);
+        appeals.settle(taskId, 1, 0);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseIsSettled.selector, taskId, 1, 0));
+        appeals.settle(taskId, 1, 0);
+    }
+
+    function test_settle__lapsed__returnsEveryBond() public {
+        uint256 before = token.balanceOf(challenger);
+        uint256 dispute = lapsed();
+        appeals.settle(taskId, dispute, 0);
+        vm.prank(stranger);
+        appeals.settle(taskId, dispute, 1);
+        assertEq(token.balanceOf(challenger), before, "both bonds are back");
+        assertEq(token.balanceOf(address(appeals)), 0, "nothing stays");
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE, "nobody was slashed");
+    }
+
+    function test_settle__contributionUpheld__minerIsSlashedAndTheBondIsBack() public {
+        uint256 before = token.balanceOf(challenger);
+        uint256 posterBefore = token.balanceOf(poster);
+        decided(1);
+        vm.expectEmit(address(appeals));
+        emit IAppeals.CaseSettled(taskId, 1, 0, BOND, 0, SLASH);
+        appeals.settle(taskId, 1, 0);
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE - SLASH, "stake");
+        assertEq(token.balanceOf(poster) - posterBefore, SLASH / 2, "half to the poster");
+        assertEq(
+            before - token.balanceOf(challenger), BOND - SLASH / 10, "bounty; the other bond is still there"
+        );
+        assertEq(token.balanceOf(treasury), SLASH * 4 / 10, "the rest");
+    }
+
+    function test_settle__minerHasNothingLeft__bondIsBackAllTheSame() public {
+        uint256 before = token.balanceOf(challenger);
+        decided(1);
+        vm.prank(address(market));
+        vault.slash(miner(0), MINER_STAKE, vm.getBlockTimestamp(), poster, poster);
+        appeals.settle(taskId, 1, 0);
+        assertEq(before - token.balanceOf(challenger), BOND, "the bond of case 0 is back");
+    }
+
+    function test_settle__contributionRejected__halfToTheMinerHalfToTheTreasury() public {
+        uint256 before = token.balanceOf(miner(0));
+        decided(0);
+        vm.expectEmit(address(appeals));
+        emit IAppeals.CaseSettled(taskId, 1, 0, 0, BOND / 2, 0);
+        appeals.settle(taskId, 1, 0);
+        assertEq(token.balanceOf(miner(0)) - before, BOND / 2, "the wronged miner");
+        assertEq(token.balanceOf(treasury), BOND / 2, "the treasury");
+    }
+
+    function test_settle__faultRejected__halfToThePosterHalfToTheTreasury() public {
+        uint256 before = token.balanceOf(poster);
+        decided(0);
+        appeals.settle(taskId, 1, 1);
+        assertEq(token.balanceOf(poster) - before, BOND / 2, "the poster waited");
+        assertEq(token.balanceOf(treasury), BOND / 2, "the treasury");
+    }
+
+    function test_settle__minerChallengedItself__losesTheWholeBond() public {
+        rich(miner(0));
+        vm.prank(miner(0));
+        appeals.challengeContribution(taskId, record(1), bad, noProof());
+        drawCourt(1);
+        toVerdict(1);
+        decide(1, 0);
+        appeals.settle(taskId, 1, 0);
+        assertEq(token.balanceOf(treasury), BOND, "all to the treasury");
+    }
+
+    function test_punish_revertsIfCaseIsUnknown() public {
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseUnknown.selector, taskId, 1, 0));
+        appeals.punish(taskId, 1, 0, 15);
+    }
+
+    function test_punish_revertsIfCaseWasNotUpheld() public {
+        decided(2);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseNotUpheld.selector, taskId, 1, 0));
+        appeals.punish(taskId, 1, 0, 15);
+    }
+
+    function test_punish_revertsIfNobodySigned() public {
+        decided(1);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.NobodyToPunish.selector, taskId, 1, 0));
+        appeals.punish(taskId, 1, 0, 8);
+    }
+
+    function test_punish_revertsIfPunishedBefore() public {
+        decided(1);
+        appeals.punish(taskId, 1, 0, 15);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.NobodyToPunish.selector, taskId, 1, 0));
+        appeals.punish(taskId, 1, 0, 15);
+    }
+
+    function test_punish__contributionUpheld__signersLoseATenthToThePoster() public {
+        decided(1);
+        uint256 before = token.balanceOf(poster);
+        uint256 taken = VALIDATOR_STAKE / 10;
+        vm.expectEmit(address(appeals));
+        emit IAppeals.SignerPunished(taskId, 1, 0, committeeMembers[0], taken);
+        appeals.punish(taskId, 1, 0, 1);
+        appeals.punish(taskId, 1, 0, type(uint64).max);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(vault.stakeOf(committeeMembers[i]), VALIDATOR_STAKE - taken, "a tenth");
+        }
+        assertEq(vault.stakeOf(committeeMembers[3]), VALIDATOR_STAKE, "who did not sign");
+        assertEq(token.balanceOf(poster) - before, 3 * taken / 2, "half of it to the poster");
+        assertEq(appeals.punishedOf(taskId, 1, CaseKind.Contribution), THREE, "remembered");
+    }
+
+    function test_punish__faultUpheld__signersLoseHalfAndTheMinerIsTheVictim() public {
+        decided(2);
+        uint256 before = token.balanceOf(miner(1));
+        appeals.punish(taskId, 1, 1, THREE);
+        uint256 taken = VALIDATOR_STAKE / 2;
+        assertEq(vault.stakeOf(committeeMembers[1]), VALIDATOR_STAKE - taken, "half");
+        assertEq(token.balanceOf(miner(1)) - before, 3 * taken / 2, "to the miner");
+        appeals.settle(taskId, 1, 1);
+        assertEq(vault.stakeOf(miner(1)), MINER_STAKE, "the miner keeps its stake");
+    }
+
+    function test_punish__bothUpheld__isOncePerKind() public {
+        decided(3);
+        appeals.punish(taskId, 1, 0, THREE);
+        appeals.punish(taskId, 1, 1, THREE);
+        uint256 left = VALIDATOR_STAKE - VALIDATOR_STAKE / 10 - VALIDATOR_STAKE / 2;
+        assertEq(vault.stakeOf(committeeMembers[2]), left, "a tenth and a half");
+    }
+
+    function testFuzz_settle__anyVerdict__bondsAreConserved(uint64 upheld) public {
+        uint256 dispute = decided(uint64(bound(upheld, 0, 3)));
+        appeals.settle(taskId, dispute, 0);
+        appeals.settle(taskId, dispute, 1);
+        assertEq(token.balanceOf(address(appeals)), 0, "every bond left");
+    }
+}
