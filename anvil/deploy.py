@@ -1,4 +1,4 @@
-"""Deploy the contracts: token, vault, committee, market, which name each other by addresses computed
+"""Deploy the contracts: token, vault, committee, appeals, market, which name each other by addresses computed
 beforehand.
 """
 
@@ -19,6 +19,7 @@ TOKEN_UNIT: Final = 10**18
 DAY_S: Final = 86_400
 VALIDATOR_STAKE: Final = Wei(10_000 * TOKEN_UNIT)
 MAX_BOUNTY: Final = Wei(1_000 * TOKEN_UNIT)
+APPEAL_BOND: Final = Wei(100 * TOKEN_UNIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +27,17 @@ class DeploySettings:
     """What the constructors fix for ever. Amounts in the token's smallest unit.
 
     ``treasury`` None is the deployer; ``token`` None deploys the development token. ``unbonding_delay_s``
-    must outlast the oldest epoch, the longest task and the time to settle its faults (7 + 30 + 7 days).
+    must outlast the oldest epoch, the longest task and the time to settle its faults (7 + 30 + 7 days); a
+    task with a challenge window needs three windows and two terms of a court more, and is refused when that
+    is not there. ``appeal_bond`` is what one challenged leaf costs whoever is wrong about it.
     """
 
     validator_stake: Wei = VALIDATOR_STAKE
     max_bounty: Wei = MAX_BOUNTY
     epoch_length_blocks: int = 1
-    unbonding_delay_s: int = 45 * DAY_S
+    unbonding_delay_s: int = 75 * DAY_S
+    appeal_bond: Wei = APPEAL_BOND
+    court_term_s: int = 3 * DAY_S
     treasury: Address | None = None
     token: Address | None = None
 
@@ -49,17 +54,18 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
     pipeline = Pipeline(client, account, chain_id)
     first = 0 if settings.token is None else -1  # place of the token among the creations
     token = settings.token or pipeline.created_address()
-    vault, committee, market = (pipeline.created_address(first + ahead) for ahead in (1, 2, 3))
+    vault, committee, appeals, market = (pipeline.created_address(first + ahead) for ahead in (1, 2, 3, 4))
     treasury = settings.treasury or pipeline.address
     creations: list[tuple[str, Address, tuple[Any, ...]]] = [
         ("DevToken", token, ()),
         (
             "StakeVault",
             vault,
-            (token, settings.unbonding_delay_s, settings.max_bounty, treasury, [committee, market]),
+            (token, settings.unbonding_delay_s, settings.max_bounty, treasury, [committee, appeals, market]),
         ),
         ("Committee", committee, (vault, market, settings.validator_stake, settings.epoch_length_blocks)),
-        ("TrainingMarket", market, (token, vault, committee)),
+        ("Appeals", appeals, (token, vault, market, settings.appeal_bond, settings.court_term_s)),
+        ("TrainingMarket", market, (token, vault, committee, appeals)),
     ]
     wanted = creations[-first:] if settings.token is not None else creations
     sent = [pipeline.create(name, creation_code(artifacts[name], values)) for name, _, values in wanted]
@@ -73,6 +79,7 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
         market=market,
         vault=vault,
         committee=committee,
+        appeals=appeals,
         token=token,
     )
 

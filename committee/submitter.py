@@ -75,7 +75,8 @@ class Submitter:
         """Have the stake behind a certified fault slashed."""
         leaves = [item.leaf() for item in history.ledger.faults]
         proof = merkle.proof(leaves, merkle.FAULT_LEAF, leaves.index(fault.leaf()))
-        call = self._contracts.market.slash(history.created.task_id, fault, proof)
+        record = history.segments[-1].event.record
+        call = self._contracts.market.slash(history.created.task_id, record, fault, proof)
         what = f"slash of {fault.miner} for round {fault.round} shard {fault.shard}"
         return self._once(f"task {history.created.task_id}: {what}", lambda: self._sender.send(call))
 

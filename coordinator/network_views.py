@@ -109,6 +109,7 @@ def network(tx: Transaction, deployment: Deployment, now_s: float) -> NetworkVie
             "market": deployment.market,
             "vault": deployment.vault,
             "committee": deployment.committee,
+            "appeals": deployment.appeals,
             "token": deployment.token,
         },
         block=cursor.number if cursor else -1,

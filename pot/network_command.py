@@ -138,6 +138,7 @@ def _described(network: "NetworkFile", path: Path) -> Reply:
             ("blobs", network.blob_url),
             ("market", network.deployment.market),
             ("committee", network.deployment.committee),
+            ("appeals", network.deployment.appeals),
             ("vault", network.deployment.vault),
             ("token", network.deployment.token),
             ("poster", f"{network.accounts['poster']} ({poster})"),

@@ -33,6 +33,7 @@ class Contracts(BaseModel):
     market: str
     vault: str
     committee: str
+    appeals: str
     token: str
     block: int = Field(default=0, ge=0)
 

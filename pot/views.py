@@ -113,7 +113,7 @@ def balance_sheet(client: Client, task: OnchainTask, history: TaskEvents) -> dic
 
 
 def _certificates(client: Client, task: OnchainTask, history: TaskEvents) -> list[dict[str, Any]]:
-    members = client.contracts.committee.members_of(task.epoch)
+    members = client.contracts.committee.members_of_task(task.task_id)
     return [
         {
             "first_round": event.certificate.first_round,

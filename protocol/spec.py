@@ -17,7 +17,7 @@ from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
 
 MAX_SPEC_BYTES = 64 * 1024
-MAX_ROUNDS = 1_000_000
+MAX_ROUNDS = 65_535
 MAX_SHARDS = 1024
 MAX_UNCERTIFIED_ROUNDS = 64
 

@@ -120,7 +120,9 @@ class Demo:
         self.report.chain = Chain(
             rpc_url=network.rpc_url,
             chain_id=network.deployment.chain_id,
-            contracts={name: contracts[name] for name in ("market", "vault", "committee", "token")},
+            contracts={
+                name: contracts[name] for name in ("market", "vault", "committee", "appeals", "token")
+            },
         )
         self.report.accounts = {address: name for name, address in network.accounts.items()}
         return self._local, network
@@ -140,7 +142,7 @@ class Demo:
         begun = progressed = time.monotonic()
         task = poster.task(posted.task_id)
         follower = Follower(poster, posted.task_id, draft)
-        killer = Killer(self._plan, local, network, poster.contracts.committee.members_of(task.epoch))
+        killer = Killer(self._plan, local, network, poster.contracts.committee.members_of_task(task.task_id))
         dead: set[str] = set()
         try:
             while not self.report.history or self.report.history[-1].round < task.rounds:

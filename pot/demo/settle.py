@@ -27,7 +27,8 @@ def slash_faults(poster: Client, task_id: TaskId, say: Callable[[str], None]) ->
         fault = history.ledger.faults[index]
         leaves = history.segments[-1].record.fault_leaves()
         proof = merkle.proof(leaves, merkle.FAULT_LEAF, index)
-        poster.sender.send(poster.contracts.market.slash(task_id, fault, proof))
+        record = history.segments[-1].event.record
+        poster.sender.send(poster.contracts.market.slash(task_id, record, fault, proof))
         say(f"the poster had {fault.miner} slashed for round {fault.round}, shard {fault.shard}")
 
 

@@ -2,7 +2,7 @@
 
 from protocol.certificate import RoundCertificate
 from protocol.chain.contract import Block, Call, ContractClient
-from protocol.ids import Address, EpochNo, Wei
+from protocol.ids import Address, EpochNo, TaskId, Wei
 
 
 class CommitteeContract(ContractClient):
@@ -15,9 +15,26 @@ class CommitteeContract(ContractClient):
         return EpochNo(self.view("currentEpoch", block=block))
 
     def members_of(self, epoch: EpochNo, block: Block = "latest") -> tuple[Address, ...]:
-        """The epoch's members in ascending order, the order of a certificate's bitmap. Raises Refused for
-        none."""
+        """The snapshot's members in ascending order. Raises Refused when there is none."""
         return tuple(Address(member) for member in self.view("membersOf", epoch, block=block))
+
+    def members_of_task(self, task_id: TaskId, block: Block = "latest") -> tuple[Address, ...]:
+        """The task's committee in ascending order, the order of its certificates' bitmaps. Raises Refused
+        while it is not drawn."""
+        return tuple(Address(member) for member in self.view("membersOfTask", task_id, block=block))
+
+    def draw_committee(self, task_id: TaskId) -> Call:
+        """Draw a task's committee; refused until two blocks after its creation are mined, or when drawn."""
+        return self.write("drawCommittee", task_id)
+
+    def court_of(self, task_id: TaskId, dispute: int, block: Block = "latest") -> tuple[Address, ...]:
+        """The court of a dispute in ascending order, the order of its verdict's bitmap. Raises Refused while
+        it is not drawn."""
+        return tuple(Address(member) for member in self.view("courtOf", task_id, dispute, block=block))
+
+    def draw_court(self, task_id: TaskId, dispute: int) -> Call:
+        """Draw a dispute's court; refused until two blocks after its opening are mined, or when drawn."""
+        return self.write("drawCourt", task_id, dispute)
 
     def pool(self, block: Block = "latest") -> tuple[Address, ...]:
         """Everybody who has joined and not left."""

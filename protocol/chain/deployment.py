@@ -19,6 +19,7 @@ class Deployment:
     market: Address
     vault: Address
     committee: Address
+    appeals: Address
     token: Address
 
     @property
@@ -29,7 +30,7 @@ class Deployment:
     @property
     def addresses(self) -> list[Address]:
         """The contracts whose events tell a network's history."""
-        return [self.market, self.vault, self.committee]
+        return [self.market, self.vault, self.committee, self.appeals]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +39,7 @@ class Deployment:
             "market": self.market,
             "vault": self.vault,
             "committee": self.committee,
+            "appeals": self.appeals,
             "token": self.token,
         }
 
@@ -51,6 +53,7 @@ class Deployment:
                 market=parse_address(value["market"]),
                 vault=parse_address(value["vault"]),
                 committee=parse_address(value["committee"]),
+                appeals=parse_address(value["appeals"]),
                 token=parse_address(value["token"]),
             )
         except (KeyError, TypeError, ValueError) as error:

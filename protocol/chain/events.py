@@ -12,6 +12,7 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.market import TaskParams
 from protocol.errors import VerificationFailed
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, Wei, parse_address
+from protocol.record import CertificateRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,14 @@ class TaskCreated(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateAccepted(Event):
     task_id: TaskId
+    index: int
     certificate: RoundCertificate
     signers: int
+
+    @property
+    def record(self) -> CertificateRecord:
+        """What the market remembers of it."""
+        return CertificateRecord.of(self.certificate, self.signers, self.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,37 @@ class FaultSlashed(Event):
     gradient: Sha256
     amount: Wei
     bounty: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeDrawn(Event):
+    task_id: TaskId
+    members: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDisputed(Event):
+    """The certificates from number ``first`` on wait."""
+
+    task_id: TaskId
+    first: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeEnded(Event):
+    """All certificates stand; the last one is accepted until ``deadline``."""
+
+    task_id: TaskId
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatesOverturned(Event):
+    """The certificates from number ``first`` on are void; the task ended at ``last_round``."""
+
+    task_id: TaskId
+    first: int
+    last_round: RoundNo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +208,8 @@ def _params(raw: Args) -> TaskParams:
         slash_per_fault=raw["slashPerFault"],
         starts_at=raw["startsAt"],
         deadline=raw["deadline"],
+        challenge_window_s=raw["challengeWindow"],
+        committee_size=raw["committeeSize"],
     )
 
 
@@ -185,6 +225,7 @@ _MARKET: dict[str, _Builder] = {
     "CertificateAccepted": lambda w, a: CertificateAccepted(
         where=w,
         task_id=a["taskId"],
+        index=a["index"],
         certificate=RoundCertificate.from_typed_values(a["certificate"]),
         signers=a["signers"],
     ),
@@ -204,6 +245,11 @@ _MARKET: dict[str, _Builder] = {
         gradient=Sha256(bytes(a["leaf"]["gradient"])),
         amount=a["amount"],
         bounty=a["bounty"],
+    ),
+    "TaskDisputed": lambda w, a: TaskDisputed(where=w, task_id=a["taskId"], first=a["from"]),
+    "DisputeEnded": lambda w, a: DisputeEnded(where=w, task_id=a["taskId"], deadline=a["deadline"]),
+    "CertificatesOverturned": lambda w, a: CertificatesOverturned(
+        where=w, task_id=a["taskId"], first=a["from"], last_round=a["lastRound"]
     ),
     "TaskCancelled": lambda w, a: TaskCancelled(where=w, task_id=a["taskId"], refund=a["refund"]),
     "TaskClosed": lambda w, a: TaskClosed(
@@ -233,6 +279,7 @@ _COMMITTEE: dict[str, _Builder] = {
     "EndpointChanged": lambda w, a: EndpointChanged(where=w, account=a["account"], endpoint=a["endpoint"]),
     "ValidatorLeft": lambda w, a: ValidatorLeft(where=w, account=a["account"]),
     "EpochAdvanced": lambda w, a: EpochAdvanced(where=w, epoch=a["epoch"], members=tuple(a["members"])),
+    "CommitteeDrawn": lambda w, a: CommitteeDrawn(where=w, task_id=a["taskId"], members=tuple(a["members"])),
     "EquivocationProven": lambda w, a: EquivocationProven(
         where=w, signer=a["signer"], task_id=a["taskId"], amount=a["amount"], reporter=a["reporter"]
     ),

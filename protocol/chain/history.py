@@ -100,14 +100,14 @@ def read_spec(created: TaskCreated, blobs: BlobStore) -> TaskSpec:
 
 
 def genesis(contracts: Contracts, blobs: BlobStore, created: TaskCreated) -> TaskHistory:
-    """A task at its creation: nothing certified, the committee of its epoch."""
+    """A task at its creation: nothing certified, its committee. Raises Refused while that is not drawn."""
     spec = read_spec(created, blobs)
     ledger = TaskLedger(
         task_id=created.task_id,
         spec_hash=created.params.spec_hash,
         spec=spec,
         epoch=created.epoch,
-        members=contracts.committee.members_of(created.epoch),
+        members=contracts.committee.members_of_task(created.task_id),
         last_round=RoundNo(0),
         model=created.params.genesis_model,
         payouts={},

@@ -9,6 +9,7 @@ from protocol.chain.token import Permit
 from protocol.errors import InvalidInput
 from protocol.evidence import Fault
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei
+from protocol.record import CertificateRecord
 from protocol.spec import TaskSpec
 
 
@@ -20,11 +21,14 @@ class TaskStatus(IntEnum):
     COMPLETED = 2
     CLOSED = 3
     CANCELLED = 4
+    DISPUTED = 5
+    OVERTURNED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskParams:
-    """What a poster fixes on-chain. Money in smallest token units, times in Unix seconds."""
+    """What a poster fixes on-chain. Money in smallest token units, times in Unix seconds. ``committee_size``
+    0 takes the whole snapshot; ``challenge_window_s`` 0 makes certificates final at once."""
 
     spec_hash: Sha256
     genesis_model: Sha256
@@ -36,6 +40,8 @@ class TaskParams:
     slash_per_fault: int
     starts_at: int
     deadline: int
+    challenge_window_s: int = 0
+    committee_size: int = 0
 
     @classmethod
     def of(cls, spec: TaskSpec, genesis_model: Sha256, starts_at: int) -> "TaskParams":
@@ -65,6 +71,8 @@ class TaskParams:
             self.slash_per_fault,
             self.starts_at,
             self.deadline,
+            self.challenge_window_s,
+            self.committee_size,
         )
 
     @property
@@ -82,12 +90,11 @@ class OnchainTask:
     status: TaskStatus
     spec_hash: Sha256
     model: Sha256
-    payouts_root: bytes
-    faults_root: bytes
     paid_total: Wei
     last_round: RoundNo
-    last_span: int
-    last_signers: int
+    certificates: int
+    challenge_window_s: int
+    disputed_from: int
     rounds: int
     shards: int
     epoch: EpochNo
@@ -139,12 +146,11 @@ class Market(ContractClient):
             status=TaskStatus(raw.status),
             spec_hash=Sha256(bytes(raw.specHash)),
             model=Sha256(bytes(raw.model)),
-            payouts_root=bytes(raw.payoutsRoot),
-            faults_root=bytes(raw.faultsRoot),
             paid_total=Wei(raw.paidTotal),
             last_round=RoundNo(raw.lastRound),
-            last_span=int(raw.lastSpan),
-            last_signers=int(raw.lastSigners),
+            certificates=int(raw.certificates),
+            challenge_window_s=int(raw.challengeWindow),
+            disputed_from=int(raw.disputedFrom),
             rounds=int(raw.rounds),
             shards=int(raw.shards),
             epoch=EpochNo(raw.epoch),
@@ -171,6 +177,16 @@ class Market(ContractClient):
         """What the contract still holds for the task: escrow not yet claimed or refunded."""
         return Wei(self.view("held", task_id, block=block))
 
+    def matures_at(self, task_id: TaskId, record: CertificateRecord, block: Block = "latest") -> int:
+        """Second from which the certificate of ``record`` is final. Raises Refused when the market keeps no
+        such record."""
+        return int(self.view("maturesAt", task_id, record.argument(), block=block))
+
+    def signing_fee(self, task_id: TaskId, block: Block = "latest") -> Wei:
+        """The share of each signer of the last certificate in its fee."""
+        share, _ = self.view("signingFee", task_id, block=block)
+        return Wei(share)
+
     def max_task_life_s(self, block: Block = "latest") -> int:
         return int(self.view("MAX_TASK_LIFE", block=block))
 
@@ -187,14 +203,21 @@ class Market(ContractClient):
         values = tuple(signed.certificate.typed_values().values())
         return self.write("certify", values, signed.signers, signed.signatures)
 
-    def claim(self, task_id: TaskId, account: Address, cumulative: int, proof: list[bytes]) -> Call:
-        return self.write("claim", task_id, account, cumulative, proof)
+    def claim(
+        self,
+        task_id: TaskId,
+        record: CertificateRecord,
+        account: Address,
+        cumulative: int,
+        proof: list[bytes],
+    ) -> Call:
+        return self.write("claim", task_id, record.payout_argument(), account, cumulative, proof)
 
-    def claim_signing_fee(self, task_id: TaskId, account: Address) -> Call:
-        return self.write("claimSigningFee", task_id, account)
+    def claim_signing_fee(self, task_id: TaskId, record: CertificateRecord, account: Address) -> Call:
+        return self.write("claimSigningFee", task_id, record.argument(), account)
 
-    def slash(self, task_id: TaskId, fault: Fault, proof: list[bytes]) -> Call:
-        return self.write("slash", task_id, fault.leaf(), proof)
+    def slash(self, task_id: TaskId, record: CertificateRecord, fault: Fault, proof: list[bytes]) -> Call:
+        return self.write("slash", task_id, record.argument(), fault.leaf(), proof)
 
     def cancel(self, task_id: TaskId) -> Call:
         return self.write("cancel", task_id)

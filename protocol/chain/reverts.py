@@ -141,6 +141,29 @@ SENTENCES = {
     "ProofInvalid": "The Merkle proof does not lead to what is certified for task {taskId}: read its last "
     "certificate and try again.",
     "TransferMismatch": "The token delivered {received} units instead of {expected}.",
+    "UnbondingTooShort": "Unbonding too short: stakes leave after {delay} s, and the longest way of such a "
+    "task takes {needed} s. Choose an earlier deadline or a shorter challenge window.",
+    "WindowOpen": "The last certificate of task {taskId} can be challenged until {closesAt}: close it then.",
+    "WindowClosed": "Certificate {index} of task {taskId} could be challenged until {closedAt}.",
+    "RecordUnknown": "Certificate {index} of task {taskId} is not kept, or the record shown is not its own: "
+    "read the newest certificates and try again.",
+    "NotMature": "The payouts of certificate {index} of task {taskId} wait for {maturesAt}, when its "
+    "challenge window closes.",
+    "RecordFrozen": "Certificate {index} of task {taskId} waits for the end of a dispute.",
+    "RingFull": "Task {taskId} takes no further certificate before {freeAt}: let one cover more rounds.",
+    # Disputes.
+    "FaultSettled": "This fault in task {taskId} was slashed, or found wrong, before.",
+    "JoiningEnded": "Dispute {dispute} of task {taskId} took cases until {endedAt}.",
+    "DisputeFull": "Dispute {dispute} of task {taskId} holds {max} cases already.",
+    "CaseExists": "This is in dispute {dispute} of task {taskId} already.",
+    "VerdictTooEarly": "Dispute {dispute} of task {taskId} takes cases until {joinEnds}, and a verdict "
+    "after.",
+    "VerdictTooLate": "Dispute {dispute} of task {taskId} could be decided until {endedAt}.",
+    "VerdictStillPossible": "Dispute {dispute} of task {taskId} can be decided until {endsAt}.",
+    "CaseUnknown": "Dispute {dispute} of task {taskId} has no case {number}.",
+    "CaseIsSettled": "The bond of case {number} was paid out before.",
+    "CaseNotUpheld": "Case {number} of dispute {dispute} was not upheld.",
+    "NobodyToPunish": "Nobody of these is left to be punished for case {number}.",
     # Certificates.
     "FirstRoundMismatch": "A certificate of task {taskId} has to begin with round {expected}, this one "
     "begins with {firstRound}.",
@@ -178,12 +201,22 @@ SENTENCES = {
     "EpochNotOver": "The epoch can advance from block {readyAt} on; it is block {blockNumber}.",
     "EpochUnknown": "There is no epoch {epoch}.",
     "NotEnoughValidators": "{have} validators have joined, a committee needs {needed}.",
-    "NotMember": "{account} is not a member of epoch {epoch}.",
+    "NotMember": "{account} is not a member of the committee of task {taskId}.",
+    "CommitteeSizeInvalid": "A committee of {size} is not possible: it has 4, 7, 10, ... members, at most "
+    "the {members} of the snapshot.",
+    "PanelUnknown": "Task {taskId} has no committee, or no dispute number {dispute}.",
+    "AlreadyDrawn": "The members are drawn already.",
+    "DrawTooEarly": "The members are drawn with the hash of block {drawBlock}; it is block {blockNumber}.",
+    "NotDrawn": "The committee of task {taskId} is not drawn yet: anybody can do that after block "
+    "{drawBlock}.",
     "NoEquivocation": "The two certificates do not contradict each other.",
     "SignersDiffer": "The certificates are signed by {signerA} and by {signerB}, so they prove nothing.",
     "AlreadyProven": "That {signer} contradicted itself in task {taskId} was proven already.",
     "RealChain": "Development tokens exist on local chains only, not on chain {chainId}.",
 }
-_MOMENTS = frozenset({"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"})
-_STATUS = ("unknown", "open", "completed", "closed", "cancelled")
+_MOMENTS = frozenset(
+    {"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
+    | {"closesAt", "closedAt", "maturesAt", "freeAt", "endedAt", "joinEnds", "endsAt"}
+)
+_STATUS = ("unknown", "open", "completed", "closed", "cancelled", "in dispute", "overturned")
 _LAST_SECOND = 253_402_300_799  # of the year 9999

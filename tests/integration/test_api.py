@@ -25,7 +25,13 @@ from tests.support.coordinator_world import World, world
 
 ZERO = Address("0x" + "00" * 20)
 DEPLOYMENT = Deployment(
-    chain_id=31337, block=0, market=Address("0x" + "11" * 20), vault=ZERO, committee=ZERO, token=ZERO
+    chain_id=31337,
+    block=0,
+    market=Address("0x" + "11" * 20),
+    vault=ZERO,
+    committee=ZERO,
+    appeals=ZERO,
+    token=ZERO,
 )
 MAX_UPLOAD = 4096
 

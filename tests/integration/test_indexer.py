@@ -29,6 +29,7 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.market import TaskParams
 from protocol.errors import ServiceUnreachable
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, parse_address
+from protocol.record import CertificateRecord
 from protocol.signing import sign, to_compact
 
 NOW_S = 1_700_000_000.0
@@ -68,8 +69,10 @@ class Net:
         self.send(self.poster, self.contracts.market.create_task(params))
         return TaskId(self.contracts.market.task_count())
 
-    def certify(self, task_id: TaskId, last_round: int, payouts: list[tuple[Address, int]]) -> None:
-        """The next certificate, up to ``last_round``, signed by the first three members."""
+    def certify(
+        self, task_id: TaskId, last_round: int, payouts: list[tuple[Address, int]]
+    ) -> CertificateRecord:
+        """The next certificate, up to ``last_round``, signed by the first three members; its record."""
         task = self.contracts.market.task(task_id)
         certificate = RoundCertificate(
             task_id=task_id,
@@ -91,6 +94,7 @@ class Net:
         signatures = b"".join(to_compact(sign(digest, keys[member])) for member in members[:3])
         signed = SignedCertificate(certificate=certificate, signers=0b111, signatures=signatures)
         self.send(self.poster, self.contracts.market.certify(signed))
+        return CertificateRecord.of(certificate, signed.signers, task.certificates)
 
 
 @pytest.fixture(scope="module")
@@ -167,15 +171,15 @@ def test_index__task_from_creation_to_close__agrees_with_the_contracts(net: Net,
     net.certify(task_id, 1, [(miner, earned)])
     index(net, store)
     second = sorted([(miner, 4 * earned), *((s, FEE // 3) for s in signers)], key=lambda p: p[0].lower())
-    net.certify(task_id, 4, second)
+    record = net.certify(task_id, 4, second)
     index(net, store)
     leaves = [list(leaf) for leaf in second]
     place = [account for account, _ in second].index(miner)
     proof = merkle.proof(leaves, merkle.PAYOUT_LEAF, place)
     for calls in (
-        [market.claim(task_id, miner, 4 * earned, proof)],
+        [market.claim(task_id, record, miner, 4 * earned, proof)],
         [market.close(task_id)],
-        [market.claim_signing_fee(task_id, signers[0])],
+        [market.claim_signing_fee(task_id, record, signers[0])],
     ):
         net.send(net.poster, *calls)
         index(net, store)

@@ -151,7 +151,11 @@ class World:
         """Accept the certificate in a new block, signed by a quorum."""
         certificate = RoundCertificate.decode(value)
         event = CertificateAccepted(
-            where=self.where(), task_id=TASK, certificate=certificate, signers=(1 << quorum(4)) - 1
+            where=self.where(),
+            task_id=TASK,
+            index=certificate.first_round - 1,
+            certificate=certificate,
+            signers=(1 << quorum(4)) - 1,
         )
         self.mine(event, fork=fork, salt=salt)
         return event

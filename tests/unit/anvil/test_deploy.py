@@ -39,6 +39,8 @@ def test_deploy__fresh_chain__contracts_know_each_other(client: ChainClient) -> 
     assert contracts.market.view("VAULT") == deployment.vault
     assert contracts.committee.view("MARKET") == deployment.market
     assert contracts.vault.view("isSlasher", deployment.committee)
+    assert contracts.market.view("APPEALS") == deployment.appeals
+    assert contracts.vault.view("isSlasher", deployment.appeals)
     assert contracts.vault.view("TREASURY") == account.address
     assert contracts.committee.validator_stake() == 7
     assert contracts.market.domain_separator() == deployment.domain.separator
@@ -54,7 +56,7 @@ def test_deploy__an_existing_token__is_used(client: ChainClient) -> None:
 
 
 def test_deploy__a_delay_that_stake_could_outrun__is_refused_in_words(client: ChainClient) -> None:
-    with pytest.raises(Refused, match="unbonding too short"):
+    with pytest.raises(Refused, match="Unbonding too short"):
         deploy(client, rich_account(client), DeploySettings(unbonding_delay_s=3600))
 
 

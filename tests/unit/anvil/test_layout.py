@@ -33,6 +33,7 @@ def network(root: Path) -> NetworkFile:
             market=address(0x11),
             vault=address(0x22),
             committee=address(0x33),
+            appeals=address(0x35),
             token=address(0x44),
         ),
         accounts={name: address(0x50 + index) for index, name in enumerate(names)},

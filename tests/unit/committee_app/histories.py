@@ -69,6 +69,7 @@ def certified(history: TaskHistory, record: SegmentRecord, signers: int = 0b0111
     event = CertificateAccepted(
         where=where(history.certificates + 2),
         task_id=history.ledger.task_id,
+        index=history.certificates,
         certificate=record.certificate(DOMAIN, history.ledger.epoch),
         signers=signers,
     )

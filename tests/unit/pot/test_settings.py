@@ -10,7 +10,14 @@ from pot.settings import load_settings, origin, read_layers
 from protocol.errors import ConfigurationError
 
 ADDRESS = "0x" + "11" * 20
-CONTRACTS = {"market": ADDRESS, "vault": ADDRESS, "committee": ADDRESS, "token": ADDRESS, "block": 3}
+CONTRACTS = {
+    "market": ADDRESS,
+    "vault": ADDRESS,
+    "committee": ADDRESS,
+    "appeals": ADDRESS,
+    "token": ADDRESS,
+    "block": 3,
+}
 
 
 @pytest.fixture(autouse=True)
