@@ -11,12 +11,15 @@ from eth_account import Account
 
 from protocol import merkle
 from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
+from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
 from protocol.ids import EpochNo, RoundNo, TaskId, parse_address, sha256
 from protocol.signing import sign, to_compact
 from protocol.typed_data import Domain
 
 FOLDER = Path(__file__).parent
 SIZES = (1, 2, 3, 5, 8, 1000)
+DRAWS = ((7, 4, 0), (16, 7, 0), (64, 43, 0), (16, 7, 1), (7, 7, 1), (5, 7, 1), (64, 64, 2))
+"""Members of the snapshot, size of the panel, number of the dispute (0: the task's committee)."""
 
 
 def hexed(value: Any) -> Any:
@@ -90,11 +93,39 @@ def merkle_vector(size: int) -> dict[str, Any]:
     }
 
 
+def snapshot(size: int) -> list[Candidate]:
+    """Members of very different weight, ascending."""
+    accounts = [parse_address("0x" + sha256(f"validator {i}".encode())[:20].hex()) for i in range(size)]
+    stakes = [10**22 * (1 + i * i % 17) + i for i in range(size)]
+    stakes[size // 2] = MAX_STAKE // 1000
+    found = [Candidate(account=account, stake=stake) for account, stake in zip(accounts, stakes, strict=True)]
+    return sorted(found, key=lambda candidate: int(candidate.account, 16))
+
+
+def draw_vector(pool: int, size: int, dispute: int) -> dict[str, Any]:
+    """The committee of a task (dispute 0), or the court of a dispute about the committee of 4 drawn first."""
+    candidates, source, task_id = snapshot(pool), sha256(f"block {pool} {size}".encode()), TaskId(pool + size)
+    committee = sample(candidates, draw_seed(source, task_id), 4)
+    seed = draw_seed(source, task_id, dispute)
+    drawn = court(candidates, committee, seed, size) if dispute else sample(candidates, seed, size)
+    return {
+        "accounts": [candidate.account for candidate in candidates],
+        "stakes": [str(candidate.stake) for candidate in candidates],
+        "source": hexed(source),
+        "task_id": task_id,
+        "dispute": dispute,
+        "committee": list(committee),
+        "size": size,
+        "drawn": list(drawn),
+    }
+
+
 def documents() -> dict[str, Any]:
     """File name -> content."""
     return {
         "certificate.json": certificate_vector(),
         "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
+        "draw.json": {"draws": [draw_vector(*shape) for shape in DRAWS]},
     }
 
 

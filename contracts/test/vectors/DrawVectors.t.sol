@@ -13,7 +13,7 @@ contract DrawVectorsTest is MarketFixture {
         string memory json = vm.readFile("../tests/vectors/draw.json");
         uint256 count = 0;
         for (string memory at = entry(0); vm.keyExistsJson(json, at); at = entry(++count)) {
-            assertEq(abi.encode(drawn(json, at)), abi.encode(expected(json, at)), at);
+            assertEq(keccak256(abi.encode(drawn(json, at))), keccak256(abi.encode(expected(json, at))), at);
         }
         assertTrue(count >= 7, "there are draws");
     }
