@@ -10,8 +10,7 @@ from typing import Any, Self
 
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address, Digest, EpochNo, RoundNo, Sha256, TaskId
-from protocol.members import quorum
-from protocol.signing import recover_compact
+from protocol.multisig import check_quorum
 from protocol.typed_data import Domain, StructType
 
 CERTIFICATE_TYPE = StructType(
@@ -126,18 +125,4 @@ class SignedCertificate:
     def verify(self, domain: Domain, members: Sequence[Address]) -> list[Address]:
         """The addresses that signed. Raises PeerMisbehaved unless a quorum of distinct ``members`` did."""
         subject = f"certificate of round {self.certificate.last_round}"
-        if self.signers >> len(members):
-            raise PeerMisbehaved(subject, f"its bitmap names members beyond the {len(members)} of the epoch")
-        names = [member for index, member in enumerate(members) if self.signers >> index & 1]
-        if len(names) < quorum(len(members)):
-            raise PeerMisbehaved(subject, f"{len(names)} signatures, {quorum(len(members))} are needed")
-        if len(self.signatures) != 64 * len(names):
-            raise PeerMisbehaved(
-                subject, f"{len(self.signatures)} bytes of signatures for {len(names)} signers"
-            )
-        digest = self.certificate.digest(domain)
-        for index, name in enumerate(names):
-            signer = recover_compact(digest, self.signatures[64 * index : 64 * index + 64])
-            if signer != name:
-                raise PeerMisbehaved(subject, f"signature {index} is by {signer}, not by the member {name}")
-        return names
+        return check_quorum(subject, self.certificate.digest(domain), members, self.signers, self.signatures)

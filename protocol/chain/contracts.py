@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from protocol.chain.appeals import Appeals
 from protocol.chain.client import ChainClient
 from protocol.chain.committee import CommitteeContract
 from protocol.chain.deployment import Deployment
@@ -20,6 +21,7 @@ class Contracts:
     market: Market
     vault: Vault
     committee: CommitteeContract
+    appeals: Appeals
     token: Token
 
     @classmethod
@@ -30,6 +32,7 @@ class Contracts:
             market=Market(client, deployment.market),
             vault=Vault(client, deployment.vault),
             committee=CommitteeContract(client, deployment.committee),
+            appeals=Appeals(client, deployment.appeals),
             token=Token(client, deployment.token),
         )
 

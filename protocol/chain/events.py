@@ -2,34 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from web3.types import LogReceipt
 
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contract import ContractClient
 from protocol.chain.contracts import Contracts
+from protocol.chain.dispute_events import APPEALS_EVENTS, COURT_EVENTS, FaultVoided
+from protocol.chain.event_base import Args, Builder
+from protocol.chain.event_base import Event as Event  # noqa: PLC0414 - everybody knows it from here
+from protocol.chain.event_base import EventRef as EventRef  # noqa: PLC0414 - likewise
 from protocol.chain.market import TaskParams
 from protocol.errors import VerificationFailed
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, Wei, parse_address
 from protocol.record import CertificateRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRef:
-    """Where an event stands on the chain."""
-
-    block_number: int
-    block_hash: bytes
-    tx_hash: bytes
-    log_index: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of all events."""
-
-    where: EventRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +178,6 @@ class EquivocationProven(Event):
 MAX_EMBEDDED_CALLS = 256
 """Places in one transaction's calldata that are tried as a certificate call."""
 
-Args = dict[str, Any]
-_Builder = Callable[[EventRef, Args], Event]
-
 
 def _params(raw: Args) -> TaskParams:
     return TaskParams(
@@ -213,7 +196,7 @@ def _params(raw: Args) -> TaskParams:
     )
 
 
-_MARKET: dict[str, _Builder] = {
+_MARKET: dict[str, Builder] = {
     "TaskCreated": lambda w, a: TaskCreated(
         where=w,
         task_id=a["taskId"],
@@ -251,12 +234,13 @@ _MARKET: dict[str, _Builder] = {
     "CertificatesOverturned": lambda w, a: CertificatesOverturned(
         where=w, task_id=a["taskId"], first=a["from"], last_round=a["lastRound"]
     ),
+    "FaultVoided": lambda w, a: FaultVoided(where=w, task_id=a["taskId"], leaf=bytes(a["leaf"])),
     "TaskCancelled": lambda w, a: TaskCancelled(where=w, task_id=a["taskId"], refund=a["refund"]),
     "TaskClosed": lambda w, a: TaskClosed(
         where=w, task_id=a["taskId"], last_round=a["lastRound"], refund=a["refund"]
     ),
 }
-_VAULT: dict[str, _Builder] = {
+_VAULT: dict[str, Builder] = {
     "Deposited": lambda w, a: Deposited(where=w, account=a["account"], amount=a["amount"], stake=a["stake"]),
     "Unbonded": lambda w, a: Unbonded(
         where=w, account=a["account"], amount=a["amount"], unbonding=a["unbonding"], unlocks_at=a["unlocksAt"]
@@ -274,7 +258,7 @@ _VAULT: dict[str, _Builder] = {
         treasury_share=a["split"]["treasuryShare"],
     ),
 }
-_COMMITTEE: dict[str, _Builder] = {
+_COMMITTEE: dict[str, Builder] = {
     "ValidatorJoined": lambda w, a: ValidatorJoined(where=w, account=a["account"], endpoint=a["endpoint"]),
     "EndpointChanged": lambda w, a: EndpointChanged(where=w, account=a["account"], endpoint=a["endpoint"]),
     "ValidatorLeft": lambda w, a: ValidatorLeft(where=w, account=a["account"]),
@@ -291,11 +275,12 @@ class EventReader:
 
     def __init__(self, contracts: Contracts) -> None:
         self._contracts = contracts
-        self._builders: dict[tuple[str, bytes], tuple[Callable[[LogReceipt], Args], _Builder]] = {}
-        parts: tuple[tuple[ContractClient, dict[str, _Builder]], ...] = (
+        self._builders: dict[tuple[str, bytes], tuple[Callable[[LogReceipt], Args], Builder]] = {}
+        parts: tuple[tuple[ContractClient, dict[str, Builder]], ...] = (
             (contracts.market, _MARKET),
             (contracts.vault, _VAULT),
-            (contracts.committee, _COMMITTEE),
+            (contracts.committee, {**_COMMITTEE, **COURT_EVENTS}),
+            (contracts.appeals, APPEALS_EVENTS),
         )
         for contract, builders in parts:
             for name, build in builders.items():
@@ -346,15 +331,17 @@ def certificate_behind(contracts: Contracts, event: CertificateAccepted) -> Sign
 def _certificate_in(
     contracts: Contracts, event: CertificateAccepted, data: bytes
 ) -> SignedCertificate | None:
-    """The event's certificate with signatures, from wherever in ``data`` it is passed to ``certify``."""
-    selector = contracts.market.selector("certify")
-    place, tries = data.find(selector), 0
-    while place >= 0 and tries < MAX_EMBEDDED_CALLS:
-        try:
-            signed = contracts.market.certify_arguments(data[place:])
-        except ValueError:
-            signed = None
-        if signed is not None and (signed.certificate, signed.signers) == (event.certificate, event.signers):
-            return signed
-        place, tries = data.find(selector, place + 1), tries + 1
+    """The event's certificate with signatures, from wherever in ``data`` it is passed to ``certify`` or
+    ``certifyMany``."""
+    tries = 0
+    for selector in map(contracts.market.selector, ("certify", "certifyMany")):
+        place = data.find(selector)
+        while place >= 0 and tries < MAX_EMBEDDED_CALLS:
+            try:
+                for signed in contracts.market.certify_arguments(data[place:]):
+                    if (signed.certificate, signed.signers) == (event.certificate, event.signers):
+                        return signed
+            except ValueError:
+                pass
+            place, tries = data.find(selector, place + 1), tries + 1
     return None

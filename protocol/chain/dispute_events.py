@@ -1,0 +1,134 @@
+"""Events about disputes: challenges, courts, verdicts, and what they cost whom."""
+
+from dataclasses import dataclass
+
+from protocol.chain.appeals import CaseKind
+from protocol.chain.event_base import Builder, Event
+from protocol.ids import Address, TaskId, Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultVoided(Event):
+    """The fault with this 32-byte leaf hash can never be slashed."""
+
+    task_id: TaskId
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtDrawn(Event):
+    task_id: TaskId
+    dispute: int
+    members: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(Event):
+    """Unix seconds: cases join until ``join_ends``, a verdict is accepted until ``verdict_ends``."""
+
+    task_id: TaskId
+    dispute: int
+    join_ends: int
+    verdict_ends: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseBrought(Event):
+    """``leaf`` is the 32-byte hash of what certificate number ``index`` is said to be wrong about."""
+
+    task_id: TaskId
+    dispute: int
+    number: int
+    challenger: Address
+    kind: CaseKind
+    index: int
+    miner: Address
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictAccepted(Event):
+    """Bit i of ``upheld`` is case i, of ``signers`` member i of the court."""
+
+    task_id: TaskId
+    dispute: int
+    upheld: int
+    signers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeLapsed(Event):
+    task_id: TaskId
+    dispute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSettled(Event):
+    """Of the bond, ``returned`` went to the challenger and ``compensation`` to the wronged side; ``slashed``
+    is what the miner of an upheld contribution case lost."""
+
+    task_id: TaskId
+    dispute: int
+    number: int
+    returned: Wei
+    compensation: Wei
+    slashed: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerPunished(Event):
+    task_id: TaskId
+    dispute: int
+    number: int
+    signer: Address
+    amount: Wei
+
+
+COURT_EVENTS: dict[str, Builder] = {
+    "CourtDrawn": lambda w, a: CourtDrawn(
+        where=w, task_id=a["taskId"], dispute=a["dispute"], members=tuple(a["members"])
+    ),
+}
+"""Those of the Committee contract."""
+
+APPEALS_EVENTS: dict[str, Builder] = {
+    "DisputeOpened": lambda w, a: DisputeOpened(
+        where=w,
+        task_id=a["taskId"],
+        dispute=a["dispute"],
+        join_ends=a["joinEnds"],
+        verdict_ends=a["verdictEnds"],
+    ),
+    "CaseBrought": lambda w, a: CaseBrought(
+        where=w,
+        task_id=a["taskId"],
+        dispute=a["dispute"],
+        number=a["number"],
+        challenger=a["challenger"],
+        kind=CaseKind(a["kind"]),
+        index=a["index"],
+        miner=a["miner"],
+        leaf=bytes(a["leaf"]),
+    ),
+    "VerdictAccepted": lambda w, a: VerdictAccepted(
+        where=w, task_id=a["taskId"], dispute=a["dispute"], upheld=a["upheld"], signers=a["signers"]
+    ),
+    "DisputeLapsed": lambda w, a: DisputeLapsed(where=w, task_id=a["taskId"], dispute=a["dispute"]),
+    "CaseSettled": lambda w, a: CaseSettled(
+        where=w,
+        task_id=a["taskId"],
+        dispute=a["dispute"],
+        number=a["number"],
+        returned=a["returned"],
+        compensation=a["compensation"],
+        slashed=a["slashed"],
+    ),
+    "SignerPunished": lambda w, a: SignerPunished(
+        where=w,
+        task_id=a["taskId"],
+        dispute=a["dispute"],
+        number=a["number"],
+        signer=a["signer"],
+        amount=a["amount"],
+    ),
+}
