@@ -92,11 +92,12 @@ class TaskLedger:
         subject = f"segment {record.first_round}..{record.last_round} of task {self.task_id}"
         if record.task_id != self.task_id or record.spec_hash != self.spec_hash:
             raise PeerMisbehaved(subject, "it belongs to another task or spec")
-        if len(record.rounds) > self.spec.limits.rounds_per_certificate:
+        # One that had to wait may cover more than ``rounds_per_certificate``, up to all that could run ahead.
+        if len(record.rounds) > self.spec.limits.max_uncertified_rounds:
             raise PeerMisbehaved(
                 subject,
                 f"it covers {len(record.rounds)} rounds, "
-                f"the spec allows {self.spec.limits.rounds_per_certificate}",
+                f"the spec allows {self.spec.limits.max_uncertified_rounds}",
             )
         self._check_faults(record, domain, subject)
         excluded = {fault.miner for fault in record.faults}

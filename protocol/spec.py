@@ -15,11 +15,13 @@ from protocol.aggregation import Aggregation
 from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.members import MAX_MEMBERS, MIN_MEMBERS
 
 MAX_SPEC_BYTES = 64 * 1024
 MAX_ROUNDS = 65_535
 MAX_SHARDS = 1024
 MAX_UNCERTIFIED_ROUNDS = 64
+MAX_CHALLENGE_WINDOW_S = 7 * 86_400
 
 Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -89,12 +91,14 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How hard the committee looks: each replica re-executes each shard with probability ``sample_ppm``; a
-    shard passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``."""
+    shard passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``.
+    ``committee_size`` members (3f + 1) are drawn by stake; 0 takes the whole snapshot."""
 
     sample_ppm: Ppm
     max_differing_ppm: Ppm = 0
     max_level: Annotated[int, Meta(ge=0, le=16)] = 1
     hardware_class: Literal["exact", "tolerant"] = "exact"
+    committee_size: Annotated[int, Meta(ge=0, le=MAX_MEMBERS)] = 0
 
 
 class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +127,9 @@ class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds in seconds, shards, bytes and rounds."""
+    """Bounds in seconds, shards, bytes and rounds. A certificate covers ``rounds_per_certificate`` rounds; one
+    that has to wait, up to ``max_uncertified_rounds``. It can be challenged, and its payouts wait, for
+    ``challenge_window_s``; 0 makes it final at once."""
 
     task_life_s: Annotated[int, Meta(ge=60, le=30 * 86_400)]
     round_deadline_s: Annotated[int, Meta(ge=1, le=86_400)] = 30
@@ -131,6 +137,7 @@ class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
     max_uncertified_rounds: Annotated[int, Meta(ge=1, le=MAX_UNCERTIFIED_ROUNDS)] = 4
     rounds_per_certificate: Annotated[int, Meta(ge=1, le=MAX_UNCERTIFIED_ROUNDS)] = 1
+    challenge_window_s: Annotated[int, Meta(ge=0, le=MAX_CHALLENGE_WINDOW_S)] = 0
 
 
 class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,6 +241,11 @@ def _check_consistency(spec: TaskSpec) -> None:
         )
     if isinstance(recipe.aggregation, Aggregation):
         recipe.aggregation.check(shards=recipe.shards, min_shards=limits.min_shards)
+    if 0 < spec.verification.committee_size < MIN_MEMBERS:
+        raise InvalidInput(
+            f"verification.committee_size is {spec.verification.committee_size}: a committee has at least "
+            f"{MIN_MEMBERS} members (4, 7, 10, ...); 0 takes everybody."
+        )
     if limits.rounds_per_certificate > limits.max_uncertified_rounds:
         raise InvalidInput("limits.rounds_per_certificate is larger than limits.max_uncertified_rounds.")
     if money.slash_per_fault_wei > money.miner_stake_wei:

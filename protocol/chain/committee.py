@@ -2,6 +2,7 @@
 
 from protocol.certificate import RoundCertificate
 from protocol.chain.contract import Block, Call, ContractClient
+from protocol.draw import Candidate
 from protocol.ids import Address, EpochNo, TaskId, Wei
 
 
@@ -22,6 +23,27 @@ class CommitteeContract(ContractClient):
         """The task's committee in ascending order, the order of its certificates' bitmaps. Raises Refused
         while it is not drawn."""
         return tuple(Address(member) for member in self.view("membersOfTask", task_id, block=block))
+
+    def stakes_of(self, epoch: EpochNo, block: Block = "latest") -> tuple[int, ...]:
+        """The weights of the snapshot's members in draws, in their order."""
+        return tuple(int(stake) for stake in self.view("stakesOf", epoch, block=block))
+
+    def candidates(self, epoch: EpochNo, block: Block = "latest") -> tuple[Candidate, ...]:
+        """The snapshot's members with their weights, ascending: what panels are drawn from."""
+        pairs = zip(self.members_of(epoch, block), self.stakes_of(epoch, block), strict=True)
+        return tuple(Candidate(account=account, stake=stake) for account, stake in pairs)
+
+    def seed_of(self, epoch: EpochNo, block: Block = "latest") -> bytes:
+        """The 32-byte seed that was fixed with the snapshot, for draws that come too late."""
+        return bytes(self.view("seedOf", epoch, block=block))
+
+    def started_at(self, epoch: EpochNo, block: Block = "latest") -> int:
+        """Second at which the snapshot was taken."""
+        return int(self.view("startedAt", epoch, block=block))
+
+    def draw_delay(self, block: Block = "latest") -> int:
+        """Blocks between the assignment of a panel and the block whose hash draws it."""
+        return int(self.view("DRAW_DELAY", block=block))
 
     def draw_committee(self, task_id: TaskId) -> Call:
         """Draw a task's committee; refused until two blocks after its creation are mined, or when drawn."""

@@ -1,7 +1,9 @@
 """TrainingMarket: tasks, escrow, certificates, rewards."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contract import Block, Call, ContractClient
@@ -57,6 +59,8 @@ class TaskParams:
             slash_per_fault=spec.money.slash_per_fault_wei,
             starts_at=starts_at,
             deadline=starts_at + spec.limits.task_life_s,
+            challenge_window_s=spec.limits.challenge_window_s,
+            committee_size=spec.verification.committee_size,
         )
 
     def argument(self) -> tuple[bytes | int, ...]:
@@ -83,7 +87,8 @@ class TaskParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnchainTask:
-    """The contract's state of a task at one block."""
+    """The contract's state of a task at one block. ``disputed_from``, while it is disputed, is the number of the
+    first certificate that waits."""
 
     task_id: TaskId
     poster: Address
@@ -122,11 +127,32 @@ class OnchainTask:
             ("fee_per_round", self.fee_per_round, spec.money.fee_per_round_wei),
             ("miner_stake", self.miner_stake, spec.money.miner_stake_wei),
             ("slash_per_fault", self.slash_per_fault, spec.money.slash_per_fault_wei),
+            ("challenge_window", self.challenge_window_s, spec.limits.challenge_window_s),
         ):
             if here != there:
                 raise InvalidInput(
                     f"Task {self.task_id}: {name} is {here!r} on the chain but {there!r} in the spec."
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutClaim:
+    """One payout to be claimed: ``account``'s cumulative payouts under the root of a final ``record``."""
+
+    task_id: TaskId
+    record: CertificateRecord
+    account: Address
+    cumulative: int
+    proof: tuple[bytes, ...]
+
+    def argument(self) -> tuple[Any, ...]:
+        return (
+            self.task_id,
+            self.record.payout_argument(),
+            self.account,
+            self.cumulative,
+            list(self.proof),
+        )
 
 
 class Market(ContractClient):
@@ -190,6 +216,18 @@ class Market(ContractClient):
     def max_task_life_s(self, block: Block = "latest") -> int:
         return int(self.view("MAX_TASK_LIFE", block=block))
 
+    def max_epoch_age_s(self, block: Block = "latest") -> int:
+        """How old the snapshot may be that a new task relies on."""
+        return int(self.view("MAX_EPOCH_AGE", block=block))
+
+    def settlement_margin_s(self, block: Block = "latest") -> int:
+        """Seconds after everything else in which faults are settled before any stake can leave."""
+        return int(self.view("SETTLEMENT_MARGIN", block=block))
+
+    def settlement_time_s(self, challenge_window_s: int, block: Block = "latest") -> int:
+        """Seconds after the deadline in which disputes of a task with this window can run; 0 without one."""
+        return int(self.view("settlementTime", challenge_window_s, block=block))
+
     def domain_separator(self, block: Block = "latest") -> bytes:
         return bytes(self.view("domainSeparator", block=block))
 
@@ -203,6 +241,14 @@ class Market(ContractClient):
         values = tuple(signed.certificate.typed_values().values())
         return self.write("certify", values, signed.signers, signed.signatures)
 
+    def certify_many(self, batch: Sequence[SignedCertificate]) -> Call:
+        """Certificates of one or many tasks, at most MAX_BATCH; those that are certified are passed over, any
+        other refusal refuses all."""
+        return self.write(
+            "certifyMany",
+            [(tuple(s.certificate.typed_values().values()), s.signers, s.signatures) for s in batch],
+        )
+
     def claim(
         self,
         task_id: TaskId,
@@ -212,6 +258,11 @@ class Market(ContractClient):
         proof: list[bytes],
     ) -> Call:
         return self.write("claim", task_id, record.payout_argument(), account, cumulative, proof)
+
+    def claim_many(self, batch: Sequence[PayoutClaim]) -> Call:
+        """Payouts of many accounts or tasks, at most MAX_BATCH; those with nothing left are passed over, any
+        other refusal refuses all. Whoever sends it pays the gas, the money goes to the accounts."""
+        return self.write("claimMany", [item.argument() for item in batch])
 
     def claim_signing_fee(self, task_id: TaskId, record: CertificateRecord, account: Address) -> Call:
         return self.write("claimSigningFee", task_id, record.argument(), account)
@@ -225,12 +276,16 @@ class Market(ContractClient):
     def close(self, task_id: TaskId) -> Call:
         return self.write("close", task_id)
 
-    def certify_arguments(self, data: bytes) -> SignedCertificate:
-        """The signed certificate in the calldata of a ``certify`` transaction. Raises ValueError for other
-        calldata."""
-        values = self.arguments("certify", data)
-        return SignedCertificate(
-            certificate=RoundCertificate.from_typed_values(values["certificate"]),
-            signers=int(values["signers"]),
-            signatures=bytes(values["signatures"]),
-        )
+    def certify_arguments(self, data: bytes) -> Iterator[SignedCertificate]:
+        """The signed certificates in the calldata of ``certify`` or ``certifyMany``. Raises ValueError for
+        other calldata."""
+        if data[:4] == self.selector("certifyMany"):
+            batch = self.arguments("certifyMany", data)["batch"]
+        else:
+            batch = [self.arguments("certify", data)]
+        for values in batch:
+            yield SignedCertificate(
+                certificate=RoundCertificate.from_typed_values(values["certificate"]),
+                signers=int(values["signers"]),
+                signatures=bytes(values["signatures"]),
+            )
