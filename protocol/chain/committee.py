@@ -1,9 +1,21 @@
 """Committee: the validator pool, epochs, endpoints, equivocation proofs."""
 
+from dataclasses import dataclass
+
 from protocol.certificate import RoundCertificate
 from protocol.chain.contract import Block, Call, ContractClient
 from protocol.draw import Candidate
 from protocol.ids import Address, EpochNo, TaskId, Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A committee or court: at most ``size`` members of the snapshot ``epoch``. ``draw_block`` is the block
+    whose hash draws it; 0 when everybody is in."""
+
+    epoch: EpochNo
+    draw_block: int
+    size: int
 
 
 class CommitteeContract(ContractClient):
@@ -53,6 +65,11 @@ class CommitteeContract(ContractClient):
         """The court of a dispute in ascending order, the order of its verdict's bitmap. Raises Refused while
         it is not drawn."""
         return tuple(Address(member) for member in self.view("courtOf", task_id, dispute, block=block))
+
+    def panel_of(self, task_id: TaskId, dispute: int, block: Block = "latest") -> Panel:
+        """How the committee of a task (``dispute`` 0) or the court of a dispute comes about."""
+        raw = self.view("panelOf", task_id, dispute, block=block)
+        return Panel(epoch=EpochNo(raw.epoch), draw_block=int(raw.drawBlock), size=int(raw.size))
 
     def draw_court(self, task_id: TaskId, dispute: int) -> Call:
         """Draw a dispute's court; refused until two blocks after its opening are mined, or when drawn."""
