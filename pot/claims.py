@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pot.task_events import TaskEvents, read_record
+from pot.task_events import TaskEvents
 from protocol import merkle
 from protocol.blobs import BlobStore
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import CertificateAccepted, SigningFeeClaimed
 from protocol.chain.history import signers_of
 from protocol.chain.market import OnchainTask, TaskStatus
+from protocol.chain.records import read_record
 from protocol.chain.sender import Sender
 from protocol.ids import Address, TaskId
 from protocol.record import CertificateRecord

@@ -1,4 +1,4 @@
-"""One task's events, and the segment record behind a certificate: what answers need of a long history.
+"""One task's events: what answers need of a long history.
 
 ``protocol.chain.history`` rebuilds and checks all of it.
 """
@@ -6,8 +6,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol.blobs import BlobStore
-from protocol.certificate import RoundCertificate
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import (
     CertificateAccepted,
@@ -16,10 +14,8 @@ from protocol.chain.events import (
     FaultSlashed,
     TaskCreated,
 )
-from protocol.errors import InvalidInput, VerificationFailed
+from protocol.errors import InvalidInput
 from protocol.ids import TaskId
-from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
-from protocol.typed_data import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +50,3 @@ def events_of(events: Sequence[Event], task_id: TaskId) -> TaskEvents:
             f"There is no task {task_id} on this deployment. `pot task list` shows those there are."
         )
     return TaskEvents(task_id=task_id, created=created, events=own)
-
-
-def read_record(blobs: BlobStore, certificate: RoundCertificate, domain: Domain) -> SegmentRecord:
-    """The segment record behind ``certificate``, believed only because all its roots come out again.
-
-    Raises VerificationFailed when they do not, and what the blob store raises.
-    """
-    record = SegmentRecord.from_blob(blobs.get(certificate.segment, MAX_RECORD_BYTES))
-    if record.certificate(domain, certificate.epoch) != certificate:
-        raise VerificationFailed(
-            f"segment record {certificate.segment.hex()}",
-            f"its roots are not those of the certificate of round {certificate.last_round}",
-        )
-    return record

@@ -5,10 +5,11 @@ from typing import Any
 from pot.amounts import format_amount
 from pot.client import Client
 from pot.output import Reply, Table, facts
-from pot.task_events import TaskEvents, read_record
+from pot.task_events import TaskEvents
 from protocol.chain.events import Claimed, SigningFeeClaimed, TaskCancelled, TaskClosed
 from protocol.chain.history import signers_of
 from protocol.chain.market import OnchainTask
+from protocol.chain.records import read_record
 from protocol.errors import PotError
 from protocol.ids import TaskId
 

@@ -11,9 +11,9 @@ from pot.client import Client
 from pot.dispatch import Dispatch, read_dispatch
 from pot.output import Reply
 from pot.session import Session
-from pot.task_events import read_record
 from pot.views import task_json
 from protocol.chain.market import OnchainTask, TaskStatus
+from protocol.chain.records import read_record
 from protocol.errors import PotError
 from protocol.ids import TaskId
 

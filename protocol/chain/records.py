@@ -1,0 +1,103 @@
+"""The segment record behind a certificate, and the leaves of it that can be challenged."""
+
+from dataclasses import dataclass
+
+from protocol import merkle
+from protocol.blobs import BlobStore
+from protocol.certificate import RoundCertificate
+from protocol.chain.appeals import CaseKind
+from protocol.chain.contracts import Contracts
+from protocol.chain.events import CertificateAccepted, CertificatesOverturned, EventReader, TaskCreated
+from protocol.contribution import SignedContribution
+from protocol.errors import Refused, VerificationFailed
+from protocol.evidence import Fault
+from protocol.ids import TaskId
+from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
+from protocol.typed_data import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """A task's creation and every certificate that it ever had, by index; those from ``standing`` on were
+    overturned."""
+
+    created: TaskCreated
+    certificates: tuple[CertificateAccepted, ...]
+    standing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """A leaf that can be challenged. ``signed`` is the contribution that was accepted, ``fault`` the fault
+    that was declared; the other one is None."""
+
+    kind: CaseKind
+    leaf: merkle.Leaf
+    leaf_hash: bytes
+    signed: SignedContribution | None = None
+    fault: Fault | None = None
+
+
+def read_certified(contracts: Contracts, task_id: TaskId) -> Certified:
+    """The certificates of a task up to the latest block. Raises Refused when there is no such task, or the
+    endpoint leaves one out."""
+    latest = contracts.client.block().number
+    created: TaskCreated | None = None
+    found: list[CertificateAccepted] = []
+    standing: int | None = None
+    for event in EventReader(contracts).read(contracts.deployment.block, latest):
+        match event:
+            case TaskCreated() if event.task_id == task_id:
+                created = event
+            case CertificateAccepted() if event.task_id == task_id:
+                if event.index != len(found):
+                    raise Refused(f"The endpoint withholds certificate {len(found)} of task {task_id}.")
+                found.append(event)
+            case CertificatesOverturned() if event.task_id == task_id:
+                standing = event.first
+    if created is None:
+        raise Refused(f"There is no task {task_id} on chain {contracts.deployment.chain_id}.", "TaskUnknown")
+    return Certified(
+        created=created,
+        certificates=tuple(found),
+        standing=len(found) if standing is None else standing,
+    )
+
+
+def read_record(blobs: BlobStore, certificate: RoundCertificate, domain: Domain) -> SegmentRecord:
+    """The segment record behind ``certificate``, believed only because all its roots come out again.
+
+    Raises VerificationFailed when they do not, and what the blob store raises.
+    """
+    record = SegmentRecord.from_blob(blobs.get(certificate.segment, MAX_RECORD_BYTES))
+    if record.certificate(domain, certificate.epoch) != certificate:
+        raise VerificationFailed(
+            f"segment record {certificate.segment.hex()}",
+            f"its roots are not those of the certificate of round {certificate.last_round}",
+        )
+    return record
+
+
+def matters_of(record: SegmentRecord, kind: CaseKind, domain: Domain) -> list[Matter]:
+    """The leaves of one kind, in their order: the accepted contributions of the record's rounds, or the
+    faults of the task so far."""
+    if kind is CaseKind.FAULT:
+        faults = zip(record.fault_leaves(), record.faults, strict=True)
+        return [
+            Matter(kind=kind, leaf=leaf, leaf_hash=merkle.leaf_hash(leaf, merkle.FAULT_LEAF), fault=fault)
+            for leaf, fault in faults
+        ]
+    signed = [item for round_ in record.rounds for item in round_.contributions]
+    return [
+        Matter(kind=kind, leaf=leaf, leaf_hash=merkle.leaf_hash(leaf, merkle.CONTRIBUTION_LEAF), signed=item)
+        for leaf, item in zip(record.contribution_leaves(domain), signed, strict=True)
+    ]
+
+
+def proof_of(record: SegmentRecord, matter: Matter, domain: Domain) -> list[bytes]:
+    """The path from the matter's leaf to its root in the certificate of ``record``."""
+    if matter.kind is CaseKind.FAULT:
+        leaves, types = record.fault_leaves(), merkle.FAULT_LEAF
+    else:
+        leaves, types = record.contribution_leaves(domain), merkle.CONTRIBUTION_LEAF
+    return merkle.proof(leaves, types, leaves.index(matter.leaf))
