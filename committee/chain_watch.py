@@ -1,16 +1,20 @@
-"""The chain as a validator sees it: the history of each task it is a committee member of, kept up to date."""
+"""The chain as a validator sees it: the history of each task it is a committee member of, kept up to date,
+and the tasks whose committee is still to be drawn."""
 
 import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from committee.drawing import Undrawn
 from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
 from protocol.chain.client import BlockRef
 from protocol.chain.contracts import Contracts
+from protocol.chain.draws import draw_block
 from protocol.chain.events import Event, EventReader, TaskCreated
 from protocol.chain.history import EventsMissing, TaskHistory, genesis
 from protocol.errors import InvalidInput, Refused, ServiceUnreachable, VerificationFailed
 from protocol.ids import Address, TaskId, sha256
+from protocol.spec import TaskSpec
 from worker.training.checkpoint import initial_checkpoint
 
 log = logging.getLogger(__name__)
@@ -30,7 +34,9 @@ _LATER = (BlobMissing, BlobCorrupt, BlobTooLarge, ServiceUnreachable, Refused)
 @dataclass(slots=True)
 class _Feed:
     """Events of one task not folded yet, and what they add up to so far. ``ignored`` says why it is left
-    alone, ``fresh`` that its history was not handed out yet, ``retry_at`` the poll of the next try."""
+    alone, ``fresh`` that its history was not handed out yet, ``retry_at`` the poll of the next try. While its
+    committee is to be drawn, ``draw_block`` is the block that decides, ``turn`` who draws before this
+    validator."""
 
     waiting: deque[Event] = field(default_factory=deque)
     history: TaskHistory | None = None
@@ -38,6 +44,8 @@ class _Feed:
     fresh: bool = False
     tries: int = 0
     retry_at: int = 0
+    draw_block: int = 0
+    turn: int = 0
 
     def postpone(self, now: int) -> None:
         self.retry_at = now + min(1 << min(self.tries, 30), MAX_WAIT_POLLS)
@@ -68,6 +76,17 @@ class ChainWatch:
     def timestamp_s(self) -> int:
         """The time of the newest block seen, Unix seconds; 0 before the first poll."""
         return self._last.timestamp if self._last is not None else 0
+
+    def undrawn(self) -> list[Undrawn]:
+        """Tasks whose committee, of which this validator may become a member, can be drawn now."""
+        last = self._last
+        if last is None:
+            return []
+        return [
+            Undrawn(task_id=task_id, turn=feed.turn)
+            for task_id, feed in self._feeds.items()
+            if _waits_for_draw(feed, last)
+        ]
 
     def doubt(self, reason: str) -> None:
         """Something speaks against what was read so far: a poll before long reads everything again."""
@@ -136,6 +155,7 @@ class ChainWatch:
                     self._start(feed, event)
                 elif feed.history is not None:
                     feed.history = feed.history.followed_by(event, self._blobs).trimmed(KEPT_SEGMENTS)
+                    self._ignore_unless_member(feed, feed.history)
             except _LATER as error:
                 log.info("task %s waits: %s", task_id, error)
                 feed.postpone(self._polls)
@@ -152,17 +172,44 @@ class ChainWatch:
                 return
             feed.tries = 0
             feed.waiting.popleft()
-            feed.fresh = feed.history is not None
+            feed.fresh = feed.history is not None and feed.history.drawn
 
     def _start(self, feed: _Feed, created: TaskCreated) -> None:
         history = genesis(self._contracts, self._blobs, created)
         spec = history.ledger.spec
-        if self._me not in history.ledger.members:
-            feed.ignore("this validator is not on its committee")
+        snapshot = self._contracts.committee.members_of(created.epoch)
+        if self._me not in snapshot:
+            feed.ignore("this validator is not in its snapshot")
+            return
+        self._ignore_unless_member(feed, history)
+        if feed.ignored:
             return
         self._contracts.market.task(created.task_id).agrees_with(spec)
+        _require_committee_size(created, spec)
         if sha256(initial_checkpoint(spec)) != created.params.genesis_model:
             raise VerificationFailed(
                 f"genesis model {created.params.genesis_model.hex()}", "it is not the one the spec determines"
             )
+        if not history.drawn:
+            feed.draw_block = draw_block(self._contracts, created)
+            feed.turn = (snapshot.index(self._me) - created.task_id) % len(snapshot)
         feed.history = history
+
+    def _ignore_unless_member(self, feed: _Feed, history: TaskHistory) -> None:
+        if history.drawn and self._me not in history.ledger.members:
+            feed.ignore("this validator is not on its committee")
+
+
+def _waits_for_draw(feed: _Feed, last: BlockRef) -> bool:
+    history = feed.history
+    if feed.ignored or history is None or history.drawn or history.ended is not None:
+        return False
+    return last.number > feed.draw_block and last.timestamp <= history.deadline
+
+
+def _require_committee_size(created: TaskCreated, spec: TaskSpec) -> None:
+    here, there = created.params.committee_size, spec.verification.committee_size
+    if here != there:
+        raise InvalidInput(
+            f"Task {created.task_id}: committee_size is {here} on the chain but {there} in the spec."
+        )

@@ -18,6 +18,7 @@ from eth_account.signers.local import LocalAccount
 
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
+from committee.drawing import DrawDuty
 from committee.errors import LogCorrupt, ValueUnusable
 from committee.host import MAX_INSTANCES, Host
 from committee.session import TaskSession, is_past
@@ -48,6 +49,8 @@ ENDPOINTS_EVERY_S = 5.0
 MAX_CHECKS_QUEUED = 256
 MAX_DEFERRED = 4096
 """Tasks that wait for another one to end; the least paid ones are dropped first."""
+MAX_POSTED = 16
+"""Certificates in one transaction."""
 DOUBT_EVERY_S = 60.0
 """The agreement may make us read the whole chain again this often."""
 
@@ -82,6 +85,9 @@ class ValidatorNode:
         )
         self._sessions: dict[TaskId, TaskSession] = {}
         self._deferred: dict[TaskId, TaskHistory] = {}
+        self._draws = DrawDuty()
+        self._posting = asyncio.Lock()
+        self._outgoing: list[tuple[SignedCertificate, Callable[[Outcome], None]]] = []
         self._doubt_at = 0.0
         self._endpoints: dict[Address, str] = {}
         self._checks_queued = 0
@@ -166,6 +172,8 @@ class ValidatorNode:
             try:
                 for history in await loop.run_in_executor(self._reader, self._watch.poll):
                     self._on_history(history)
+                for task in self._draws.due(self._watch.undrawn(), loop.time()):
+                    self._draw(task)
                 if self._sessions and loop.time() >= endpoints_at:
                     endpoints_at = loop.time() + ENDPOINTS_EVERY_S
                     await self._refresh_endpoints()
@@ -193,6 +201,10 @@ class ValidatorNode:
             self._defer(task, history)
         else:
             self._open(task, history)
+
+    def _draw(self, task: TaskId) -> None:
+        # Whatever comes of it, the chain shows; a task that still waits falls due again.
+        self._spawn(self._run_send(lambda: self._submitter.draw(task), lambda outcome: None))
 
     def _defer(self, task: TaskId, history: TaskHistory) -> None:
         """Anybody can create tasks, so more of them than one validator can serve must not end it."""
@@ -339,7 +351,23 @@ class ValidatorNode:
         return max(self._watch.timestamp_s, int(time.time()))
 
     def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None:
-        self._spawn(self._run_send(lambda: self._submitter.certify(signed), done))
+        self._outgoing.append((signed, done))
+        self._spawn(self._post())
+
+    async def _post(self) -> None:
+        """Post what is waiting, of all tasks, in one transaction."""
+        async with self._posting:
+            batch, self._outgoing = self._outgoing[:MAX_POSTED], self._outgoing[MAX_POSTED:]
+            if not batch:
+                return  # it went with what was posted before
+            outcomes = [Outcome.UNREACHABLE] * len(batch)
+            try:
+                outcomes = await asyncio.get_running_loop().run_in_executor(
+                    self._sender_thread, self._submitter.certify, [signed for signed, _ in batch]
+                )
+            finally:
+                for (_, done), outcome in zip(batch, outcomes, strict=True):
+                    done(outcome)
 
     def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None:
         self._spawn(self._run_send(lambda: self._submitter.slash(history, fault), done))

@@ -129,7 +129,7 @@ class TaskSession:
     def moved(self, history: TaskHistory) -> None:
         """The chain has moved on, or taken something back."""
         before, self.history = self.history, history
-        if not continues(before, history):
+        if history.overturned is None and not continues(before, history):
             self._chain_turned()
         seq = history.certificates
         for key in [key for key in self._proposals if key[0] <= seq]:
@@ -282,6 +282,8 @@ class TaskSession:
         signed, due = self._decided.get(self.history.certificates + 1, (None, None))
         if signed is None or due is None or due.busy or due.at > self._now or self.over:
             return
+        if self.history.disputed_from is not None:
+            return  # nothing is accepted before the dispute ends
         if self._desk.now_s() >= self.history.created.params.starts_at:
             due.busy = True
             self._desk.certify(signed, lambda outcome: due.postpone(self._now))
@@ -297,8 +299,11 @@ class TaskSession:
 
 
 def is_past(history: TaskHistory, now_s: int) -> bool:
-    """The task was closed or cancelled, or its deadline has passed: nothing can be certified any more."""
-    return history.ended is not None or now_s > history.created.params.deadline + DEADLINE_GRACE_S
+    """The task was closed, cancelled or overturned, or its deadline has passed, which a dispute stops: nothing
+    can be certified any more."""
+    if history.ended is not None or history.overturned is not None:
+        return True
+    return history.disputed_from is None and now_s > history.deadline + DEADLINE_GRACE_S
 
 
 def continues(old: TaskHistory, new: TaskHistory) -> bool:

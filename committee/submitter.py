@@ -1,4 +1,5 @@
-"""What a validator sends to the chain: certificates that have their quorum, and slashes for certified faults.
+"""What a validator sends to the chain: draws of committees, certificates that have their quorum, and slashes
+for certified faults that are final.
 
 Everything here may be sent by anybody and by several at once: the contract accepts each thing once, so
 "already done" is success. Members take turns by a stagger, so that normally one of them pays the gas.
@@ -12,15 +13,17 @@ from committee.state import Decided
 from protocol import merkle
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contracts import Contracts
+from protocol.chain.finality import slashable_segment
 from protocol.chain.history import TaskHistory
 from protocol.chain.sender import Receipt, Sender
 from protocol.errors import PotError, Refused
 from protocol.evidence import Fault
+from protocol.ids import TaskId
 from protocol.signing import to_compact
 
 log = logging.getLogger(__name__)
 
-ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed"})
+ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed", "AlreadyDrawn"})
 """Refusals that say that somebody else was quicker."""
 POINTLESS = frozenset({"DeadlinePassed", "NothingToSlash", "FaultsExpired"})
 """Refusals that no later try can turn into an acceptance."""
@@ -30,6 +33,7 @@ class Outcome(Enum):
     """What became of one try."""
 
     DONE = "done"
+    EARLY = "early"
     POINTLESS = "pointless"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -50,9 +54,14 @@ def turn(me: int, members: int, seq: int) -> int:
 
 
 def unslashed(history: TaskHistory) -> Sequence[Fault]:
-    """Certified faults of a task that nobody has had slashed yet, in leaf order."""
+    """Certified faults of a task that nobody has had slashed yet and no appeal found wrong, in leaf order."""
     done = {(event.round, event.shard, event.miner, event.gradient) for event in history.slashes}
-    return [fault for fault in history.ledger.faults if fault.leaf() not in done]
+    return [
+        fault
+        for fault in history.ledger.faults
+        if fault.leaf() not in done
+        and not (history.voided and merkle.leaf_hash(fault.leaf(), merkle.FAULT_LEAF) in history.voided)
+    ]
 
 
 class Submitter:
@@ -62,8 +71,29 @@ class Submitter:
         self._contracts = contracts
         self._sender = sender
 
-    def certify(self, signed: SignedCertificate) -> Outcome:
-        """Post a certificate."""
+    def draw(self, task_id: TaskId) -> Outcome:
+        """Draw the committee of a task."""
+        call = self._contracts.committee.draw_committee(task_id)
+        return self._once(f"task {task_id}: draw of its committee", lambda: self._sender.send(call))
+
+    def certify(self, batch: Sequence[SignedCertificate]) -> list[Outcome]:
+        """Post certificates of different tasks: several in one transaction, one by one where that is refused,
+        so that one which cannot be accepted holds nobody up."""
+        if len(batch) > 1:
+            try:
+                receipt = self._sender.send(self._contracts.market.certify_many(batch))
+            except Refused as error:
+                log.info("%s certificates are posted one by one: %s", len(batch), error)
+            except PotError as error:
+                log.warning("%s certificates are posted later: %s", len(batch), error)
+                return [Outcome.UNREACHABLE] * len(batch)
+            else:
+                tx_hash = receipt.tx_hash.hex()
+                log.info("%s certificates: transaction 0x%s, %s gas", len(batch), tx_hash, receipt.gas_used)
+                return [Outcome.DONE] * len(batch)
+        return [self._certify_one(signed) for signed in batch]
+
+    def _certify_one(self, signed: SignedCertificate) -> Outcome:
         certificate = signed.certificate
         what = f"certificate of rounds {certificate.first_round}..{certificate.last_round}"
         return self._once(
@@ -72,13 +102,20 @@ class Submitter:
         )
 
     def slash(self, history: TaskHistory, fault: Fault) -> Outcome:
-        """Have the stake behind a certified fault slashed."""
-        leaves = [item.leaf() for item in history.ledger.faults]
-        proof = merkle.proof(leaves, merkle.FAULT_LEAF, leaves.index(fault.leaf()))
-        record = history.segments[-1].event.record
-        call = self._contracts.market.slash(history.created.task_id, record, fault, proof)
-        what = f"slash of {fault.miner} for round {fault.round} shard {fault.shard}"
-        return self._once(f"task {history.created.task_id}: {what}", lambda: self._sender.send(call))
+        """Have the stake behind a certified fault slashed, once a certificate that declares it is final."""
+        task_id = history.created.task_id
+        what = f"task {task_id}: slash of {fault.miner} for round {fault.round} shard {fault.shard}"
+        try:
+            segment = slashable_segment(self._contracts, history, fault)
+        except PotError as error:
+            log.warning("%s, tried again later: %s", what, error)
+            return Outcome.UNREACHABLE
+        if segment is None:
+            return Outcome.EARLY
+        leaves = segment.record.fault_leaves()
+        proof = merkle.proof(leaves, merkle.FAULT_LEAF, segment.record.faults.index(fault))
+        call = self._contracts.market.slash(task_id, segment.event.record, fault, proof)
+        return self._once(what, lambda: self._sender.send(call))
 
     @staticmethod
     def _once(what: str, send: Callable[[], Receipt]) -> Outcome:

@@ -127,8 +127,8 @@ class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds in seconds, shards, bytes and rounds. A certificate covers ``rounds_per_certificate`` rounds; one
-    that has to wait, up to ``max_uncertified_rounds``. It can be challenged, and its payouts wait, for
+    """Bounds in seconds, shards, bytes and rounds. A certificate covers ``rounds_per_certificate`` rounds;
+    one that has to wait, up to ``max_uncertified_rounds``. It can be challenged, and its payouts wait, for
     ``challenge_window_s``; 0 makes it final at once."""
 
     task_life_s: Annotated[int, Meta(ge=60, le=30 * 86_400)]

@@ -5,9 +5,13 @@ from dataclasses import dataclass, replace
 
 from protocol.blobs import BlobStore
 from protocol.chain.contracts import Contracts
+from protocol.chain.dispute_events import FaultVoided
 from protocol.chain.events import (
     CertificateAccepted,
+    CertificatesOverturned,
     Claimed,
+    CommitteeDrawn,
+    DisputeEnded,
     Event,
     EventReader,
     FaultSlashed,
@@ -15,7 +19,9 @@ from protocol.chain.events import (
     TaskCancelled,
     TaskClosed,
     TaskCreated,
+    TaskDisputed,
 )
+from protocol.draw import needs_draw
 from protocol.errors import Refused, VerificationFailed
 from protocol.ids import Address, RoundNo, TaskId
 from protocol.ledger import TaskLedger
@@ -39,8 +45,10 @@ class CertifiedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskHistory:
-    """Everything public about one task. ``ledger`` is the state after the last certificate, ``forgotten``
-    the number of segments before the first of ``segments``."""
+    """Everything public about one task. ``ledger`` is the state after the last certificate that stands,
+    ``forgotten`` the number of segments before the first of ``segments``; its members are none until the
+    committee is drawn. ``disputed_from`` is the first certificate that a running dispute freezes, ``voided``
+    holds the leaf hashes of faults that an appeal found wrong, ``void`` the certificates that fell."""
 
     domain: Domain
     created: TaskCreated
@@ -51,11 +59,26 @@ class TaskHistory:
     slashes: tuple[FaultSlashed, ...] = ()
     ended: TaskCancelled | TaskClosed | None = None
     forgotten: int = 0
+    disputed_from: int | None = None
+    extended_deadline: int | None = None
+    overturned: CertificatesOverturned | None = None
+    voided: tuple[bytes, ...] = ()
+    void: tuple[CertifiedSegment, ...] = ()
 
     @property
     def certificates(self) -> int:
-        """How many certificates the chain has accepted."""
+        """How many certificates stand."""
         return self.forgotten + len(self.segments)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the task has its committee."""
+        return bool(self.ledger.members)
+
+    @property
+    def deadline(self) -> int:
+        """Last second, Unix time, at which a certificate is accepted; disputes move it."""
+        return self.created.params.deadline if self.extended_deadline is None else self.extended_deadline
 
     def trimmed(self, keep: int) -> "TaskHistory":
         """The same state without the records of all but the last ``keep`` segments and without claims: what
@@ -73,10 +96,20 @@ class TaskHistory:
         """The history after one more event of this task. Raises VerificationFailed or BlobMissing when a
         certificate's record does not lead to its roots or is not stored."""
         match event:
+            case CommitteeDrawn():
+                return replace(self, ledger=replace(self.ledger, members=event.members))
             case CertificateAccepted():
                 segment = read_segment(self.ledger, event, self.domain, blobs)
                 ledger = advance(self.ledger, segment)
                 return replace(self, segments=(*self.segments, segment), ledger=ledger)
+            case TaskDisputed():
+                return replace(self, disputed_from=event.first)
+            case DisputeEnded():
+                return replace(self, disputed_from=None, extended_deadline=event.deadline)
+            case CertificatesOverturned():
+                return self._without(event)
+            case FaultVoided():
+                return replace(self, voided=(*self.voided, event.leaf))
             case Claimed():
                 return replace(self, claims=(*self.claims, event))
             case SigningFeeClaimed():
@@ -87,6 +120,28 @@ class TaskHistory:
                 return replace(self, ended=event)
             case _:
                 return self
+
+    def _without(self, event: CertificatesOverturned) -> "TaskHistory":
+        """The history whose certificates from number ``event.first`` on are void. Cumulative payouts and
+        faults stand in the last record that stays. Raises EventsMissing when that was not read."""
+        kept = event.first - self.forgotten
+        if not 0 <= kept <= len(self.segments) or (kept == 0 and event.first):
+            raise EventsMissing(
+                f"certificates of task {self.ledger.task_id}", f"number {event.first - 1} is not there"
+            )
+        if kept:
+            ledger = advance(self.ledger, self.segments[kept - 1])
+        else:
+            start = start_of(self.created, self.ledger.spec)
+            ledger = replace(start, members=self.ledger.members)
+        return replace(
+            self,
+            segments=self.segments[:kept],
+            void=self.segments[kept:],
+            ledger=ledger,
+            disputed_from=None,
+            overturned=event,
+        )
 
 
 def signers_of(members: tuple[Address, ...], bitmap: int) -> tuple[Address, ...]:
@@ -100,19 +155,26 @@ def read_spec(created: TaskCreated, blobs: BlobStore) -> TaskSpec:
 
 
 def genesis(contracts: Contracts, blobs: BlobStore, created: TaskCreated) -> TaskHistory:
-    """A task at its creation: nothing certified, its committee. Raises Refused while that is not drawn."""
+    """A task at its creation: nothing certified; its committee, unless that is still to be drawn."""
     spec = read_spec(created, blobs)
-    ledger = TaskLedger(
+    snapshot = contracts.committee.members_of(created.epoch)
+    members = () if needs_draw(created.params.committee_size, len(snapshot)) else snapshot
+    ledger = replace(start_of(created, spec), members=members)
+    return TaskHistory(domain=contracts.deployment.domain, created=created, ledger=ledger)
+
+
+def start_of(created: TaskCreated, spec: TaskSpec) -> TaskLedger:
+    """The state before round 1, without members."""
+    return TaskLedger(
         task_id=created.task_id,
         spec_hash=created.params.spec_hash,
         spec=spec,
         epoch=created.epoch,
-        members=contracts.committee.members_of_task(created.task_id),
+        members=(),
         last_round=RoundNo(0),
         model=created.params.genesis_model,
         payouts={},
     )
-    return TaskHistory(domain=contracts.deployment.domain, created=created, ledger=ledger)
 
 
 def read_segment(
@@ -124,6 +186,8 @@ def read_segment(
     differs, BlobMissing when the record is not stored.
     """
     certificate = event.certificate
+    if not ledger.members:
+        raise EventsMissing(f"certificates of task {ledger.task_id}", "there is one, but no committee")
     if (certificate.first_round, certificate.parent_model) != (ledger.last_round + 1, ledger.model):
         raise EventsMissing(
             f"certificates of task {ledger.task_id}",

@@ -87,8 +87,8 @@ class TaskParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnchainTask:
-    """The contract's state of a task at one block. ``disputed_from``, while it is disputed, is the number of the
-    first certificate that waits."""
+    """The contract's state of a task at one block. While it is disputed, ``disputed_from`` is the number of
+    the first certificate that waits."""
 
     task_id: TaskId
     poster: Address
