@@ -111,11 +111,14 @@ class Checker:
         return self.confirm(ledger, signed)
 
     def confirm(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
-        """Re-execute one reported contribution against the parent model its miner signed for. Invalid = a
-        fault."""
+        """``reexecute`` for a task that this validator follows."""
+        return self.reexecute(ledger.spec, signed)
+
+    def reexecute(self, spec: TaskSpec, signed: SignedContribution) -> Judgement:
+        """Re-execute one contribution against the parent model its miner signed for. Invalid = a fault."""
         try:
-            parent = self.blobs.get(signed.contribution.parent_model, ledger.spec.limits.max_blob_bytes)
-            verdict = self._replay(ledger.spec, parent, signed)
+            parent = self.blobs.get(signed.contribution.parent_model, spec.limits.max_blob_bytes)
+            verdict = self._replay(spec, parent, signed)
         except PotError as error:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
         if verdict.ok:

@@ -1,0 +1,83 @@
+"""What a validator sends to the chain about disputes: draws, verdicts, and what follows from them.
+
+Everything here may be sent by anybody and by several at once, as with certificates.
+"""
+
+import logging
+from typing import assert_never
+
+from committee.court import Decide
+from committee.submitter import Outcome
+from protocol.chain.contract import Call
+from protocol.chain.contracts import Contracts
+from protocol.chain.docket import Docket, DrawCourt, Lapse, Punish, Settle, Step, call_of, falls_from
+from protocol.chain.records import read_certified
+from protocol.chain.sender import Sender
+from protocol.errors import PotError, Refused
+from protocol.record import CertificateRecord
+
+log = logging.getLogger(__name__)
+
+ALREADY_DONE = frozenset({"AlreadyDrawn", "DisputeIs", "CaseIsSettled", "NobodyToPunish"})
+"""Refusals that say that somebody else was quicker."""
+EARLY = frozenset({"DrawTooEarly", "VerdictTooEarly", "VerdictStillPossible"})
+"""Refusals that only time can turn into an acceptance."""
+POINTLESS = frozenset({"VerdictTooLate"})
+
+
+class CourtSubmitter:
+    """Sends from the validator's own account; used by one thread."""
+
+    def __init__(self, contracts: Contracts, sender: Sender) -> None:
+        self._contracts = contracts
+        self._sender = sender
+
+    def act(self, docket: Docket, act: Step | Decide) -> Outcome:
+        """Do one step; the chain shows what came of it."""
+        what = f"task {docket.task_id}: {_name(act)} in dispute {docket.number}"
+        try:
+            receipt = self._sender.send(self._call(docket, act))
+        except Refused as error:
+            return self._refused(what, error)
+        except PotError as error:
+            log.warning("%s, tried again later: %s", what, error)
+            return Outcome.UNREACHABLE
+        log.info("%s: transaction 0x%s, %s gas", what, receipt.tx_hash.hex(), receipt.gas_used)
+        return Outcome.DONE
+
+    def _call(self, docket: Docket, act: Step | Decide) -> Call:
+        if isinstance(act, Decide):
+            return self._contracts.appeals.decide(act.signed, self._before(docket, act.signed.verdict.upheld))
+        return call_of(self._contracts, docket, act)
+
+    def _before(self, docket: Docket, upheld: int) -> CertificateRecord | None:
+        """The record before the first one that falls, which the contract goes back to."""
+        first = falls_from(docket.cases, upheld)
+        if not first:
+            return None
+        return read_certified(self._contracts, docket.task_id).certificates[first - 1].record
+
+    @staticmethod
+    def _refused(what: str, error: Refused) -> Outcome:
+        if error.reason in ALREADY_DONE:
+            return Outcome.DONE
+        if error.reason in EARLY:
+            return Outcome.EARLY
+        log.warning("%s: %s", what, error)
+        return Outcome.POINTLESS if error.reason in POINTLESS else Outcome.REFUSED
+
+
+def _name(act: Step | Decide) -> str:
+    match act:
+        case DrawCourt():
+            return "draw of the court"
+        case Lapse():
+            return "end without a verdict"
+        case Settle(case=case):
+            return f"bond of case {case}"
+        case Punish(case=case):
+            return f"punishment for case {case}"
+        case Decide(signed=signed):
+            return f"verdict {signed.verdict.upheld:#x}"
+        case _:
+            assert_never(act)
