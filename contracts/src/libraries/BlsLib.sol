@@ -81,25 +81,36 @@ library BlsLib {
         return any == 0;
     }
 
-    /// @notice Adds the packed key at `offset` of the code of `keys` to the padded point `sum`.
-    /// @param scratch Room of 512 bytes that the caller gives for any number of calls.
-    function addKey(bytes memory sum, bytes memory scratch, address keys, uint256 offset) internal view {
-        bool done;
-        // The sum and the key lie side by side, as the precompile wants them; the packed key is read behind the place
-        // of the padded one's second half, and moved from the front to the back.
+    /// @notice Padded sum of those keys in the code of `keys` whose bit in `chosen` is set.
+    /// @param offset Where in that code the first packed key begins; the others follow it.
+    function sumOf(address keys, uint256 offset, uint256 chosen) internal view returns (bytes memory sum) {
+        sum = new bytes(2 * G2);
+        bool done = true;
+        // The sum and the next key lie side by side, as the precompile wants them, and it writes over the sum. A packed
+        // key is read to where the padded one ends, and moved from the front to the back: no word is overwritten that
+        // is still to be read.
         assembly ("memory-safe") {
-            let room := add(scratch, 0x20)
-            let packed := add(room, 320)
-            extcodecopy(keys, packed, offset, 192)
-            mcopy(room, add(sum, 0x20), 256)
-            for { let i := 0 } lt(i, 4) { i := add(i, 1) } {
-                let from := add(packed, mul(i, 48))
-                let to := add(add(room, 256), shl(6, i))
-                let low := mload(add(from, 16))
-                mstore(to, shr(128, mload(from)))
-                mstore(add(to, 0x20), low)
+            let room := add(sum, 0x20)
+            for {} chosen { chosen := shr(1, chosen) } {
+                if and(chosen, 1) {
+                    extcodecopy(keys, add(room, 320), offset, KEY_BYTES)
+                    let low := mload(add(room, 336))
+                    mstore(add(room, 256), shr(128, mload(add(room, 320))))
+                    mstore(add(room, 288), low)
+                    low := mload(add(room, 384))
+                    mstore(add(room, 320), shr(128, mload(add(room, 368))))
+                    mstore(add(room, 352), low)
+                    low := mload(add(room, 432))
+                    mstore(add(room, 384), shr(128, mload(add(room, 416))))
+                    mstore(add(room, 416), low)
+                    low := mload(add(room, 480))
+                    mstore(add(room, 448), shr(128, mload(add(room, 464))))
+                    mstore(add(room, 480), low)
+                    done := and(done, staticcall(gas(), G2_ADD, room, 512, room, G2))
+                }
+                offset := add(offset, KEY_BYTES)
             }
-            done := staticcall(gas(), G2_ADD, room, 512, add(sum, 0x20), 256)
+            mstore(sum, G2)
         }
         if (!done) revert PointInvalid();
     }
@@ -164,9 +175,8 @@ library BlsLib {
         returns (bytes memory uniform)
     {
         bytes memory suffix = abi.encodePacked(tag, uint8(tag.length));
-        bytes32 seed = sha256(
-            abi.encodePacked(bytes32(0), bytes32(0), message, uint16(blocks * 32), uint8(0), suffix)
-        );
+        bytes32 seed =
+            sha256(abi.encodePacked(bytes32(0), bytes32(0), message, uint16(blocks * 32), uint8(0), suffix));
         uniform = new bytes(blocks * 32);
         bytes memory input = abi.encodePacked(seed, uint8(1), suffix);
         bytes32 last = 0;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {BlsKeysLib} from "../../src/libraries/BlsKeysLib.sol";
+import {BlsLib} from "../../src/libraries/BlsLib.sol";
+import {MembersLib} from "../../src/libraries/MembersLib.sol";
+import {QuorumLib} from "../../src/libraries/QuorumLib.sol";
+import {SignatureLib} from "../../src/libraries/SignatureLib.sol";
+import {Test} from "../utils/Test.sol";
+import {BlsMinPk} from "../bls/BlsMinPk.sol";
+import {BlsSigner} from "../bls/BlsSigner.sol";
+
+/// @notice The three ways to check a quorum, each behind one external function, so that whole transactions compare.
+contract Schemes {
+    address private members;
+    address private minSig;
+    address private minPk;
+
+    function storeMembers(uint256[] calldata words) external {
+        members = MembersLib.store(words, bytes32(0));
+    }
+
+    function storeMinSig(bytes calldata sum, bytes calldata packed) external {
+        minSig = BlsKeysLib.store(sum, packed);
+    }
+
+    function storeMinPk(bytes calldata sum, bytes calldata packed) external {
+        minPk = BlsMinPk.store(sum, packed);
+    }
+
+    function ecdsa(bytes32 digest, uint64 signers, bytes calldata signatures) external view {
+        SignatureLib.verify(MembersLib.load(members), digest, signers, signatures);
+    }
+
+    function aggregateInG1(uint256 n, bytes32 digest, uint64 signers, bytes calldata signature)
+        external
+        view
+    {
+        uint256 absent = ~signers & ((uint256(1) << n) - 1);
+        require(BlsLib.verify(BlsKeysLib.sumWithout(minSig, absent), digest, signature), "aggregate");
+    }
+
+    function aggregateInG2(uint256 n, bytes32 digest, uint64 signers, bytes calldata signature)
+        external
+        view
+    {
+        uint256 absent = ~signers & ((uint256(1) << n) - 1);
+        require(BlsMinPk.verify(BlsMinPk.sumWithout(minPk, absent), digest, signature), "aggregate");
+    }
+}
+
+/// @notice Gas of whole transactions that check the signatures of a committee, by scheme and size, with everybody signing
+/// and with as many absent as the protocol tolerates: the figures of docs/adr/0014.
+/// forge-config: default.isolate = true
+contract BlsGasTest is Test {
+    bytes32 private constant DIGEST = keccak256("digest");
+
+    function test_schemes__committeesOfEverySize__areMeasured() public {
+        measure(4);
+        measure(7);
+        measure(16);
+        measure(31);
+        measure(40);
+        measure(64);
+    }
+
+    function measure(uint256 n) private {
+        Schemes schemes = new Schemes();
+        uint256[] memory secrets = new uint256[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            secrets[i] = BlsSigner.secret(i);
+        }
+        uint64 all = uint64((uint256(1) << n) - 1);
+        // The first ones are absent: their keys are subtracted.
+        uint64 quorum = all & ~uint64((uint256(1) << (n - QuorumLib.quorum(n))) - 1);
+        secrets = ascending(secrets);
+        ecdsa(schemes, secrets, all, quorum);
+        minSig(schemes, secrets, all, quorum);
+        minPk(schemes, secrets, all, quorum);
+    }
+
+    function ecdsa(Schemes schemes, uint256[] memory secrets, uint64 all, uint64 quorum) private {
+        uint256 n = secrets.length;
+        uint256[] memory words = new uint256[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            words[i] = MembersLib.word(vm.addr(secrets[i]), 1);
+        }
+        schemes.storeMembers(words);
+        snapshot("ecdsa, store", n);
+        send(schemes, abi.encodeCall(Schemes.ecdsa, (DIGEST, all, signatures(secrets, all))));
+        snapshot("ecdsa, all", n);
+        send(schemes, abi.encodeCall(Schemes.ecdsa, (DIGEST, quorum, signatures(secrets, quorum))));
+        snapshot("ecdsa, quorum", n);
+    }
+
+    function minSig(Schemes schemes, uint256[] memory secrets, uint64 all, uint64 quorum) private {
+        uint256 n = secrets.length;
+        bytes memory packed;
+        for (uint256 i = 0; i < n; ++i) {
+            packed = bytes.concat(packed, BlsSigner.key(secrets[i]));
+        }
+        uint256 total = BlsSigner.sum(secrets, all);
+        schemes.storeMinSig(BlsSigner.g2(BlsSigner.GENERATOR_G2, total), packed);
+        snapshot("minimal signature, store", n);
+        send(schemes, abi.encodeCall(Schemes.aggregateInG1, (n, DIGEST, all, BlsSigner.sign(total, DIGEST))));
+        snapshot("minimal signature, all", n);
+        total = BlsSigner.sum(secrets, quorum);
+        send(
+            schemes, abi.encodeCall(Schemes.aggregateInG1, (n, DIGEST, quorum, BlsSigner.sign(total, DIGEST)))
+        );
+        snapshot("minimal signature, quorum", n);
+    }
+
+    function minPk(Schemes schemes, uint256[] memory secrets, uint64 all, uint64 quorum) private {
+        uint256 n = secrets.length;
+        bytes memory packed;
+        for (uint256 i = 0; i < n; ++i) {
+            packed = bytes.concat(packed, BlsSigner.pack(BlsSigner.g1(BlsSigner.GENERATOR_G1, secrets[i])));
+        }
+        uint256 total = BlsSigner.sum(secrets, all);
+        bytes memory hashed = BlsMinPk.hashToG2(abi.encodePacked(DIGEST), BlsMinPk.SIGNATURE_TAG);
+        schemes.storeMinPk(BlsSigner.g1(BlsSigner.GENERATOR_G1, total), packed);
+        snapshot("minimal key, store", n);
+        send(
+            schemes,
+            abi.encodeCall(
+                Schemes.aggregateInG2, (n, DIGEST, all, BlsSigner.pack(BlsSigner.g2(hashed, total)))
+            )
+        );
+        snapshot("minimal key, all", n);
+        total = BlsSigner.sum(secrets, quorum);
+        send(
+            schemes,
+            abi.encodeCall(
+                Schemes.aggregateInG2, (n, DIGEST, quorum, BlsSigner.pack(BlsSigner.g2(hashed, total)))
+            )
+        );
+        snapshot("minimal key, quorum", n);
+    }
+
+    /// @dev A call that may write, so that it is a transaction of its own.
+    function send(Schemes schemes, bytes memory data) private {
+        (bool done,) = address(schemes).call(data);
+        assertTrue(done, "accepted");
+    }
+
+    function snapshot(string memory name, uint256 n) private {
+        vm.snapshotGasLastCall("schemes", string.concat(name, ", ", vm.toString(n)));
+    }
+
+    function signatures(uint256[] memory secrets, uint64 signers) private pure returns (bytes memory packed) {
+        for (uint256 i = 0; i < secrets.length; ++i) {
+            if ((signers >> i) & 1 == 0) continue;
+            (bytes32 r, bytes32 vs) = vm.signCompact(secrets[i], DIGEST);
+            packed = abi.encodePacked(packed, r, vs);
+        }
+    }
+
+    /// @dev By address, as the members of a committee are.
+    function ascending(uint256[] memory secrets) private pure returns (uint256[] memory) {
+        for (uint256 i = 1; i < secrets.length; ++i) {
+            for (uint256 j = i; j > 0 && vm.addr(secrets[j - 1]) > vm.addr(secrets[j]); --j) {
+                (secrets[j - 1], secrets[j]) = (secrets[j], secrets[j - 1]);
+            }
+        }
+        return secrets;
+    }
+}
