@@ -11,13 +11,19 @@ import random
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from committee.bench import MAX_COURTS, Bench
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
+from committee.court import is_court
+from committee.court_judge import CourtJudge
+from committee.court_submitter import CourtSubmitter
+from committee.court_watch import CourtWatch
 from committee.drawing import DrawDuty
 from committee.errors import LogCorrupt, ValueUnusable
 from committee.host import MAX_INSTANCES, Host
@@ -46,6 +52,7 @@ log = logging.getLogger(__name__)
 
 FAULT_KIND = "fault"
 ENDPOINTS_EVERY_S = 5.0
+MAX_TASKS = MAX_INSTANCES - MAX_COURTS
 MAX_CHECKS_QUEUED = 256
 MAX_DEFERRED = 4096
 """Tasks that wait for another one to end; the least paid ones are dropped first."""
@@ -104,10 +111,14 @@ class ValidatorNode:
         config = self._config
         loop = asyncio.get_running_loop()
         self._contracts = await loop.run_in_executor(self._reader, self._connect)
-        self._checker = self._make_checker(self._connect())
-        self._submitter = self._make_submitter(self._connect())
+        checking, sending = self._connect(), self._connect()
+        sender = Sender(sending.client, self._account)
+        self._checker = self._make_checker(checking)
+        self._submitter = Submitter(sending, sender)
+        self._court_watch = CourtWatch(self._contracts)
         self._watch = ChainWatch(self._contracts, self._blobs, self._me)
         self._host = Host(self, config.state_dir, config.tick_s)
+        self._bench = self._make_bench(checking, CourtSubmitter(sending, sender))
         self._transport = Transport(
             TransportConfig(domain=self._domain.separator, listen_host=config.host, listen_port=config.port),
             self._signer,
@@ -160,8 +171,16 @@ class ValidatorNode:
             device=self._config.device,
         )
 
-    def _make_submitter(self, contracts: Contracts) -> Submitter:
-        return Submitter(contracts, Sender(contracts.client, self._account))
+    def _make_bench(self, checking: Contracts, submitter: CourtSubmitter) -> Bench:
+        return Bench(
+            host=self._host,
+            desk=self,
+            judge=CourtJudge(contracts=checking, blobs=self._blobs, checker=self._checker),
+            submitter=submitter,
+            signer=self._signer,
+            domain=self._domain,
+            view_timeout_ticks=self._config.view_timeout_ticks,
+        )
 
     # ---------------------------------------------------------------- loops
 
@@ -174,7 +193,12 @@ class ValidatorNode:
                     self._on_history(history)
                 for task in self._draws.due(self._watch.undrawn(), loop.time()):
                     self._draw(task)
-                if self._sessions and loop.time() >= endpoints_at:
+                dockets = await loop.run_in_executor(self._reader, self._court_watch.poll)
+                for docket in dockets:
+                    self._bench.seen(docket)
+                if dockets:
+                    self._meet(self._bench.members)
+                if (self._sessions or self._bench.members) and loop.time() >= endpoints_at:
                     endpoints_at = loop.time() + ENDPOINTS_EVERY_S
                     await self._refresh_endpoints()
             except PotError as error:
@@ -185,6 +209,7 @@ class ValidatorNode:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._config.tick_s)
+            self._bench.tick()
             for task, session in list(self._sessions.items()):
                 session.tick()
                 if session.settled:
@@ -197,7 +222,7 @@ class ValidatorNode:
             session.moved(history)
         elif is_past(history, self.now_s()):
             self._deferred.pop(task, None)
-        elif len(self._sessions) >= MAX_INSTANCES:
+        elif len(self._sessions) >= MAX_TASKS:
             self._defer(task, history)
         else:
             self._open(task, history)
@@ -208,7 +233,7 @@ class ValidatorNode:
 
     def _defer(self, task: TaskId, history: TaskHistory) -> None:
         """Anybody can create tasks, so more of them than one validator can serve must not end it."""
-        log.warning("task %s waits: %s tasks are served already", task, MAX_INSTANCES)
+        log.warning("task %s waits: %s tasks are served already", task, MAX_TASKS)
         self._deferred[task] = history
         if len(self._deferred) > MAX_DEFERRED:
             del self._deferred[
@@ -263,7 +288,7 @@ class ValidatorNode:
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
 
-    def _meet(self, members: set[Address]) -> None:
+    def _meet(self, members: AbstractSet[Address]) -> None:
         """Members not known yet: their endpoints are read before long."""
         fresh = members - set(self._endpoints)
         if fresh:
@@ -271,6 +296,7 @@ class ValidatorNode:
 
     async def _refresh_endpoints(self) -> None:
         wanted = {m for session in self._sessions.values() for m in session.history.ledger.members}
+        wanted |= self._bench.members
 
         def read() -> dict[Address, str]:
             return {member: self._contracts.committee.endpoint_of(member) for member in sorted(wanted)}
@@ -287,11 +313,17 @@ class ValidatorNode:
     # ---------------------------------------------------------------- committee.host.Application
 
     def verify(self, task: int, question: Verify) -> None:
+        if is_court(task):
+            self._bench.verify(task, question)
+            return
         session = self._sessions.get(TaskId(task))
         if session is not None:
             session.verify(question)
 
     def decided(self, task: int, decided: Decided) -> None:
+        if is_court(task):
+            self._bench.decided(task, decided)
+            return
         session = self._sessions.get(TaskId(task))
         if session is not None:
             session.decided(decided)
@@ -387,6 +419,12 @@ class ValidatorNode:
     def spread(self, report: FaultReport) -> None:
         """To every member and every client (a coordinator redoes the round without the miner)."""
         self._transport.send_app(FAULT_KIND, json.dumps(report.to_json()).encode())
+
+    # ---------------------------------------------------------------- committee.bench.Desk
+
+    def send(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        """Run ``job`` on the sending thread, its outcome back on the loop."""
+        self._spawn(self._run_send(job, done))
 
 
 async def _main(config: ValidatorConfig, account: LocalAccount) -> None:
