@@ -17,6 +17,7 @@ from protocol.errors import PeerMisbehaved, PotError
 from protocol.evidence import Fault
 from protocol.ids import Address, Sha256, sha256
 from protocol.ledger import TaskLedger
+from protocol.policy import load_policy
 from protocol.segment import MAX_RECORD_BYTES, RoundRecord, SegmentRecord
 from protocol.signing import Signer
 from protocol.spec import TaskSpec
@@ -178,6 +179,7 @@ class Checker:
             c.round,
             c.shard,
             self._gradient(spec, c.gradient),
+            policy=load_policy(spec.policy_sha256, self.blobs),
             threads=self.threads,
             device=self.device,
         )

@@ -29,7 +29,7 @@ _LENGTHS: Final = ("radius", "smoothing")
 _DECIMALS: Final = ("lr", "momentum", "beta1", "beta2", "eps", "weight_decay")
 # What people write -> the spec's field and unit.
 _DURATIONS: Final = {"task_life": "task_life_s", "round_deadline": "round_deadline_s"}
-_SHARES: Final = {"sample": "sample_ppm", "max_differing": "max_differing_ppm"}
+_SHARES: Final = {"sample": "sample_ppm"}
 _TEXT_SUFFIXES: Final = (".txt", ".md")
 
 

@@ -16,6 +16,7 @@ from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
 from protocol.members import MAX_MEMBERS, MIN_MEMBERS
+from protocol.policy import default_policy_sha256
 
 MAX_SPEC_BYTES = 64 * 1024
 MAX_ROUNDS = 65_535
@@ -90,13 +91,12 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How hard the committee looks: each replica re-executes each shard with probability ``sample_ppm``; a
-    shard passes when at most ``max_differing_ppm`` of its codes differ, none by more than ``max_level``.
+    """How hard the committee looks: each replica re-executes a share ``sample_ppm`` of the shards; a
+    shard passes within the limits of the policy document named by its sha256 (``protocol.policy``).
     ``committee_size`` members (3f + 1) are drawn by stake; 0 takes the whole snapshot."""
 
     sample_ppm: Ppm
-    max_differing_ppm: Ppm = 0
-    max_level: Annotated[int, Meta(ge=0, le=16)] = 1
+    policy: Hex64 = msgspec.field(default_factory=default_policy_sha256)
     hardware_class: Literal["exact", "tolerant"] = "exact"
     committee_size: Annotated[int, Meta(ge=0, le=MAX_MEMBERS)] = 0
 
@@ -196,6 +196,10 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def dataset_sha256(self) -> Sha256:
         return parse_sha256(self.dataset.sha256)
+
+    @property
+    def policy_sha256(self) -> Sha256:
+        return parse_sha256(self.verification.policy)
 
     @property
     def escrow_wei(self) -> int:

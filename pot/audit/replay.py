@@ -8,6 +8,7 @@ from protocol.blobs import BlobStore
 from protocol.contribution import SignedContribution
 from protocol.errors import VerificationFailed
 from protocol.ids import Sha256, sha256
+from protocol.policy import load_policy
 from protocol.segment import RoundRecord
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
@@ -92,7 +93,15 @@ class Replayer:
         """Re-execute one shard from the parent checkpoint and judge the miner's blob."""
         c = signed.contribution
         checkpoint = load_checkpoint(self.spec, parent, f"checkpoint {c.parent_model.hex()}")
-        return replay_shard(self.spec, checkpoint, self.dataset(), c.round, c.shard, gradient)
+        return replay_shard(
+            self.spec,
+            checkpoint,
+            self.dataset(),
+            c.round,
+            c.shard,
+            gradient,
+            policy=load_policy(self.spec.policy_sha256, self.blobs),
+        )
 
     def _blob(self, name: Sha256) -> bytes:
         return self.blobs.get(name, self.spec.limits.max_blob_bytes)

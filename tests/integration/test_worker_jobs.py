@@ -15,6 +15,7 @@ from protocol.chain.market import TaskParams
 from protocol.contribution import Heartbeat, SignedContribution
 from protocol.ids import RoundNo, ShardNo, TaskId, parse_address
 from protocol.job import ShardJob, queue_of
+from protocol.policy import default_policy
 from tests.support.miner_network import (
     Miner,
     MinerNetwork,
@@ -64,6 +65,7 @@ def test_job__from_the_broker__becomes_a_signed_contribution_that_replays(
         contribution.round,
         contribution.shard,
         network.blobs.get(contribution.gradient),
+        policy=default_policy(),
     )
     assert verdict.identical
     assert (contribution.samples, contribution.loss_micros) == (verdict.samples, verdict.loss_micros)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from protocol.policy import Limits, Policy
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import Checkpoint
 from worker.training.codec import decode_codes
@@ -46,18 +47,21 @@ def replay_shard(
     shard: int,
     gradient_blob: bytes,
     *,
+    policy: Policy,
     threads: int = 1,
     device: str = "cpu",
 ) -> ReplayVerdict:
-    """Re-execute a shard and judge a blob by the spec's policy.
+    """Re-execute a shard and judge a blob by ``policy``, the one that the spec names.
 
     Equal hashes settle it. Otherwise the codes are compared, in the exact class for a rounding tie, in the
-    tolerant class for honest noise. A blob that cannot be read fails. Raises what ``shard_gradient`` raises:
-    then nothing is known about the blob, and the caller abstains.
+    tolerant class for honest noise. A blob that cannot be read fails. Raises NotCalibrated where the policy
+    has no limits for this work on this device, and what ``shard_gradient`` raises: then nothing is known
+    about the blob, and the caller abstains.
     """
+    limits = limits_of(spec, policy, device)
     own = shard_gradient(spec, checkpoint, dataset, round_number, shard, threads=threads, device=device)
     own_blob = encode_gradient(spec, own.gradient)
-    comparison, reason = _judge(spec, own_blob, gradient_blob)
+    comparison, reason = _judge(spec, limits, own_blob, gradient_blob)
     return ReplayVerdict(
         ok=not reason,
         identical=own_blob == gradient_blob,
@@ -69,7 +73,14 @@ def replay_shard(
     )
 
 
-def _judge(spec: TaskSpec, own: bytes, claimed: bytes) -> tuple[CodeComparison | None, str]:
+def limits_of(spec: TaskSpec, policy: Policy, device: str = "cpu") -> Limits:
+    """The limits that ``policy`` sets for a task's shards on a torch device. Raises NotCalibrated."""
+    return policy.limits_for(
+        arch=spec.model.arch, compute=spec.recipe.compute, codec=spec.recipe.codec, device=device
+    )
+
+
+def _judge(spec: TaskSpec, limits: Limits, own: bytes, claimed: bytes) -> tuple[CodeComparison | None, str]:
     if own == claimed:
         return None, ""
     codec, layout = spec.recipe.codec, layout_of(spec.model)
@@ -77,11 +88,13 @@ def _judge(spec: TaskSpec, own: bytes, claimed: bytes) -> tuple[CodeComparison |
         codes = decode_codes(codec, layout, claimed)
     except BlobRejected as error:
         return None, str(error)
-    comparison = compare_codes(decode_codes(codec, layout, own), codes, spec.verification)
-    if comparison.ok:
-        return comparison, ""
-    limits = f"{spec.verification.max_differing_ppm} ppm and {spec.verification.max_level} levels"
-    found = (
-        f"{comparison.differing} of {comparison.total} codes differ, by up to {comparison.max_level} levels"
+    comparison = compare_codes(decode_codes(codec, layout, own), codes, limits)
+    return comparison, "" if comparison.ok else _why(comparison, limits)
+
+
+def _why(found: CodeComparison, limits: Limits) -> str:
+    return (
+        f"{found.differing} of {found.total} codes differ, by up to {found.max_level} levels, {found.stray} "
+        f"blocks stray, relative L2 {found.l2_ppb / 1e9:.2g}; allowed are {limits.codes(found.total)} codes "
+        f"by 1 level, relative L2 {limits.near_l2_ppb / 1e9:.2g}"
     )
-    return comparison, f"{found}; allowed are {limits}"

@@ -1,30 +1,61 @@
-"""Are two gradients the same work? Integer codes compared under the spec's policy.
+"""Are two gradients the same work? Integer codes compared under the limits of the spec's policy.
 
 Honest noise is far below one code, so it flips a code only at a rounding tie and then by one level. At a
 power of two it can also flip a block's exponent: the finer block's peak is then saturated and the coarser
 one's is exactly half the range. Such a pair is compared on the coarser grid; any other difference of
-exponents is a different value.
+exponents is a different value. In float32, two things are larger: a block whose true values cancel holds
+little but noise (*stray* blocks, of next to no length), and an activation within noise of a kink changes one
+sample's share (doubt: not a miss, but counted over rounds).
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.spec import Verification
+from protocol.policy import Limits
 from worker.training.codec import Codes
 
 MAX_LEVEL = 2**31 - 1
+_PPB = 1_000_000_000
+
+
+class Zone(Enum):
+    """What a comparison came to; only a miss speaks against the miner by itself."""
+
+    NEAR = "near"
+    DOUBTFUL = "doubtful"
+    MISS = "miss"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How two gradients differ, block by block: ``counts`` of unequal codes and ``peaks`` in levels, int64
+    [blocks]; ``total`` codes; ``l2_ppb`` their distance relative to the longer one, rounded up."""
+
+    counts: NDArray[np.int64]
+    peaks: NDArray[np.int64]
+    total: int
+    l2_ppb: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeComparison:
-    """``differing`` of ``total`` codes are unequal, none by more than ``max_level`` levels."""
+    """``differing`` of ``total`` codes are unequal, none by more than ``max_level`` levels; ``stray`` blocks
+    hold all of them but ``scattered``."""
 
     differing: int
+    scattered: int
     total: int
+    stray: int
     max_level: int
-    ok: bool
+    l2_ppb: int
+    zone: Zone
+
+    @property
+    def ok(self) -> bool:
+        return self.zone is not Zone.MISS
 
     @property
     def differing_ppm(self) -> int:
@@ -32,17 +63,56 @@ class CodeComparison:
         return -(-self.differing * 1_000_000 // self.total)
 
 
-def compare_codes(a: Codes, b: Codes, policy: Verification) -> CodeComparison:
+def compare_codes(a: Codes, b: Codes, limits: Limits) -> CodeComparison:
     """Compare two gradients of one layout and codec; symmetric in ``a`` and ``b``."""
+    return judge(difference(a, b), limits)
+
+
+def difference(a: Codes, b: Codes) -> Difference:
+    """Measure two gradients of one layout and codec; symmetric in ``a`` and ``b``."""
     if a.codes.shape != b.codes.shape or a.bits != b.bits:
         raise ValueError("codes of different layouts or codecs")
     levels = _levels(a, b)
-    differing, max_level = int(np.count_nonzero(levels)), int(levels.max())
-    # In integers: a fraction is below the limit exactly when the products are.
-    few = differing * 1_000_000 <= policy.max_differing_ppm * a.total
-    return CodeComparison(
-        differing=differing, total=a.total, max_level=max_level, ok=few and max_level <= policy.max_level
+    return Difference(
+        counts=np.count_nonzero(levels, axis=1).astype(np.int64),
+        peaks=levels.max(axis=1),
+        total=a.total,
+        l2_ppb=_relative_l2_ppb(a, b),
     )
+
+
+def judge(found: Difference, limits: Limits) -> CodeComparison:
+    """Where a difference lies under ``limits``."""
+    is_stray = (found.peaks > 1) | (found.counts > limits.block_codes)
+    stray, scattered = int(is_stray.sum()), int(found.counts[~is_stray].sum())
+    few = scattered <= limits.codes(found.total) and stray <= limits.stray_blocks(found.counts.size)
+    zone = Zone.MISS
+    if few and found.l2_ppb <= limits.near_l2_ppb:
+        zone = Zone.NEAR
+    elif found.l2_ppb <= limits.doubtful_l2_ppb:
+        zone = Zone.DOUBTFUL
+    return CodeComparison(
+        differing=int(found.counts.sum()),
+        scattered=scattered,
+        total=found.total,
+        stray=stray,
+        max_level=int(found.peaks.max()),
+        l2_ppb=found.l2_ppb,
+        zone=zone,
+    )
+
+
+def residual(claimed: Codes, own: Codes) -> NDArray[np.int64]:
+    """Claimed less recomputed, in levels, int64 [blocks, BLOCK]; zero where the grids differ."""
+    same = (claimed.exponents == own.exponents)[:, np.newaxis]
+    return np.where(same, claimed.codes.astype(np.int64) - own.codes, 0)
+
+
+def _relative_l2_ppb(a: Codes, b: Codes) -> int:
+    x, y = (grid.codes * np.ldexp(1.0, grid.exponents)[:, np.newaxis] for grid in (a, b))
+    length = max(float(np.linalg.norm(x)), float(np.linalg.norm(y)))
+    apart = float(np.linalg.norm(x - y))
+    return min(_PPB, int(np.ceil(apart / length * _PPB))) if apart else 0
 
 
 def _levels(a: Codes, b: Codes) -> NDArray[np.int64]:

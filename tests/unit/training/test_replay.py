@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from protocol.policy import default_policy
 from protocol.spec import TaskSpec
 from tests.unit.training.specs import CNN, MLP, TRANSFORMER, dataset_of, make_spec, with_recipe
 from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint
@@ -13,7 +14,7 @@ from worker.training.replay import ReplayVerdict, replay_shard
 from worker.training.step import batches_gradient, encode_gradient, shard_batches, shard_gradient
 
 CODECS = ["float32", "int8", "int16"]
-TOLERANT = {"sample_ppm": 0, "max_differing_ppm": 10_000, "max_level": 1, "hardware_class": "tolerant"}
+TOLERANT = {"sample_ppm": 0, "hardware_class": "tolerant"}
 
 
 def start(spec: TaskSpec) -> Checkpoint:
@@ -25,14 +26,18 @@ def honest(spec: TaskSpec, shard: int = 0) -> np.ndarray:
 
 
 def judge(spec: TaskSpec, gradient: np.ndarray) -> ReplayVerdict:
-    return replay_shard(spec, start(spec), dataset_of(spec), 1, 0, encode_gradient(spec, gradient))
+    return replay_shard(
+        spec, start(spec), dataset_of(spec), 1, 0, encode_gradient(spec, gradient), policy=default_policy()
+    )
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_replay_shard__honest_work__has_the_same_hash(codec: str) -> None:
     spec = make_spec(codec=codec)
     blob = encode_gradient(spec, honest(spec))
-    verdict = replay_shard(spec, start(spec), dataset_of(spec), 1, 0, blob, threads=2)
+    verdict = replay_shard(
+        spec, start(spec), dataset_of(spec), 1, 0, blob, policy=default_policy(), threads=2
+    )
     assert verdict.ok
     assert verdict.identical
     assert verdict.own_sha256 == hashlib.sha256(blob).digest()
@@ -93,7 +98,7 @@ def test_replay_shard__cheat__fails_even_the_tolerant_policy(kind: str, codec: s
 
 def test_replay_shard__blob_that_cannot_be_read__fails_with_the_reason() -> None:
     spec = make_spec()
-    verdict = replay_shard(spec, start(spec), dataset_of(spec), 1, 0, b"\xff" * 100)
+    verdict = replay_shard(spec, start(spec), dataset_of(spec), 1, 0, b"\xff" * 100, policy=default_policy())
     assert not verdict.ok
     assert verdict.comparison is None
     assert verdict.differing_ppm == 1_000_000

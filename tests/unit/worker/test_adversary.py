@@ -11,6 +11,7 @@ import pytest
 
 from protocol.errors import ConfigurationError
 from protocol.ids import Address, RoundNo, Sha256, sha256
+from protocol.policy import default_policy
 from protocol.segment import RoundRecord, SegmentRecord
 from tests.unit.worker.parts import TASK, Bench, bench
 from worker.adversary import KINDS, Accomplices, Copier, Withheld, adversary
@@ -53,7 +54,15 @@ def tools(at: Bench, slept: list[float] | None = None) -> Accomplices:
 
 
 def judged(work: ShardWork, answer: ShardAnswer) -> ReplayVerdict:
-    return replay_shard(work.spec, work.checkpoint, work.dataset, work.round, work.shard, answer.gradient)
+    return replay_shard(
+        work.spec,
+        work.checkpoint,
+        work.dataset,
+        work.round,
+        work.shard,
+        answer.gradient,
+        policy=default_policy(),
+    )
 
 
 @pytest.mark.parametrize("kind", CAUGHT)

@@ -10,6 +10,7 @@ from protocol.blobs import BlobMissing, BlobTooLarge
 from protocol.chain.market import TaskStatus
 from protocol.errors import InvalidInput, Refused, ServiceUnreachable
 from protocol.ids import RoundNo, Sha256, ShardNo, TaskId, parse_address
+from protocol.policy import default_policy
 from tests.unit.worker.parts import ACCOUNT, DOMAIN, NOW_S, Bench, CountingTrainer, bench
 from worker.errors import JobRefused
 from worker.task_book import STATUS_TTL_S
@@ -32,7 +33,9 @@ def test_mine__honest_job__delivers_what_replays_identically(at: Bench) -> None:
         at.genesis,
         at.spec.hash,
     )
-    verdict = replay_shard(at.spec, work.checkpoint, work.dataset, 1, 0, at.blobs.get(c.gradient))
+    verdict = replay_shard(
+        at.spec, work.checkpoint, work.dataset, 1, 0, at.blobs.get(c.gradient), policy=default_policy()
+    )
     assert verdict.identical
     assert at.coordinator.delivered == [(signed, at.job())]
 

@@ -1,0 +1,1 @@
+"""``pot experiment``: measurements that anybody can repeat, written as data and a page."""
