@@ -299,7 +299,7 @@ class TaskSession:
 
 
 def is_past(history: TaskHistory, now_s: int) -> bool:
-    """The task was closed, cancelled or overturned, or its deadline has passed, which a dispute stops: nothing
+    """The task was closed, cancelled or overturned, or its deadline, which a dispute stops, is past: nothing
     can be certified any more."""
     if history.ended is not None or history.overturned is not None:
         return True

@@ -18,12 +18,14 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escrow:
-    """funded = reserved + paid + claimable + refundable + refunded, in smallest token units."""
+    """funded = reserved + paid + claimable + waiting + refundable + refunded, in smallest token units.
+    ``waiting`` is certified by what can still be challenged."""
 
     funded: str
     reserved: str
     paid: str
     claimable: str
+    waiting: str
     refundable: str
     refunded: str
 
@@ -52,8 +54,13 @@ class TaskSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """An accepted certificate; ``signers`` are the members that signed it."""
+    """An accepted certificate, ``number`` (from 0) of its task; ``signers`` are the members that signed it.
+    Its payouts can be claimed from ``final_at`` on; null while a dispute freezes it, and when it is
+    ``void``."""
 
+    number: int
+    final_at: int | None
+    void: bool
     first_round: int
     last_round: int
     model: str
@@ -111,12 +118,15 @@ class RoundView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """What an account has earned in a task by the last certificate, and what it has taken."""
+    """What an account has earned in a task by the last certificate, and what it has taken. ``waiting``
+    becomes claimable at ``claimable_at`` at the latest; null when nothing waits or a dispute runs."""
 
     account: str
     earned: str
     claimed: str
     claimable: str
+    waiting: str
+    claimable_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +154,9 @@ class ProposalView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDetail:
-    """Everything about one task; lists hold the newest entries, the paged endpoints hold the rest."""
+    """Everything about one task; lists hold the newest entries, the paged endpoints hold the rest.
+    ``members`` are none while the committee is to be drawn; ``disputed_from`` is the number of the first
+    certificate that a running dispute freezes."""
 
     summary: TaskSummary
     spec_hash: str
@@ -152,7 +164,10 @@ class TaskDetail:
     genesis_model: str
     model: str
     epoch: int
+    challenge_window: int
+    committee_size: int
     members: list[str]
+    disputed_from: int | None
     tx_hash: str
     certificates: list[Certificate]
     contributions: list[ContributionView]

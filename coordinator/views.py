@@ -1,11 +1,14 @@
 """Read models of tasks: what people see, computed from one consistent snapshot."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 
 from coordinator.domain.faults import proven
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.domain.money import Funds, sheet
 from coordinator.store.chain_tables import CertificateRow, Task
+from coordinator.store.tasks import committee_of
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import Answer, ContributionRow, LeaseRow, Round
 from coordinator.view_models import (
@@ -51,7 +54,7 @@ def list_tasks(tx: Transaction, *, before: int | None, limit: int, poster: str |
 
 def escrow_of(tx: Transaction, task: Task) -> Escrow:
     """The balance sheet of a task."""
-    last = tx.chain.last_certificate(TaskId(task.task_id))
+    last, final = tx.chain.last_certificate(TaskId(task.task_id)), newest_final(tx, task)
     funds = Funds(
         rounds=task.rounds,
         shards=task.shards,
@@ -62,6 +65,7 @@ def escrow_of(tx: Transaction, task: Task) -> Escrow:
         last_span=last.last_round - last.first_round + 1 if last else 0,
         last_signers=last.signers.bit_count() if last else 0,
         paid_total=task.paid_total,
+        final_total=RoundCertificate.decode(final.encoded).paid_total if final else 0,
         claimed_total=task.claimed_total,
         fees_claimed=task.fees_claimed,
         refund=task.refund,
@@ -72,9 +76,16 @@ def escrow_of(tx: Transaction, task: Task) -> Escrow:
         reserved=str(found.reserved),
         paid=str(found.paid),
         claimable=str(found.claimable),
+        waiting=str(found.waiting),
         refundable=str(found.refundable),
         refunded=str(found.refunded),
     )
+
+
+def newest_final(tx: Transaction, task: Task) -> CertificateRow | None:
+    """The newest certificate that can be claimed from at the time of the newest block."""
+    cursor = tx.chain.cursor()
+    return tx.chain.newest_final(task, cursor.timestamp) if cursor is not None else None
 
 
 def summary(tx: Transaction, task: Task) -> TaskSummary:
@@ -144,20 +155,27 @@ def list_certificates(tx: Transaction, task: Task, *, before: int | None, limit:
     newest = query.order_by(CertificateRow.last_round.desc()).limit(page_limit(limit) + 1)
     rows = list(tx.session.scalars(newest))
     shown = rows[: page_limit(limit)]
-    members = tx.chain.members(task.epoch)
-    items = [_certificate(row, members) for row in shown]
+    items = [_certificate(row, task) for row in shown]
     return Page(items=items, next=str(shown[-1].last_round) if len(rows) > len(shown) else None)
 
 
-def _certificate(row: CertificateRow, members: tuple[Address, ...]) -> Certificate:
+def _final_at(row: CertificateRow, task: Task) -> int | None:
+    frozen = task.disputed_from is not None and row.number >= task.disputed_from
+    return None if frozen or row.void else row.timestamp + task.challenge_window
+
+
+def _certificate(row: CertificateRow, task: Task) -> Certificate:
     value = RoundCertificate.decode(row.encoded)
     return Certificate(
+        number=row.number,
+        final_at=_final_at(row, task),
+        void=row.void,
         first_round=row.first_round,
         last_round=row.last_round,
         model=value.model.hex(),
         segment=value.segment.hex(),
         paid_total=str(value.paid_total),
-        signers=list(signers_of(members, row.signers)),
+        signers=list(signers_of(committee_of(task), row.signers)),
         tx_hash="0x" + row.tx_hash.hex(),
         block_number=row.block_number,
         gas_used=row.gas_used,
@@ -206,7 +224,10 @@ def task_detail(tx: Transaction, task: Task) -> TaskDetail:
         genesis_model=task.genesis_model.hex(),
         model=task.certified_model.hex(),
         epoch=task.epoch,
-        members=list(tx.chain.members(task.epoch)),
+        challenge_window=task.challenge_window,
+        committee_size=task.committee_size,
+        members=list(committee_of(task)),
+        disputed_from=task.disputed_from,
         tx_hash="0x" + task.tx_hash.hex(),
         certificates=list_certificates(tx, task, before=None, limit=NEWEST).items,
         contributions=newest.items,
@@ -256,20 +277,44 @@ def accounts_of(tx: Transaction, task: Task) -> list[AccountView]:
     claimed: dict[str, int] = {}
     for event in tx.chain.of_task(task.task_id, "Claimed"):
         claimed[event.account or ""] = claimed.get(event.account or "", 0) + (event.amount or 0)
+    final, last = newest_final(tx, task), tx.chain.last_certificate(TaskId(task.task_id))
+    settled = earned
+    if final is None or (last is not None and final.number != last.number):
+        settled = tx.tasks.payouts_of(TaskId(task.task_id), final.number) if final is not None else {}
     return [
-        AccountView(
-            account=account,
-            earned=str(earned.get(Address(account), 0)),
-            claimed=str(claimed.get(account, 0)),
-            claimable=str(max(0, earned.get(Address(account), 0) - claimed.get(account, 0))),
+        _account(
+            Address(account),
+            earned,
+            settled,
+            claimed.get(account, 0),
+            _final_at(last, task) if last else None,
         )
         for account in sorted({*earned, *claimed}, key=str.lower)
     ]
 
 
+def _account(
+    account: Address,
+    earned: Mapping[Address, int],
+    settled: Mapping[Address, int],
+    claimed: int,
+    claimable_at: int | None,
+) -> AccountView:
+    due = max(0, settled.get(account, 0) - claimed)
+    waiting = earned.get(account, 0) - max(settled.get(account, 0), claimed)
+    return AccountView(
+        account=account,
+        earned=str(earned.get(account, 0)),
+        claimed=str(claimed),
+        claimable=str(due),
+        waiting=str(max(0, waiting)),
+        claimable_at=claimable_at if waiting > 0 else None,
+    )
+
+
 def _faults(tx: Transaction, task: Task) -> list[FaultView]:
     reports = tx.committee.reports(task.task_id)
-    sure = proven(reports, tx.chain.members(task.epoch))
+    sure = proven(reports, committee_of(task))
     reporters: dict[Fault, list[str]] = {}
     for reporter, report in reports:
         reporters.setdefault(report.fault, []).append(reporter)

@@ -126,9 +126,9 @@ def _segment(view: TaskView, now_s: float) -> list[Action]:
             return [ResendSegment(first_round=flight.first_round, last_round=flight.last_round)]
         return []
     ready = [item for item in view.rounds if item.status is RoundStatus.COMPUTED]
-    if not ready:
+    if not ready or now_s < view.room_at_s:
         return []
-    span = view.plan.rounds_per_certificate
+    span = view.plan.max_uncertified_rounds if view.crowded else view.plan.rounds_per_certificate
     whole = len(ready) >= span
     if not whole and not _nothing_else_to_do(view, ready[-1], now_s):
         return []

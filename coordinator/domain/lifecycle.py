@@ -8,8 +8,8 @@ from protocol.errors import PotError
 
 
 class TaskStatus(StrEnum):
-    """``WAITING`` for its start or its spec blob; ``COMPLETED`` and ``EXPIRED`` wait for ``close`` on the
-    chain.
+    """``WAITING`` for its committee, its start or its spec blob; ``DISPUTED`` for a verdict; ``COMPLETED``,
+    ``EXPIRED`` and ``OVERTURNED`` wait for ``close`` on the chain.
     """
 
     WAITING = "waiting"
@@ -17,19 +17,24 @@ class TaskStatus(StrEnum):
     UNUSABLE = "unusable"
     COMPLETED = "completed"
     EXPIRED = "expired"
+    DISPUTED = "disputed"
+    OVERTURNED = "overturned"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 
 
 class TaskEvent(StrEnum):
     """What happens to a task. ``REWOUND``: a reorganisation undid chain events; the others are told again
-    after it.
+    after it. ``UPHELD``: a dispute ended and all certificates stand; the task goes on from ``WAITING``.
     """
 
     STARTED = "started"
     SPEC_REFUSED = "spec refused"
     LAST_ROUND_CERTIFIED = "last round certified"
     DEADLINE_PASSED = "deadline passed"
+    DISPUTED = "disputed"
+    UPHELD = "certificates upheld"
+    OVERTURNED = "certificates overturned"
     CANCELLED = "cancelled"
     CLOSED = "closed"
     REWOUND = "rewound"
@@ -71,29 +76,47 @@ class IllegalTransition(PotError):
 _T, _TE = TaskStatus, TaskEvent
 _REWIND = {(status, TaskEvent.REWOUND): TaskStatus.WAITING for status in TaskStatus}
 
-TASK_STEPS: Final[Mapping[tuple[TaskStatus, TaskEvent], TaskStatus]] = _REWIND | {
-    (_T.WAITING, _TE.STARTED): _T.RUNNING,
-    (_T.WAITING, _TE.SPEC_REFUSED): _T.UNUSABLE,
-    (_T.WAITING, _TE.CANCELLED): _T.CANCELLED,
-    # The committee needs no coordinator: certificates arrive for tasks whose spec this one has not read.
-    (_T.WAITING, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
-    (_T.WAITING, _TE.DEADLINE_PASSED): _T.EXPIRED,
-    (_T.WAITING, _TE.CLOSED): _T.CLOSED,
-    (_T.UNUSABLE, _TE.CANCELLED): _T.CANCELLED,
-    (_T.UNUSABLE, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
-    (_T.UNUSABLE, _TE.DEADLINE_PASSED): _T.EXPIRED,
-    (_T.UNUSABLE, _TE.CLOSED): _T.CLOSED,
-    # Our clock may run ahead of the chain's: a task we call running may still be cancelled there.
-    (_T.RUNNING, _TE.CANCELLED): _T.CANCELLED,
-    (_T.RUNNING, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
-    (_T.RUNNING, _TE.DEADLINE_PASSED): _T.EXPIRED,
-    (_T.RUNNING, _TE.CLOSED): _T.CLOSED,
-    # A certificate mined just before the deadline may be seen just after it.
-    (_T.EXPIRED, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
-    (_T.EXPIRED, _TE.CANCELLED): _T.CANCELLED,
-    (_T.EXPIRED, _TE.CLOSED): _T.CLOSED,
-    (_T.COMPLETED, _TE.CLOSED): _T.CLOSED,
+_DISPUTE = {
+    (status, TaskEvent.DISPUTED): TaskStatus.DISPUTED
+    for status in (_T.WAITING, _T.RUNNING, _T.UNUSABLE, _T.COMPLETED, _T.EXPIRED)
 }
+_OVERTURN = {
+    # A verdict may be read in the same breath as the dispute that it ends.
+    (status, TaskEvent.OVERTURNED): TaskStatus.OVERTURNED
+    for status in (_T.WAITING, _T.RUNNING, _T.UNUSABLE, _T.COMPLETED, _T.EXPIRED, _T.DISPUTED)
+}
+
+TASK_STEPS: Final[Mapping[tuple[TaskStatus, TaskEvent], TaskStatus]] = (
+    _REWIND
+    | _DISPUTE
+    | _OVERTURN
+    | {
+        (_T.WAITING, _TE.STARTED): _T.RUNNING,
+        (_T.WAITING, _TE.SPEC_REFUSED): _T.UNUSABLE,
+        (_T.WAITING, _TE.CANCELLED): _T.CANCELLED,
+        # The committee needs no coordinator: certificates arrive for tasks whose spec this one has not read.
+        (_T.WAITING, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
+        (_T.WAITING, _TE.DEADLINE_PASSED): _T.EXPIRED,
+        (_T.WAITING, _TE.CLOSED): _T.CLOSED,
+        (_T.UNUSABLE, _TE.CANCELLED): _T.CANCELLED,
+        (_T.UNUSABLE, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
+        (_T.UNUSABLE, _TE.DEADLINE_PASSED): _T.EXPIRED,
+        (_T.UNUSABLE, _TE.CLOSED): _T.CLOSED,
+        # Our clock may run ahead of the chain's: a task we call running may still be cancelled there.
+        (_T.RUNNING, _TE.CANCELLED): _T.CANCELLED,
+        (_T.RUNNING, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
+        (_T.RUNNING, _TE.DEADLINE_PASSED): _T.EXPIRED,
+        (_T.RUNNING, _TE.CLOSED): _T.CLOSED,
+        # A certificate mined just before the deadline may be seen just after it.
+        (_T.EXPIRED, _TE.LAST_ROUND_CERTIFIED): _T.COMPLETED,
+        (_T.EXPIRED, _TE.CANCELLED): _T.CANCELLED,
+        (_T.EXPIRED, _TE.CLOSED): _T.CLOSED,
+        (_T.COMPLETED, _TE.CLOSED): _T.CLOSED,
+        (_T.DISPUTED, _TE.UPHELD): _T.WAITING,
+        (_T.DISPUTED, _TE.CLOSED): _T.CLOSED,
+        (_T.OVERTURNED, _TE.CLOSED): _T.CLOSED,
+    }
+)
 
 _R, _RE = RoundStatus, RoundEvent
 

@@ -94,7 +94,9 @@ class Plan:
 class TaskView:
     """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``unfit``
     holds the miners with a certified or proven fault, ``tolerated`` is f of the task's committee,
-    ``listening_since_s`` when this coordinator began to hear heartbeats.
+    ``listening_since_s`` when this coordinator began to hear heartbeats. Before ``room_at_s`` the contract
+    has no room for a certificate; ``crowded``: so many wait for their windows that each should cover more
+    rounds.
     """
 
     task_id: TaskId
@@ -108,3 +110,5 @@ class TaskView:
     unfit: frozenset[Address] = field(default=frozenset())
     tolerated: int = 1
     listening_since_s: float = 0.0
+    room_at_s: float = 0.0
+    crowded: bool = False

@@ -3,6 +3,7 @@
 from coordinator.domain.lifecycle import RoundEvent, RoundStatus
 from coordinator.services.context import Context
 from coordinator.services.ledgers import read_record
+from coordinator.services.prepare_task import chain_time_s
 from coordinator.services.roll_back import discard_above, withdraw
 from coordinator.store.chain_tables import CertificateRow, Task
 from coordinator.store.committee_book import CERTIFIED, WITHDRAWN
@@ -23,7 +24,7 @@ def adopt_certificates(ctx: Context, task_id: TaskId) -> bool:
     """
     with ctx.store.read() as tx:
         task = tx.tasks.get(task_id)
-        if task is None or task.adopted_tx == task.certified_tx:
+        if task is None or is_adopted(task):
             return True
         rows = tx.chain.certificates_after(task_id, task.adopted_round, MAX_AT_ONCE)
         last = tx.rounds.get(task_id, task.adopted_round)
@@ -40,6 +41,12 @@ def adopt_certificates(ctx: Context, task_id: TaskId) -> bool:
             _adopt(tx, fresh, row, record)
             _finish(ctx, tx, fresh, row, record)
     return rows[-1].last_round == task.certified_round
+
+
+def is_adopted(task: Task) -> bool:
+    """Whether rounds and payouts here are those of the task's last certificate."""
+    # One transaction may bring several certificates of a task.
+    return (task.adopted_tx, task.adopted_round) == (task.certified_tx, task.certified_round)
 
 
 def _continues(last: Round, row: CertificateRow) -> bool:
@@ -63,6 +70,7 @@ def _disown(ctx: Context, task_id: TaskId) -> None:
             item.verdict = "accepted"
         task.adopted_round, task.adopted_tx = 0, task.certified_tx if task.certified_round == 0 else None
         tx.tasks.set_earned(task_id, {})
+        tx.tasks.forget_payouts(task_id)
         tx.feed.add("certificate.undone", ctx.now_s(), task_id, certified_round=task.certified_round)
 
 
@@ -115,6 +123,10 @@ def _finish(ctx: Context, tx: Transaction, task: Task, row: CertificateRow, reco
         for left in tx.rounds.between(task.task_id, row.last_round + 1, segment.last_round):
             tx.rounds.step(left, RoundEvent.WITHDRAWN)
     tx.tasks.set_earned(TaskId(task.task_id), record.payouts)
+    if task.challenge_window:
+        final = tx.chain.newest_final(task, chain_time_s(ctx, tx))
+        since = final.number if final is not None else 0
+        tx.tasks.keep_payouts(TaskId(task.task_id), row.number, record.payouts, since)
     for fault in record.faults:
         tx.shards.mark_faulty(task.task_id, fault)
     task.adopted_round, task.adopted_tx = row.last_round, row.tx_hash

@@ -15,7 +15,7 @@ from coordinator.domain.actions import (
 from coordinator.domain.decide import decide
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.domain.view import TaskView
-from coordinator.services.adopt_certificates import adopt_certificates
+from coordinator.services.adopt_certificates import adopt_certificates, is_adopted
 from coordinator.services.close_round import close_round
 from coordinator.services.context import Context
 from coordinator.services.lease_shards import lease_shards
@@ -43,7 +43,7 @@ def drive_task(ctx: Context, task_id: TaskId) -> bool:
             task = tx.tasks.get(task_id)
             if task is None or task.status != TaskStatus.RUNNING:
                 return True
-            if task.adopted_tx != task.certified_tx:
+            if not is_adopted(task):
                 return False
             view = load_view(ctx, tx, task, now_s)
         actions = decide(view, now_s)

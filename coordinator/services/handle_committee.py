@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from coordinator.domain.faults import proven
 from coordinator.services.context import Context
+from coordinator.store.tasks import committee_of
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, sha256
@@ -25,7 +26,7 @@ def handle_answer(
         segment, task = tx.committee.in_flight(task_id), tx.tasks.get(task_id)
         if segment is None or task is None or sha256(segment.value) != digest:
             return
-        if member not in tx.chain.members(task.epoch):
+        if member not in committee_of(task):
             raise PeerMisbehaved(f"answer about task {task_id}", f"{member} is not on its committee")
         if tx.committee.answer(segment, member, answer, reason[:MAX_REASON], now_s):
             tx.feed.add(
@@ -52,7 +53,7 @@ def handle_fault_report(ctx: Context, report: FaultReport) -> bool:
         task = tx.tasks.get(c.task_id)
         if task is None or c.spec_hash != task.spec_hash:
             raise PeerMisbehaved(subject, "it is for a task or spec that is not known here")
-        members = tx.chain.members(task.epoch)
+        members = committee_of(task)
         if reporter not in members:
             raise PeerMisbehaved(subject, "it is not by a member of the task's committee")
         known = tx.committee.reports(task.task_id)

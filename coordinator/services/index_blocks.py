@@ -140,6 +140,8 @@ def _task(event: TaskCreated) -> Task:
         starts_at=params.starts_at,
         deadline=params.deadline,
         epoch=event.epoch,
+        challenge_window=params.challenge_window_s,
+        committee_size=params.committee_size,
         escrow=event.escrow,
         status=TaskStatus.WAITING.value,
         certified_model=params.genesis_model,
@@ -151,6 +153,8 @@ def _certificate(event: CertificateAccepted, batch: Batch) -> CertificateRow:
     return CertificateRow(
         task_id=event.task_id,
         last_round=event.certificate.last_round,
+        number=event.index,
+        void=False,
         first_round=event.certificate.first_round,
         encoded=event.certificate.encode(),
         signers=event.signers,

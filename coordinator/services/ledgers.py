@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import Final
 
 from coordinator.store.chain_tables import CertificateRow, Task
+from coordinator.store.tasks import committee_of
 from coordinator.store.unit_of_work import Transaction
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
@@ -41,6 +42,10 @@ def read_record(blobs: BlobStore, domain: Domain, row: CertificateRow) -> Segmen
     return record
 
 
+def _is_of(ledger: TaskLedger, task: Task) -> bool:
+    return (ledger.spec_hash, ledger.members) == (task.spec_hash, committee_of(task))
+
+
 class Ledgers:
     """Ledgers by task, remembered as long as the task's last certificate is the same one. Thread-safe."""
 
@@ -57,7 +62,7 @@ class Ledgers:
         """
         with self._lock:
             kept = self._kept.get(task.task_id)
-            if kept is not None and kept[0] == task.certified_tx and kept[1].spec_hash == task.spec_hash:
+            if kept is not None and kept[0] == task.certified_tx and _is_of(kept[1], task):
                 self._kept.move_to_end(task.task_id)
                 return kept[1]
         ledger = self._genesis(tx, task)
@@ -78,7 +83,7 @@ class Ledgers:
             spec_hash=Sha256(task.spec_hash),
             spec=spec_of(task),
             epoch=EpochNo(task.epoch),
-            members=tx.chain.members(task.epoch),
+            members=committee_of(task),
             last_round=RoundNo(0),
             model=Sha256(task.genesis_model),
             payouts={},

@@ -5,10 +5,12 @@ from coordinator.domain.faults import proven
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Plan, RoundView, SegmentView, TaskView
 from coordinator.services.context import Context
+from coordinator.services.prepare_task import chain_time_s
 from coordinator.store.chain_tables import Task
 from coordinator.store.shards import to_lease
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import ContributionRow, Round
+from protocol.chain.finality import MAX_RECORDS
 from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
 from protocol.ledger import TaskLedger
 from protocol.members import max_faulty
@@ -24,6 +26,7 @@ def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskVi
     reports = tx.committee.reports(task.task_id)
     guilty = ledger.excluded | {fault.miner for fault in proven(reports, ledger.members)}
     needed = task.miner_stake
+    room_at_s, crowded = _room(ctx, tx, task)
     poor = {Address(r.miner) for r in counting if tx.chain.stake(r.miner) < needed}
     return TaskView(
         task_id=TaskId(task.task_id),
@@ -37,7 +40,24 @@ def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskVi
         unfit=frozenset(guilty | poor),
         tolerated=max_faulty(len(ledger.members)) if ledger.members else 0,
         listening_since_s=ctx.listening_since_s,
+        room_at_s=room_at_s,
+        crowded=crowded,
     )
+
+
+def _room(ctx: Context, tx: Transaction, task: Task) -> tuple[float, bool]:
+    """When the contract's ring of records has room for the next certificate (0: now), and whether half of it
+    waits for the windows to close."""
+    if task.challenge_window == 0:
+        return 0.0, False
+    count, now_s = tx.chain.certificate_count(TaskId(task.task_id)), chain_time_s(ctx, tx)
+
+    def final_at(number: int) -> float:
+        row = tx.chain.certificate(task.task_id, number) if number >= 0 else None
+        return 0.0 if row is None else float(row.timestamp + task.challenge_window)
+
+    full_until = final_at(count + 1 - MAX_RECORDS)
+    return (full_until if full_until > now_s else 0.0), final_at(count - MAX_RECORDS // 2) > now_s
 
 
 def _plan(task: Task, ledger: TaskLedger) -> Plan:

@@ -10,6 +10,7 @@ from protocol.ids import Sha256, TaskId, sha256
 from protocol.spec import MAX_SPEC_BYTES, TaskSpec
 from worker.training.checkpoint import initial_checkpoint
 
+UNDRAWN = "Its committee is still to be drawn; any validator does that, two blocks after the task's own."
 _LIVE = (TaskStatus.WAITING, TaskStatus.RUNNING, TaskStatus.UNUSABLE)
 
 
@@ -25,6 +26,8 @@ def prepare_task(ctx: Context, task_id: TaskId) -> None:
     with ctx.store.read() as tx:
         fresh = tx.tasks.get(task_id)
         event = _due(fresh, now_s) if fresh is not None else None
+    if fresh is not None and event is None and fresh.status == TaskStatus.WAITING:
+        _say_undrawn(ctx, fresh)
     if event is not None:
         _step(ctx, task_id, event, "")
 
@@ -38,9 +41,15 @@ def chain_time_s(ctx: Context, tx: Transaction) -> float:
 def _due(task: Task, now_s: float) -> TaskEvent | None:
     if now_s > task.deadline:
         return TaskEvent.DEADLINE_PASSED
-    if task.status == TaskStatus.WAITING and task.spec is not None and now_s >= task.starts_at:
+    ready = task.spec is not None and task.members is not None
+    if task.status == TaskStatus.WAITING and ready and now_s >= task.starts_at:
         return TaskEvent.STARTED
     return None
+
+
+def _say_undrawn(ctx: Context, task: Task) -> None:
+    if task.spec is not None and task.members is None:
+        _note(ctx, TaskId(task.task_id), UNDRAWN, None)
 
 
 def _read_spec(ctx: Context, task: Task) -> None:
@@ -72,6 +81,8 @@ def _require_agreement(spec: TaskSpec, task: Task) -> None:
         ("fee_per_round", task.fee_per_round, money.fee_per_round_wei),
         ("miner_stake", task.miner_stake, money.miner_stake_wei),
         ("slash_per_fault", task.slash_per_fault, money.slash_per_fault_wei),
+        ("challenge_window", task.challenge_window, spec.limits.challenge_window_s),
+        ("committee_size", task.committee_size, spec.verification.committee_size),
     ):
         if here != there:
             raise InvalidInput(f"{name} is {here} on the chain but {there} in the spec.")

@@ -7,6 +7,7 @@ from coordinator.services.context import Context
 from coordinator.services.segments import round_record
 from coordinator.store.chain_tables import Task
 from coordinator.store.committee_book import IN_FLIGHT
+from coordinator.store.tasks import committee_of
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import Segment
 from protocol.evidence import FaultReport
@@ -66,7 +67,7 @@ def resend_segment(ctx: Context, task_id: TaskId, _action: ResendSegment) -> Non
             return
         segment.sends += 1
         segment.sent_s = ctx.now_s()
-        members = tx.chain.members(task.epoch)
+        members = committee_of(task)
         seq, value = tx.chain.certificate_count(task_id) + 1, segment.value
     ctx.committee.request(task_id, members, seq, value)
 

@@ -4,7 +4,9 @@ from coordinator.domain.actions import RollBack
 from coordinator.domain.faults import proven
 from coordinator.domain.lifecycle import RoundEvent
 from coordinator.services.context import Context
+from coordinator.store.chain_tables import Task
 from coordinator.store.committee_book import WITHDRAWN
+from coordinator.store.tasks import committee_of
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import Round
 from protocol.ids import TaskId
@@ -20,7 +22,7 @@ def roll_back(ctx: Context, task_id: TaskId, action: RollBack) -> None:
             return
         withdraw(tx, task_id, action.to_round)
         rows = tx.rounds.above(task_id, action.to_round - 1)
-        _discard(tx, task_id, task.epoch, action)
+        _discard(tx, task, action)
         for row in rows:
             reopened = row.number == action.to_round
             tx.rounds.step(row, RoundEvent.REOPENED if reopened else RoundEvent.DISCARDED)
@@ -52,11 +54,10 @@ def withdraw(tx: Transaction, task_id: int, from_round: int) -> None:
         tx.rounds.step(row, RoundEvent.WITHDRAWN)
 
 
-def _discard(tx: Transaction, task_id: TaskId, epoch: int, action: RollBack) -> None:
-    faults = {
-        (f.round, f.shard, f.gradient) for f in proven(tx.committee.reports(task_id), tx.chain.members(epoch))
-    }
-    for item in tx.shards.counting(task_id, action.to_round):
+def _discard(tx: Transaction, task: Task, action: RollBack) -> None:
+    guilty = proven(tx.committee.reports(task.task_id), committee_of(task))
+    faults = {(f.round, f.shard, f.gradient) for f in guilty}
+    for item in tx.shards.counting(task.task_id, action.to_round):
         if item.round == action.to_round and not action.everything and item.miner not in action.without:
             continue
         faulty = (item.round, item.shard, item.gradient) in faults

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from coordinator.domain.lifecycle import FINAL_TASK_STATUSES
 from coordinator.store.chain_tables import (
     Block,
     CertificateRow,
@@ -16,6 +17,7 @@ from coordinator.store.chain_tables import (
     Validator,
 )
 from coordinator.store.work_tables import (
+    CertifiedPayout,
     ContributionRow,
     FaultReportRow,
     LeaseRow,
@@ -40,7 +42,10 @@ class Touched:
 
 
 STAKE_EVENTS = ("Deposited", "Unbonded", "Withdrawn", "StakeSlashed")
-WORK_OF_A_TASK = (Round, LeaseRow, ContributionRow, Segment, FaultReportRow, TaskAccount)
+WORK_OF_A_TASK = (
+    *(Round, LeaseRow, ContributionRow, Segment, FaultReportRow),
+    *(TaskAccount, CertifiedPayout),
+)
 VALIDATOR_EVENTS = ("ValidatorJoined", "EndpointChanged", "ValidatorLeft")
 
 
@@ -50,6 +55,10 @@ def touched_by(rows: list[ChainEvent]) -> Touched:
         stakers=frozenset(r.account for r in rows if r.account and r.kind in STAKE_EVENTS),
         validators=frozenset(r.account for r in rows if r.account and r.kind in VALIDATOR_EVENTS),
     )
+
+
+def _standing(task_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (CertificateRow.task_id == task_id, CertificateRow.void.is_(False))
 
 
 class ChainLog:
@@ -108,18 +117,39 @@ class ChainLog:
         return self._session.scalar(newest)
 
     def last_certificate(self, task_id: TaskId) -> CertificateRow | None:
-        query = select(CertificateRow).where(CertificateRow.task_id == task_id)
+        query = select(CertificateRow).where(*_standing(task_id))
         return self._session.scalar(query.order_by(CertificateRow.last_round.desc()).limit(1))
 
     def certificate_count(self, task_id: TaskId) -> int:
-        query = select(func.count()).select_from(CertificateRow).where(CertificateRow.task_id == task_id)
+        query = select(func.count()).select_from(CertificateRow).where(*_standing(task_id))
         return self._session.scalar(query) or 0
 
-    def certificates_after(self, task_id: TaskId, round_no: int, limit: int) -> list[CertificateRow]:
-        """Certificates of rounds above ``round_no``, ascending."""
+    def newest_final(self, task: Task, now_s: float) -> CertificateRow | None:
+        """The newest certificate whose challenge window has closed at ``now_s`` and which no dispute
+        freezes; None while there is none."""
         query = select(CertificateRow).where(
-            CertificateRow.task_id == task_id, CertificateRow.last_round > round_no
+            *_standing(task.task_id), CertificateRow.timestamp <= now_s - task.challenge_window
         )
+        if task.disputed_from is not None:
+            query = query.where(CertificateRow.number < task.disputed_from)
+        return self._session.scalar(query.order_by(CertificateRow.last_round.desc()).limit(1))
+
+    def certificate(self, task_id: int, number: int) -> CertificateRow | None:
+        """Certificate ``number`` (from 0) of the task, if it stands."""
+        query = select(CertificateRow).where(*_standing(task_id), CertificateRow.number == number)
+        return self._session.scalar(query)
+
+    def mark_void(self, task_id: int, first: int | None) -> None:
+        """Certificates from number ``first`` on are void; None: all stand."""
+        rows = update(CertificateRow).where(CertificateRow.task_id == task_id)
+        self._session.execute(rows.where(CertificateRow.void).values(void=False))
+        if first is not None:
+            self._session.execute(rows.where(CertificateRow.number >= first).values(void=True))
+        self._session.expire_all()
+
+    def certificates_after(self, task_id: TaskId, round_no: int, limit: int) -> list[CertificateRow]:
+        """Certificates that stand, of rounds above ``round_no``, ascending."""
+        query = select(CertificateRow).where(*_standing(task_id), CertificateRow.last_round > round_no)
         return list(self._session.scalars(query.order_by(CertificateRow.last_round).limit(limit)))
 
     def members(self, epoch: EpochNo | int) -> tuple[Address, ...]:
@@ -141,9 +171,14 @@ class ChainLog:
         self._session.execute(delete(Validator).where(Validator.account == account))
 
     def endpoints(self) -> dict[Address, str]:
-        """Where the validators of the pool listen."""
-        rows = self._session.execute(select(Validator.account, Validator.endpoint).where(Validator.active))
-        return {Address(account): endpoint for account, endpoint in rows}
+        """Where the validators of the pool listen, and those who have left but serve a task to its end."""
+        over = [status.value for status in FINAL_TASK_STATUSES]
+        serving = self._session.scalars(select(Task.members).where(Task.status.not_in(over)))
+        members = {member for list_ in serving for member in list_ or ()}
+        rows = self._session.execute(select(Validator.account, Validator.endpoint, Validator.active))
+        return {
+            Address(account): endpoint for account, endpoint, active in rows if active or account in members
+        }
 
     def events_count(self) -> int:
         return self._session.scalar(select(func.count()).select_from(ChainEvent)) or 0

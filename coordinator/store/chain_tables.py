@@ -52,7 +52,8 @@ class Task(Base):
 
     ``spec`` is null until the spec blob was read; ``note`` says why a task waits or cannot be used.
     ``adopted_round`` is the certified round up to which ``rounds`` and ``contributions`` agree with the
-    chain.
+    chain. ``members`` is the task's committee, null until it is drawn; ``deadline`` moves with disputes;
+    ``disputed_from`` is the first certificate that a running dispute freezes.
     """
 
     __tablename__ = "tasks"
@@ -73,6 +74,10 @@ class Task(Base):
     starts_at: Mapped[int] = mapped_column(BigInteger)
     deadline: Mapped[int] = mapped_column(BigInteger)
     epoch: Mapped[int] = mapped_column(Integer)
+    challenge_window: Mapped[int] = mapped_column(Integer, default=0)
+    committee_size: Mapped[int] = mapped_column(Integer, default=0)
+    members: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    disputed_from: Mapped[int | None] = mapped_column(Integer)
     escrow: Mapped[int] = mapped_column(WeiColumn)
     status: Mapped[str] = mapped_column(String(16))
     note: Mapped[str] = mapped_column(Text, default="")
@@ -89,13 +94,17 @@ class Task(Base):
 
 
 class CertificateRow(Base):
-    """An accepted certificate; ``encoded`` is its ABI encoding, ``signers`` the bitmap over the epoch."""
+    """An accepted certificate, ``number`` (from 0) of its task; ``encoded`` is its ABI encoding, ``signers``
+    the bitmap over the task's committee. ``void``: an appeal overturned it.
+    """
 
     __tablename__ = "certificates"
     __table_args__ = (Index("ix_certificates_block", "block_number"),)
 
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     last_round: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)
+    void: Mapped[bool] = mapped_column(Boolean, default=False)
     first_round: Mapped[int] = mapped_column(Integer)
     encoded: Mapped[bytes] = mapped_column(LargeBinary(ENCODED_BYTES))
     signers: Mapped[int] = mapped_column(WeiColumn)

@@ -7,10 +7,16 @@ from sqlalchemy.orm import Session
 
 from coordinator.domain.lifecycle import FINAL_TASK_STATUSES, TaskEvent, TaskStatus, next_task
 from coordinator.store.chain_tables import Task
-from coordinator.store.work_tables import TaskAccount
+from coordinator.store.work_tables import CertifiedPayout, TaskAccount
 from protocol.ids import Address, TaskId, Wei
 
 MAX_ACTIVE = 1000
+
+
+def committee_of(task: Task) -> tuple[Address, ...]:
+    """The members of the task's committee, ascending, the order of its certificates' bitmaps; none while it
+    is not drawn."""
+    return tuple(Address(member) for member in task.members or ())
 
 
 class Tasks:
@@ -48,6 +54,28 @@ class Tasks:
         rows = [{"task_id": task_id, "account": a, "earned": wei} for a, wei in payouts.items()]
         if rows:
             self._session.execute(insert(TaskAccount), rows)
+
+    def keep_payouts(self, task_id: TaskId, number: int, payouts: Mapping[Address, Wei], since: int) -> None:
+        """Note the payouts of certificate ``number``; those of certificates below ``since`` are forgotten."""
+        own = CertifiedPayout.task_id == task_id
+        gone = (CertifiedPayout.number < since) | (CertifiedPayout.number >= number)
+        self._session.execute(delete(CertifiedPayout).where(own, gone))
+        rows = [
+            {"task_id": task_id, "number": number, "account": a, "cumulative": wei}
+            for a, wei in payouts.items()
+        ]
+        if rows:
+            self._session.execute(insert(CertifiedPayout), rows)
+
+    def forget_payouts(self, task_id: TaskId) -> None:
+        self._session.execute(delete(CertifiedPayout).where(CertifiedPayout.task_id == task_id))
+
+    def payouts_of(self, task_id: TaskId, number: int) -> dict[Address, int]:
+        """Cumulative payouts of certificate ``number`` of a task with a challenge window."""
+        query = select(CertifiedPayout).where(
+            CertifiedPayout.task_id == task_id, CertifiedPayout.number == number
+        )
+        return {Address(row.account): row.cumulative for row in self._session.scalars(query)}
 
     def earned(self, task_id: TaskId) -> dict[Address, int]:
         query = select(TaskAccount).where(TaskAccount.task_id == task_id).order_by(TaskAccount.account)

@@ -156,6 +156,18 @@ class FaultReportRow(Base):
     at_s: Mapped[float] = mapped_column(Float)
 
 
+class CertifiedPayout(Base):
+    """Cumulative payouts under one certificate of a task with a challenge window: what is final lags behind
+    what is certified. Kept from the newest final certificate on."""
+
+    __tablename__ = "certified_payouts"
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    account: Mapped[str] = mapped_column(ADDRESS, primary_key=True)
+    cumulative: Mapped[int] = mapped_column(WeiColumn)
+
+
 class TaskAccount(Base):
     """What an account has earned in a task (certified, cumulative), and whether it is excluded by a fault."""
 

@@ -1,5 +1,7 @@
 """Who draws a committee, and when: in turns, again if nobody did, and nothing once it is done."""
 
+from itertools import pairwise
+
 from committee.drawing import MAX_RETRY_S, RETRY_S, STAGGER_S, DrawDuty, Undrawn
 from protocol.ids import TaskId
 
@@ -27,7 +29,7 @@ def test_due__nobody_drew__is_tried_again_ever_more_rarely() -> None:
     duty, tries = DrawDuty(), []
     for second in range(600):
         tries += [second] * len(duty.due(waiting(), float(second)))
-    pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses == sorted(pauses)
     assert max(pauses) == MAX_RETRY_S
 

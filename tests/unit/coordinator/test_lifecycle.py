@@ -14,13 +14,15 @@ from coordinator.domain.lifecycle import (
 )
 
 TASK_TABLE = {
-    "waiting": "running unusable completed expired cancelled closed waiting",
-    "running": "- - completed expired cancelled closed waiting",
-    "unusable": "- - completed expired cancelled closed waiting",
-    "completed": "- - - - - closed waiting",
-    "expired": "- - completed - cancelled closed waiting",
-    "closed": "- - - - - - waiting",
-    "cancelled": "- - - - - - waiting",
+    "waiting": "running unusable completed expired cancelled closed waiting disputed - overturned",
+    "running": "- - completed expired cancelled closed waiting disputed - overturned",
+    "unusable": "- - completed expired cancelled closed waiting disputed - overturned",
+    "completed": "- - - - - closed waiting disputed - overturned",
+    "expired": "- - completed - cancelled closed waiting disputed - overturned",
+    "disputed": "- - - - - closed waiting - waiting overturned",
+    "overturned": "- - - - - closed waiting - - -",
+    "closed": "- - - - - - waiting - - -",
+    "cancelled": "- - - - - - waiting - - -",
 }
 TASK_COLUMNS = (
     TaskEvent.STARTED,
@@ -30,6 +32,9 @@ TASK_COLUMNS = (
     TaskEvent.CANCELLED,
     TaskEvent.CLOSED,
     TaskEvent.REWOUND,
+    TaskEvent.DISPUTED,
+    TaskEvent.UPHELD,
+    TaskEvent.OVERTURNED,
 )
 ROUND_TABLE = {
     "open": "computed - - - - open discarded",

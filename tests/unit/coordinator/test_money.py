@@ -16,6 +16,7 @@ FUNDS = Funds(
     last_span=1,
     last_signers=3,
     paid_total=46,
+    final_total=46,
     claimed_total=20,
     fees_claimed=0,
     refund=None,
@@ -24,8 +25,13 @@ FUNDS = Funds(
 
 def test_sheet__task_in_the_middle__says_where_every_unit_is() -> None:
     assert sheet(FUNDS, TaskStatus.RUNNING) == EscrowSheet(
-        funded=108, reserved=54, paid=20, claimable=46 + 6 - 20, refundable=2, refunded=0
+        funded=108, reserved=54, paid=20, claimable=46 + 6 - 20, waiting=0, refundable=2, refunded=0
     )
+
+
+def test_sheet__last_certificates_can_be_challenged__what_they_certify_waits() -> None:
+    found = sheet(replace(FUNDS, final_total=26), TaskStatus.RUNNING)
+    assert (found.claimable, found.waiting) == (26 - 20, 46 + 6 - 26)
 
 
 def test_sheet__deadline_passed__the_rounds_to_come_are_refundable() -> None:
@@ -35,12 +41,21 @@ def test_sheet__deadline_passed__the_rounds_to_come_are_refundable() -> None:
 
 def test_sheet__closed__what_was_refundable_is_refunded() -> None:
     found = sheet(replace(FUNDS, refund=56, claimed_total=46, fees_claimed=6), TaskStatus.CLOSED)
-    assert found == EscrowSheet(funded=108, reserved=0, paid=52, claimable=0, refundable=0, refunded=56)
+    assert found == EscrowSheet(
+        funded=108, reserved=0, paid=52, claimable=0, waiting=0, refundable=0, refunded=56
+    )
 
 
 def test_sheet__cancelled_before_the_start__everything_is_refunded() -> None:
     funds = replace(
-        FUNDS, certified_round=0, last_span=0, last_signers=0, paid_total=0, claimed_total=0, refund=108
+        FUNDS,
+        certified_round=0,
+        last_span=0,
+        last_signers=0,
+        paid_total=0,
+        final_total=0,
+        claimed_total=0,
+        refund=108,
     )
     found = sheet(funds, TaskStatus.CANCELLED)
     assert (found.refunded, found.claimable, found.reserved) == (108, 0, 0)
@@ -51,10 +66,11 @@ def test_sheet__cancelled_before_the_start__everything_is_refunded() -> None:
     certified=st.integers(0, 4),
     signers=st.integers(0, 8),
     share=st.integers(0, 100),
+    final=st.integers(0, 100),
     refunded=st.booleans(),
 )
 def test_sheet__any_task__adds_up_to_the_last_unit(
-    status: TaskStatus, certified: int, signers: int, share: int, refunded: bool
+    status: TaskStatus, certified: int, signers: int, share: int, final: int, refunded: bool
 ) -> None:
     span = min(1, certified)
     paid_total = certified * 20 * share // 100
@@ -65,10 +81,14 @@ def test_sheet__any_task__adds_up_to_the_last_unit(
         last_span=span,
         last_signers=signers,
         paid_total=paid_total,
-        claimed_total=paid_total // 2,
+        final_total=paid_total * final // 100,
+        claimed_total=paid_total * final // 200,
         refund=108 - paid_total - fees if refunded else None,
     )
     found = sheet(funds, status)
-    parts = (found.reserved, found.paid, found.claimable, found.refundable, found.refunded)
+    parts = (
+        *(found.reserved, found.paid, found.claimable, found.waiting),
+        *(found.refundable, found.refunded),
+    )
     assert sum(parts) == found.funded
     assert min(parts) >= 0
