@@ -5,7 +5,6 @@ A judgement has three values. *Valid* and *invalid* are statements; *unknown* (a
 out of reach) is an abstention and never counts against anybody.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +17,7 @@ from protocol.evidence import Fault
 from protocol.ids import Address, Sha256, sha256
 from protocol.ledger import TaskLedger
 from protocol.policy import load_policy
+from protocol.sampling import SamplePlan, sample_seed
 from protocol.segment import MAX_RECORD_BYTES, RoundRecord, SegmentRecord
 from protocol.signing import Signer
 from protocol.spec import TaskSpec
@@ -27,8 +27,6 @@ from worker.training.data import DatasetCache
 from worker.training.errors import BlobRejected, Diverged
 from worker.training.replay import ReplayVerdict, replay_shard
 from worker.training.rounds import apply_round
-
-SAMPLE_DOMAIN = b"ProofOfTraining/sample/1"
 
 
 class Finding(Enum):
@@ -49,19 +47,6 @@ class Judgement:
     faults: tuple[SignedContribution, ...] = ()
     executed: int = 0
     contained: frozenset[Fault] = frozenset()
-
-
-def sampled(seed: bytes, round_number: int, shard: int, sample_ppm: int) -> bool:
-    """Whether a replica with this secret seed looks at a shard: true with probability ``sample_ppm`` /
-    10^6."""
-    word = hashlib.sha256(seed + round_number.to_bytes(8, "big") + shard.to_bytes(8, "big")).digest()
-    return int.from_bytes(word[:8], "big") * 1_000_000 < sample_ppm << 64
-
-
-def sample_seed(signer: Signer, certificate_digest: bytes) -> bytes:
-    """The secret of one replica for one proposal: its deterministic (RFC 6979) signature over the proposal's
-    digest. Nobody else can predict it; shown afterwards, anybody can check it."""
-    return signer.sign(hashlib.sha256(SAMPLE_DOMAIN + certificate_digest).digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +79,7 @@ class Checker:
             found = tuple(s for s in _contributions(record) if Fault.of(s) in known)
             if found:
                 return Judgement(finding=Finding.INVALID, reason="it contains a known fault", faults=found)
-            return self._execute(ledger, record, certificate)
+            return self._execute(ledger, record)
         except PeerMisbehaved as error:
             return Judgement(finding=Finding.INVALID, reason=str(error))
         except PotError as error:
@@ -133,7 +118,7 @@ class Checker:
             if stake < needed:
                 raise PeerMisbehaved("proposal", f"{miner} has a stake of {stake}, the task needs {needed}")
 
-    def _execute(self, ledger: TaskLedger, record: SegmentRecord, certificate: RoundCertificate) -> Judgement:
+    def _execute(self, ledger: TaskLedger, record: SegmentRecord) -> Judgement:
         executed = 0
         for report in {r.fault: r for r in record.fault_evidence}.values():
             judgement = self.confirm(ledger, report.contribution)
@@ -142,14 +127,10 @@ class Checker:
                 raise PeerMisbehaved("proposal", f"it blames {report.fault.miner} for honest work")
             if judgement.finding is Finding.UNKNOWN:
                 return judgement
-        seed = sample_seed(self.signer, certificate.digest(self.domain))
+        plan = self._plan(ledger)
         for item in record.rounds:
             parent = self.blobs.get(item.parent_model, ledger.spec.limits.max_blob_bytes)
-            looked = [
-                s
-                for s in item.contributions
-                if sampled(seed, item.round, s.contribution.shard, ledger.spec.verification.sample_ppm)
-            ]
+            looked = [s for s in item.contributions if plan.holds(item.round, s.contribution.shard)]
             faults = self._faults(ledger.spec, parent, looked)
             executed += len(looked)
             if faults:
@@ -163,6 +144,15 @@ class Checker:
                 )
         contained = frozenset(Fault.of(signed) for signed in _contributions(record))
         return Judgement(finding=Finding.VALID, executed=executed, contained=contained)
+
+    def _plan(self, ledger: TaskLedger) -> SamplePlan:
+        recipe = ledger.spec.recipe
+        return SamplePlan(
+            seed=sample_seed(self.signer, self.domain, ledger.task_id, ledger.spec_hash),
+            rounds=recipe.rounds,
+            shards=recipe.shards,
+            share_ppm=ledger.spec.verification.sample_ppm,
+        )
 
     def _faults(
         self, spec: TaskSpec, parent: bytes, looked: list[SignedContribution]

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from committee.verify import Checker, Finding, sample_seed, sampled
+from committee.verify import Checker, Finding
 from protocol.blobs import BlobCorrupt, BlobStore, open_blob_store
 from protocol.contribution import Contribution, SignedContribution
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.evidence import Fault
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, parse_address, sha256
 from protocol.ledger import TaskLedger
+from protocol.sampling import SamplePlan, sample_seed
 from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import KeySigner
 from tests.support.miner_network import digits, digits_spec
@@ -198,9 +199,27 @@ def test_examine__report_about_a_miner_without_stake__is_not_worth_the_work() ->
     assert world.checker().examine(world.ledger, bad).finding is Finding.INVALID
 
 
-def test_sampled__many_shards__are_looked_at_as_often_as_paid_for() -> None:
-    seed = sample_seed(KeySigner(bytes(account(100).key)), sha256(b"certificate"))
-    looked = sum(sampled(seed, number, shard, 250_000) for number in range(100) for shard in range(100))
-    assert 2_300 < looked < 2_700
-    assert all(sampled(seed, 1, shard, 1_000_000) for shard in range(100))
-    assert not any(sampled(seed, 1, shard, 0) for shard in range(100))
+def test_judge__part_of_the_shards_sampled__executes_exactly_its_own_sample() -> None:
+    world = World("half", sample_ppm=500_000)
+    record = world.record(honest(world))
+    judged = world.checker().judge(world.ledger, record.certificate(DOMAIN, world.ledger.epoch), frozenset())
+    recipe = world.spec.recipe
+    plan = SamplePlan(
+        seed=sample_seed(KeySigner(bytes(account(100).key)), DOMAIN, TASK, world.spec.hash),
+        rounds=recipe.rounds,
+        shards=recipe.shards,
+        share_ppm=500_000,
+    )
+    assert judged.executed == sum(plan.holds(1, shard) for shard in range(recipe.shards))
+
+
+def test_judge__device_that_nobody_measured__abstains() -> None:
+    """The wrong hardware is never a rejection."""
+    world = World("meta")
+    gradients = honest(world)
+    gradients[0] = gradients[1]
+    record = world.record(gradients)
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    judged = replace(world.checker(), device="cuda").judge(world.ledger, certificate, frozenset())
+    assert judged.finding is Finding.UNKNOWN
+    assert "no limits for mlp" in judged.reason
