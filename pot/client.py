@@ -23,6 +23,7 @@ from pot.keys import keystore_path
 from pot.quote import Quote, make_quote
 from pot.settings import Settings
 from pot.task_events import TaskEvents, events_of, read_events
+from pot.terms import Terms, read_terms
 from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.contracts import Contracts
 from protocol.chain.deployment import Deployment
@@ -129,11 +130,17 @@ class Client:
         return read_draft(Path(path), store)
 
     def quote(self, draft: Draft, *, measure: bool = True) -> Quote:
-        """What ``draft`` would cost on this network."""
-        members = len(self.contracts.committee.members_of(self.contracts.committee.current_epoch()))
-        return make_quote(
-            draft, members=members, gas_price=self.contracts.client.block().base_fee, measure=measure
-        )
+        """What ``draft`` would cost on this network. Raises InvalidInput when the network cannot carry it."""
+        terms = self.terms(draft)
+        gas_price = self.contracts.client.block().base_fee
+        return make_quote(draft, members=terms.members, gas_price=gas_price, measure=measure, terms=terms)
+
+    def terms(self, draft: Draft, *, start_in_s: int = 0) -> Terms:
+        """What this network says about ``draft``: its committee, and how long stakes have to stay. Raises
+        InvalidInput, with what to change, when it cannot carry the task."""
+        terms = read_terms(self.contracts, draft.spec, start_in_s=start_in_s)
+        terms.check()
+        return terms
 
     def check_funds(self, draft: Draft) -> None:
         """Raises Refused, saying how much is missing, when the account cannot fund ``draft``."""
@@ -142,16 +149,12 @@ class Client:
     def post(self, draft: Draft, *, start_in_s: int = 0, approve: bool = False) -> Posted:
         """Store the blobs, fund the escrow and create the task, which begins ``start_in_s`` seconds from now.
 
-        Until it begins the poster may cancel it. Raises InvalidInput for a life longer than the contract's.
+        Until it begins the poster may cancel it. Raises InvalidInput for a task that this network cannot
+        carry.
         """
         spec = draft.spec
         self.check_funds(draft)
-        longest = self.contracts.market.max_task_life_s()
-        if start_in_s + spec.limits.task_life_s > longest:
-            raise InvalidInput(
-                f"limits.task_life is {spec.limits.task_life_s} s, starting in {start_in_s} s; "
-                f"the contract allows {longest} s together."
-            )
+        self.terms(draft, start_in_s=start_in_s)
         for blob in (draft.dataset_blob, draft.genesis_blob, spec.blob):
             self.blobs.put(blob)
         starts_at = self.contracts.client.block().timestamp + start_in_s

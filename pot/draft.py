@@ -28,8 +28,14 @@ _MONEY: Final = ("reward_per_shard", "fee_per_round", "miner_stake", "slash_per_
 _LENGTHS: Final = ("radius", "smoothing")
 _DECIMALS: Final = ("lr", "momentum", "beta1", "beta2", "eps", "weight_decay")
 # What people write -> the spec's field and unit.
-_DURATIONS: Final = {"task_life": "task_life_s", "round_deadline": "round_deadline_s"}
+_DURATIONS: Final = {
+    "task_life": "task_life_s",
+    "round_deadline": "round_deadline_s",
+    "challenge_window": "challenge_window_s",
+}
 _SHARES: Final = {"sample": "sample_ppm"}
+EVERYBODY: Final = "all"
+"""The committee of every validator in the newest snapshot."""
 _TEXT_SUFFIXES: Final = (".txt", ".md")
 
 
@@ -62,7 +68,7 @@ def build_draft(value: dict[str, Any], folder: Path, title: str, blobs: BlobStor
     document["model"] = _filled_model(_section(document, "model"), dataset)
     document["money"] = _money(_section(document, "money"))
     document["recipe"] = _recipe(_section(document, "recipe"))
-    document["verification"] = _renamed(document, "verification", _SHARES, parse_share_ppm)
+    document["verification"] = _verification(document)
     document["limits"] = _renamed(document, "limits", _DURATIONS, parse_duration_s)
     spec = TaskSpec.from_value(document)
     layout_of(spec.model)
@@ -214,6 +220,13 @@ def _recipe(recipe: dict[str, Any]) -> dict[str, Any]:
             for name, value in recipe["aggregation"].items()
         }
     return drafted
+
+
+def _verification(document: dict[str, Any]) -> dict[str, Any]:
+    entries = _renamed(document, "verification", _SHARES, parse_share_ppm)
+    if entries.get("committee_size") == EVERYBODY:
+        entries["committee_size"] = 0
+    return entries
 
 
 def _renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:

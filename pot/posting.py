@@ -31,6 +31,7 @@ def post_task(session: Session, path: Path, *, assume_yes: bool, approve: bool, 
     client = session.client("poster")
     draft = client.draft(path)
     client.check_funds(draft)
+    client.terms(draft, start_in_s=start_in_s)
     quote = client.quote(draft)
     print_lines(_heading(quote), sys.stderr)
     _confirm(assume_yes)

@@ -8,7 +8,9 @@ from typing import Any, Final
 from pot.amounts import TOKEN_DECIMALS, format_amount, format_duration
 from pot.draft import Draft
 from pot.output import Table, facts
-from protocol.members import max_faulty
+from pot.terms import Terms
+from protocol.members import max_faulty, quorum
+from protocol.payouts import fee_share_down
 from protocol.spec import TaskSpec
 
 PPM: Final = 1_000_000
@@ -37,12 +39,14 @@ class Committee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Money in smallest units, gas price in wei, times in seconds. ``shard_s`` is one shard measured here."""
+    """Money in smallest units, gas price in wei, times in seconds. ``shard_s`` is one shard measured here,
+    ``terms`` what the network says about the task; None offline."""
 
     spec: TaskSpec
     committee: Committee
     gas_price: int
     shard_s: float | None
+    terms: Terms | None = None
 
     @property
     def shards(self) -> int:
@@ -96,6 +100,11 @@ class Quote:
             "rounds": spec.recipe.rounds,
             "shards": self.shards,
             "committee": {"n": self.committee.n, "f": self.committee.f},
+            "fee_share": {
+                "least": str(self._fee_share(self.committee.n)),
+                "most": str(self._fee_share(quorum(self.committee.n))),
+            },
+            "network": None if self.terms is None else self.terms.to_json(),
             "sampling": float(self.sampling),
             "detection_per_shard": float(self.detection),
             "detection_by_cheated_shards": {str(m): self.caught_within(m) for m in self._cheated_counts()},
@@ -113,12 +122,13 @@ class Quote:
                 "shard_here": self.shard_s,
                 "rounds_at_most": spec.recipe.rounds * spec.limits.round_deadline_s,
                 "task_life": spec.limits.task_life_s,
+                "challenge_window": spec.limits.challenge_window_s,
             },
         }
 
     def text(self) -> list[str | Table]:
         """The quote for people."""
-        spec, committee = self.spec, self.committee
+        spec = self.spec
         fee = (CREATE_GAS + CLOSE_GAS) * self.gas_price
         lines: list[tuple[str, object]] = [
             ("escrow", f"{format_amount(spec.escrow_wei)} (what is not earned comes back)"),
@@ -127,7 +137,8 @@ class Quote:
                 "  for validators",
                 f"{spec.recipe.rounds:,} rounds x {format_amount(spec.money.fee_per_round_wei)}",
             ),
-            ("committee", f"{committee.n} validators, {committee.f} of them may be Byzantine"),
+            ("  each signer's share", self._shares()),
+            ("committee", self._committee()),
             ("sampling", f"each validator re-executes {_percent(self.sampling)} of the shards"),
             ("detection", f"a cheated shard is caught with {_percent(self.detection)}"),
             (
@@ -142,8 +153,30 @@ class Quote:
             ),
             ("", f"{self.certificates:,} certificates of up to {CERTIFICATE_GAS:,}, posted by validators"),
             ("time", self._time()),
+            ("claimable", self._claimable()),
         ]
         return list(facts(lines))
+
+    def _fee_share(self, signers: int) -> int:
+        """The share of each of ``signers`` in one round's fee."""
+        return fee_share_down(self.spec.money.fee_per_round_wei, 1, signers)
+
+    def _shares(self) -> str:
+        n, enough = self.committee.n, quorum(self.committee.n)
+        least, most = format_amount(self._fee_share(n)), format_amount(self._fee_share(enough))
+        return f"{least} to {most} a round ({n} to {enough} sign)"
+
+    def _committee(self) -> str:
+        text = f"{self.committee.n} validators, {self.committee.f} of them may be Byzantine"
+        if self.terms is None or not self.terms.drawn:
+            return text
+        return f"{text}; drawn by stake from {self.terms.pool}, two blocks after creation"
+
+    def _claimable(self) -> str:
+        window_s = self.spec.limits.challenge_window_s
+        if window_s == 0:
+            return "as soon as a certificate is accepted; nobody can challenge it (limits.challenge_window)"
+        return f"{format_duration(window_s)} after each certificate, unless it is challenged"
 
     def _cheated_counts(self) -> list[int]:
         return sorted({1, *(max(1, int(self.shards * share)) for share in CHEATED_SHARES)})
@@ -164,10 +197,13 @@ class Quote:
         return f"at most {format_duration(most)}{here}"
 
 
-def make_quote(draft: Draft, *, members: int, gas_price: int, measure: bool = True) -> Quote:
+def make_quote(
+    draft: Draft, *, members: int, gas_price: int, measure: bool = True, terms: Terms | None = None
+) -> Quote:
     """The quote for ``draft`` with ``members`` validators; ``measure`` times one shard on this machine."""
     shard_s = measure_shard_s(draft) if measure else None
-    return Quote(spec=draft.spec, committee=Committee(n=members), gas_price=gas_price, shard_s=shard_s)
+    committee = Committee(n=members)
+    return Quote(spec=draft.spec, committee=committee, gas_price=gas_price, shard_s=shard_s, terms=terms)
 
 
 def measure_shard_s(draft: Draft) -> float:
