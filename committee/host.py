@@ -1,7 +1,10 @@
 """Runs replicas: applies every ``Output`` in the order it states, and connects log, transport, clock,
 application.
 
-Everything happens in one event loop. What arrives in one turn of the loop is flushed to disk together.
+Everything happens in one event loop. What arrives in one turn of the loop is flushed to disk together, and
+only when something is to leave: records wait, in order, for the next message of their instance or the next
+tick. So whatever a peer gets to see finds all that was persisted before it on the disk. What the application
+is told meanwhile needs no flush: a decision proves itself, and a member that forgets one asks for it again.
 """
 
 import asyncio
@@ -55,6 +58,7 @@ class _Running:
     replica: Replica
     wal: Wal
     rotate_at: int = ROTATE_BYTES
+    overdue: bool = False  # records have waited for a message long enough
     persist: list[Record] = field(default_factory=list)
     send: list[Send] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
@@ -112,7 +116,12 @@ class Host:
 
     def remove(self, task: int) -> None:
         """Leave an instance; its log stays on disk."""
-        self._running.pop(task).wal.close()
+        running = self._running.pop(task)
+        try:
+            with self._guard():
+                self._persist(running)
+        finally:
+            running.wal.close()
 
     # ------------------------------------------------------------------ inputs
 
@@ -174,9 +183,14 @@ class Host:
         while not self.failed.done():
             due = max(due + self._tick_s, loop.time())
             await asyncio.sleep(due - loop.time())
-            for running in list(self._running.values()):
-                with self._guard():
-                    self._take(running, running.replica.tick())
+            self._tick()
+
+    def _tick(self) -> None:
+        for running in list(self._running.values()):
+            with self._guard():
+                running.overdue = bool(running.persist)
+                self._take(running, running.replica.tick())
+                self._plan_flush(running)
 
     # ------------------------------------------------------------------ outputs
 
@@ -206,7 +220,10 @@ class Host:
         running.persist.extend(output.persist)
         running.send.extend(output.send)
         self._plan_callbacks(running, output)
-        if not self._flush_planned and (running.persist or running.send or running.after):
+        self._plan_flush(running)
+
+    def _plan_flush(self, running: _Running) -> None:
+        if not self._flush_planned and (running.send or running.after or running.overdue):
             self._flush_planned = True
             asyncio.get_running_loop().call_soon(self._flush)
 
@@ -231,10 +248,11 @@ class Host:
     def _flush(self) -> None:
         """Persist everything, then send, then tell the application."""
         self._flush_planned = False
-        running = [r for r in self._running.values() if r.persist or r.send or r.after]
+        running = [r for r in self._running.values() if r.send or r.after or r.overdue]
         with self._guard():
             for one in running:
-                self._persist(one)
+                if one.send or one.overdue:
+                    self._persist(one)
             for one in running:
                 self._send(one)
             for one in running:
@@ -243,7 +261,7 @@ class Host:
                     callback()
 
     def _persist(self, running: _Running) -> None:
-        records, running.persist = running.persist, []
+        records, running.persist, running.overdue = running.persist, [], False
         if not records:
             return
         running.wal.append(records)

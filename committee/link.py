@@ -9,14 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.connection import Connection, broadcast
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame as Fragment
-from websockets.frames import Opcode
-from websockets.http11 import Request, Response
 
+from committee.framing import DirectConnection
 from protocol.errors import PeerMisbehaved
 from protocol.frames import MAX_BUNDLE, Bucket, Bundle, Frame, FrameMalformed, decode_frame, encode_frame
 from protocol.ids import Address
@@ -43,6 +38,10 @@ CLIENT_LIMITS = LinkLimits(
 )
 
 
+Encoded = dict[tuple[bytes, ...], bytes]
+"""Bundles that were encoded for one peer and are the same for the next."""
+
+
 class Outbox:
     """Frames and message bodies waiting to be written, oldest dropped when full."""
 
@@ -50,71 +49,47 @@ class Outbox:
         self._limits = limits
         self._items: deque[tuple[bool, bytes]] = deque()  # (is a message body, bytes)
         self._bytes = 0
-        self._filled = asyncio.Event()
         self.dropped = 0
 
     def push(self, data: bytes, *, body: bool) -> None:
-        self._items.append((body, data))
+        items, limits = self._items, self._limits
+        items.append((body, data))
         self._bytes += len(data)
-        limits = self._limits
-        while len(self._items) > limits.outbox_messages or self._bytes > limits.outbox_bytes:
-            self._bytes -= len(self._items.popleft()[1])
+        while len(items) > limits.outbox_messages or self._bytes > limits.outbox_bytes:
+            self._bytes -= len(items.popleft()[1])
             self.dropped += 1
-        self._filled.set()
 
-    async def next_frame(self) -> bytes:
-        """The next frame to write; waiting message bodies travel together."""
-        while (frame := self.take_frame()) is None:
-            self._filled.clear()
-            await self._filled.wait()
-        return frame
-
-    def take_frame(self) -> bytes | None:
-        """The next frame to write, if there is one."""
-        if not self._items:
+    def take_frame(self, encoded: Encoded | None = None) -> bytes | None:
+        """The next frame to write, if there is one; waiting message bodies travel together. ``encoded``
+        remembers bundles from one outbox to the next."""
+        items = self._items
+        if not items:
             return None
-        is_body, data = self._pop()
+        is_body, data = items.popleft()
+        self._bytes -= len(data)
         if not is_body:
             return data
         bodies, size = [data], len(data)
-        while self._items and self._items[0][0] and len(bodies) < MAX_BUNDLE:
-            size += len(self._items[0][1])
+        while items and items[0][0] and len(bodies) < MAX_BUNDLE:
+            size += len(items[0][1])
             if size > BUNDLE_BYTES:
                 break
-            bodies.append(self._pop()[1])
-        return encode_frame(Bundle(bodies=tuple(bodies)))
-
-    def _pop(self) -> tuple[bool, bytes]:
-        item = self._items.popleft()
-        self._bytes -= len(item[1])
-        return item
+            bodies.append(items.popleft()[1])
+            self._bytes -= len(bodies[-1])
+        return _bundle(tuple(bodies), {} if encoded is None else encoded)
 
 
-class _Direct(Connection):
-    """Hands whole binary messages to ``on_data``, when it is set, in the callback that read them."""
-
-    on_data: Callable[[bytes], None] | None = None
-
-    def process_event(self, event: Fragment | Request | Response) -> None:
-        whole = isinstance(event, Fragment) and event.opcode is Opcode.BINARY and event.fin
-        if self.on_data is not None and whole and isinstance(event, Fragment):
-            self.on_data(bytes(event.data))
-        else:
-            super().process_event(event)
-
-
-class DiallingConnection(_Direct, ClientConnection):
-    """For ``connect``."""
-
-
-class ListeningConnection(_Direct, ServerConnection):
-    """For ``serve``."""
+def _bundle(bodies: tuple[bytes, ...], encoded: Encoded) -> bytes:
+    frame = encoded.get(bodies)
+    if frame is None:
+        frame = encoded[bodies] = encode_frame(Bundle(bodies=bodies))
+    return frame
 
 
 class Link:
     """Runs until either side closes. ``address`` is None for a client."""
 
-    def __init__(self, connection: Connection, address: Address | None, limits: LinkLimits) -> None:
+    def __init__(self, connection: DirectConnection, address: Address | None, limits: LinkLimits) -> None:
         self.connection = connection
         self.address = address
         self.limits = limits
@@ -125,15 +100,15 @@ class Link:
 
     # ------------------------------------------------------------------ writing
 
-    def flush(self) -> None:
+    def flush(self, encoded: Encoded | None = None) -> None:
         """Write what waits in the outbox, as far as the peer keeps up; the rest follows by itself."""
         if self._congested.is_set():
             return
         while not self.connection.transport.get_write_buffer_size():
-            frame = self.outbox.take_frame()
+            frame = self.outbox.take_frame(encoded)
             if frame is None:
                 return
-            broadcast((self.connection,), frame)
+            self.connection.write_whole(frame)
         self._congested.set()
 
     async def _write_to_slow_peer(self) -> None:
@@ -157,8 +132,7 @@ class Link:
         try:
             await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if isinstance(self.connection, _Direct):
-                self.connection.on_data = None
+            self.connection.on_data = None
             for job in jobs:
                 job.cancel()
             results = await asyncio.gather(*jobs, return_exceptions=True)
@@ -190,8 +164,7 @@ class Link:
             except Exception as error:  # noqa: BLE001 - ``run`` raises it: this caller is the event loop
                 self._ended.set_exception(error)
 
-        if isinstance(self.connection, _Direct):
-            self.connection.on_data = take_directly
+        self.connection.on_data = take_directly
         async for data in self.connection:  # what arrived before, in pieces, or as text
             take(data)
 

@@ -18,7 +18,8 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, DiallingConnection, Link, ListeningConnection
+from committee.framing import DiallingConnection, DirectConnection, ListeningConnection
+from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, Encoded, Link
 from protocol.errors import PeerMisbehaved
 from protocol.frames import (
     MAX_FRAME_BYTES,
@@ -151,23 +152,27 @@ class Transport:
     def send(self, to: Iterable[Address], message: Message) -> None:
         """Send an agreement message to members (the own address is skipped). It leaves in the next
         turn of the loop, together with what else is sent until then."""
-        body = encode(message)
+        body, links = encode(message), self._links
         for address in to:
-            if address == self._signer.address:
-                continue
-            link = self._links.get(address)
+            link = links.get(address)
             if link is not None:
                 link.outbox.push(body, body=True)
-            elif self.config.listen_host is None and not self._endpoints.get(address):
+            elif (
+                self.config.listen_host is None
+                and address != self._signer.address
+                and not self._endpoints.get(address)
+            ):
                 self._send_around(address, body)
         if not self._flush_planned:
             self._flush_planned = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was sent up to now. Members are mostly told the same, so it is encoded once."""
         self._flush_planned = False
+        encoded: Encoded = {}
         for link in list(self._links.values()):
-            link.flush()
+            link.flush(encoded)
 
     def _send_around(self, address: Address, body: bytes) -> None:
         """Both ends can only dial: pass it through members that both have dialled."""
@@ -225,6 +230,7 @@ class Transport:
     # ------------------------------------------------------------------ connections
 
     async def _accept(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, DirectConnection)
         if self._handshakes >= MAX_HANDSHAKES:
             await connection.close(1013, "busy")
             return
@@ -307,6 +313,7 @@ class Transport:
                 close_timeout=1,
                 proxy=None,
             ) as connection:
+                assert isinstance(connection, DirectConnection)
                 async with asyncio.timeout(config.handshake_timeout_s):
                     await self._greet_listener(connection, address)
                 await self._run(Link(connection, address, MEMBER_LIMITS))
@@ -333,7 +340,7 @@ class Transport:
             if self._links.get(address) is link:
                 del self._links[address]
 
-    async def _serve_client(self, connection: Connection) -> None:
+    async def _serve_client(self, connection: DirectConnection) -> None:
         if len(self._clients) >= MAX_CLIENTS:
             await connection.close(1013, "too many clients")
             return

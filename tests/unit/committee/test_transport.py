@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from committee.framing import DiallingConnection, DirectConnection
 from committee.link import CLIENT_LIMITS, Link, LinkLimits, Outbox
 from committee.transport import Transport, TransportConfig
 from protocol.errors import PeerMisbehaved
@@ -298,7 +299,10 @@ def test_link__peer_that_reads_late__gets_everything_in_order() -> None:
 
         async with serve(listen, "127.0.0.1", 0, compression=None, max_size=None) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            async with connect(f"ws://127.0.0.1:{port}", compression=None) as connection:
+            async with connect(
+                f"ws://127.0.0.1:{port}", compression=None, create_connection=DiallingConnection
+            ) as connection:
+                assert isinstance(connection, DirectConnection)
                 link = Link(connection, None, LinkLimits())
                 running = asyncio.create_task(link.run(lambda link, frame: None))
                 for k in range(40):
@@ -320,7 +324,7 @@ def test_outbox__full__drops_the_oldest() -> None:
         for k in range(5):
             box.push(b"%d" % k, body=True)
         assert box.dropped == 2
-        assert decode_frame(await box.next_frame()) == Bundle(bodies=(b"2", b"3", b"4"))
+        assert decode_frame(box.take_frame() or b"") == Bundle(bodies=(b"2", b"3", b"4"))
         box.push(bytes(101), body=False)
         assert box.dropped == 3
 

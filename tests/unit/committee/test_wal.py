@@ -7,7 +7,7 @@ import pytest
 
 from committee.errors import LogCorrupt, LogLocked
 from committee.state import Finalized, Record, Sent
-from committee.wal import Wal
+from committee.wal import SPARE_BYTES, Wal
 from protocol.pbft_messages import Instance, Prepare
 from tests.simulation.keys import committee
 
@@ -37,15 +37,13 @@ def path(tmp_path: Path) -> Path:
 def test_wal__closed_and_opened__holds_every_batch_in_order(path: Path) -> None:
     with opened(path) as wal:
         assert wal.records == tuple(record(k) for k in range(1, 7))
-        assert wal.size == path.stat().st_size
+        assert wal.size < path.stat().st_size
 
 
 def test_wal__cut_anywhere__loses_at_most_the_last_batch_and_goes_on(path: Path) -> None:
-    data = path.read_bytes()
-    with opened(path) as wal:
-        whole = [wal.size]
+    data = written(path)
     sizes = frame_ends(data)
-    assert sizes[-1] == whole[0]
+    assert sizes[-1] == len(data)
     for cut in range(sizes[-2], sizes[-1]):
         path.write_bytes(data[:cut])
         with opened(path) as wal:
@@ -53,6 +51,12 @@ def test_wal__cut_anywhere__loses_at_most_the_last_batch_and_goes_on(path: Path)
             wal.append([record(9)])
         with opened(path) as wal:
             assert wal.records[-1] == record(9)
+
+
+def written(path: Path) -> bytes:
+    """What the log holds, without the room behind it."""
+    with opened(path) as wal:
+        return path.read_bytes()[: wal.size]
 
 
 def frame_ends(data: bytes) -> list[int]:
@@ -64,17 +68,30 @@ def frame_ends(data: bytes) -> list[int]:
 
 
 def test_wal__garbage_behind_the_last_batch__is_cut_off(path: Path) -> None:
-    size = path.stat().st_size
-    for garbage in (b"\0" * 4096, os.urandom(100), b"\xf5WAL" + b"\0" * 20):
-        with path.open("ab") as file:
-            file.write(garbage)
+    data = written(path)
+    for garbage in (os.urandom(100), b"\xf5WAL" + b"\0" * 20, b"\0" * 4096 + b"\1"):
+        path.write_bytes(data + garbage)
         with opened(path) as wal:
             assert len(wal.records) == 6
-        assert path.stat().st_size == size
+        assert path.read_bytes() == data
+
+
+def test_wal__room_behind_the_last_batch__is_used_and_then_made_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = path.stat().st_size
+    with opened(path) as wal:
+        while wal.size < room:
+            assert path.stat().st_size == room
+            wal.append([record(k) for k in range(1, 1001)])
+        assert path.stat().st_size == wal.size + SPARE_BYTES
+        count = len(wal.records)
+    with opened(path) as wal:
+        assert len(wal.records) > count
 
 
 def test_wal__one_bit_flipped_before_the_last_batch__is_refused(path: Path) -> None:
-    data = path.read_bytes()
+    data = written(path)
     last = frame_ends(data)[-2]
     for at in range(0, last, 7):
         path.write_bytes(data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :])

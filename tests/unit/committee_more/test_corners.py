@@ -394,7 +394,9 @@ def test_wal__batch_beyond_the_bound__is_refused_and_changes_nothing(
 def test_wal__marks_without_a_frame_in_its_damaged_tail__are_cut_off(tmp_path: Path) -> None:
     with Wal(tmp_path / "log", INSTANCE, 1) as wal:
         wal.append([Finalized(seq=1)])
-    with (tmp_path / "log").open("ab") as file:
+        end = wal.size
+    with (tmp_path / "log").open("r+b") as file:
+        file.seek(end)
         file.write(3 * (b"\xf5WAL" + bytes(20)))
     with Wal(tmp_path / "log", INSTANCE, 1) as wal:
         assert wal.records == (Finalized(seq=1),)
@@ -404,8 +406,10 @@ def test_wal__intact_frame_behind_several_marks__is_refused(tmp_path: Path) -> N
     with Wal(tmp_path / "log", INSTANCE, 1) as wal:
         at = wal.size
         wal.append([Finalized(seq=1)])
-    frame = (tmp_path / "log").read_bytes()[at:]
-    with (tmp_path / "log").open("ab") as file:
+        end = wal.size
+    frame = (tmp_path / "log").read_bytes()[at:end]
+    with (tmp_path / "log").open("r+b") as file:
+        file.seek(end)
         file.write(2 * (b"\xf5WAL" + bytes(20)) + frame)
     with pytest.raises(LogCorrupt, match="before its end"):
         Wal(tmp_path / "log", INSTANCE, 1)

@@ -74,9 +74,9 @@ class MortalWal(Wal):
         frame = _frame(_encoder.encode(tuple(records)))
         match self._doom.moment:
             case "in mid-write":
-                os.write(self._file, frame[: len(frame) // 2])
+                os.pwrite(self._file, frame[: len(frame) // 2], self.size)
             case "written, not flushed":
-                os.write(self._file, frame)
+                os.pwrite(self._file, frame, self.size)
             case "flushed, not sent":
                 super().append(records)
         raise Died
@@ -101,9 +101,7 @@ class HandHost(Host):
     """Ticks when told to."""
 
     def tick(self) -> None:
-        for running in list(self._running.values()):
-            with self._guard():
-                self._take(running, running.replica.tick())
+        self._tick()
 
 
 @dataclass(slots=True)
@@ -250,7 +248,10 @@ class Table:
         for seq in range(1, SEQS + 1):
             await self._until(seq)
         for i in list(self.hosts):
-            await self.hosts[i].stop()
+            try:
+                await self.hosts[i].stop()
+            except Died:
+                self.die()
         assert not self.failures, self.failures
 
     def _ask(self, seq: int) -> None:
