@@ -28,7 +28,7 @@ from committee.transport import Transport, TransportConfig
 from protocol.ids import Address
 from protocol.members import Members
 from protocol.pbft_messages import MAX_VALUE_BYTES, Evidence, Instance
-from protocol.signing import KeySigner, is_signed_by
+from protocol.signing import KeySigner, is_signed_by, is_statement_of
 
 DOMAIN = hashlib.sha256(b"benchmark").digest()
 TASK = 1
@@ -100,7 +100,12 @@ async def _replica(config: dict[str, Any]) -> dict[str, float] | None:
     transport.set_members({address: f"ws://127.0.0.1:{port}" for address, port in endpoints})
     host.start(transport)
     instance = Instance(domain=DOMAIN, task=TASK, members=members)
-    crypto = Crypto(signer=signers[me], verifier=is_signed_by, endorsement_digest=endorsement_digest)
+    crypto = Crypto(
+        signer=signers[me],
+        verifier=is_signed_by,
+        statement_verifier=is_statement_of,
+        endorsement_digest=endorsement_digest,
+    )
     host.add(ReplicaConfig(instance=instance, me=me, view_timeout_ticks=50), crypto)
     try:
         async with asyncio.timeout(TIMEOUT_S):

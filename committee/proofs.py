@@ -35,7 +35,7 @@ def check_prepared(instance: Instance, crypto: Crypto, certificate: PreparedCert
     view, seq, digest = certificate.view, certificate.seq, certificate.digest
     primary = instance.members.primary(view)
     signed = instance.signing_digest(Phase.PRE_PREPARE, view, seq, digest, primary)
-    if not crypto.verifier(signed, certificate.proposal, instance.members.addresses[primary]):
+    if not crypto.statements(signed, certificate.proposal, instance.members.addresses[primary]):
         raise BadProof(kind, primary, "the primary did not propose it")
     _check_votes(instance, crypto, kind, Phase.PREPARE, certificate, digest)
 
@@ -60,7 +60,7 @@ def _check_votes(
 ) -> None:
     for signer, signature in zip(proof.signers, proof.signatures, strict=True):
         signed = instance.signing_digest(phase, proof.view, proof.seq, digest, signer)
-        if not crypto.verifier(signed, signature, instance.members.addresses[signer]):
+        if not crypto.statements(signed, signature, instance.members.addresses[signer]):
             raise BadProof(kind, signer, f"its {phase.name} signature is not its own")
 
 
@@ -78,7 +78,7 @@ def check_decision(instance: Instance, crypto: Crypto, decision: Decision) -> by
     for signer, signature, endorsement in replies:
         address = instance.members.addresses[signer]
         signed = instance.signing_digest(Phase.REPLY, 0, decision.seq, digest, signer)
-        if not crypto.verifier(signed, signature, address):
+        if not crypto.statements(signed, signature, address):
             raise BadProof(kind, signer, "its reply signature is not its own")
         if not crypto.verifier(endorsed, endorsement, address):
             raise BadProof(kind, signer, "its endorsement is not its own")

@@ -213,7 +213,7 @@ class Replica:
 
     def authenticate(self, message: InView | Fetch | Reply) -> None:
         """Raises BadSignature unless the named sender signed the message."""
-        if not verify_signature(self.instance, self.crypto.verifier, message):
+        if not verify_signature(self.instance, self.crypto.statements, message):
             raise BadSignature(type(message).__name__, message.sender, "not signed by it")
 
     def accuse(

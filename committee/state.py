@@ -97,12 +97,21 @@ class ReplicaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crypto:
-    """The signing key, the signature check, and the application's digest: everything a core cannot
-    compute."""
+    """The signing key, the signature checks, and the application's digest: everything a core cannot
+    compute.
+
+    ``verifier`` checks endorsements, which contracts read; ``statement_verifier`` what members say to each
+    other, which no contract sees (None: the same check)."""
 
     signer: Signer
     verifier: Verifier
     endorsement_digest: EndorsementDigest
+    statement_verifier: Verifier | None = None
+
+    @property
+    def statements(self) -> Verifier:
+        """The check of everything but endorsements."""
+        return self.statement_verifier or self.verifier
 
 
 class Sent(Struct, frozen=True, array_like=True, tag=1, kw_only=True):

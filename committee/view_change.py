@@ -69,7 +69,7 @@ def check_view_change(instance: Instance, crypto: Crypto, message: ViewChange) -
     and within one window; the decision it names is shown and true; each claim has its certificate and value.
     Raises BadSignature, BadProof."""
     vote = message.vote
-    if not verify_signature(instance, crypto.verifier, vote):
+    if not verify_signature(instance, crypto.statements, vote):
         raise BadSignature("ViewChange", vote.sender, "not signed by it")
     _check_claims(vote)
     _check_floor(instance, crypto, vote.decided, message.decision, vote.sender)
@@ -169,7 +169,7 @@ def check_new_view(instance: Instance, crypto: Crypto, message: NewView) -> None
         raise NotPrimary(
             "NewView", sender, f"view {message.view} is member {members.primary(message.view)}'s"
         )
-    if not verify_signature(instance, crypto.verifier, message):
+    if not verify_signature(instance, crypto.statements, message):
         raise BadSignature("NewView", sender, "not signed by it")
     _check_votes(instance, crypto, message)
     floor = floor_of(message.votes)
@@ -190,7 +190,7 @@ def _check_votes(instance: Instance, crypto: Crypto, message: NewView) -> None:
     for vote in message.votes:
         if vote.view != message.view:
             raise BadProof("NewView", message.sender, f"the vote of member {vote.sender} is for another view")
-        if not verify_signature(instance, crypto.verifier, vote):
+        if not verify_signature(instance, crypto.statements, vote):
             raise BadProof("NewView", message.sender, f"the vote of member {vote.sender} is not its own")
         _check_claims(vote)
 
@@ -204,7 +204,7 @@ def _check_proposals(instance: Instance, crypto: Crypto, message: NewView) -> No
         signed = instance.signing_digest(
             Phase.PRE_PREPARE, message.view, proposal.seq, proposal.digest, message.sender
         )
-        if not crypto.verifier(signed, proposal.signature, address):
+        if not crypto.statements(signed, proposal.signature, address):
             raise BadProof("NewView", message.sender, f"its proposal at {proposal.seq} is not signed by it")
 
 

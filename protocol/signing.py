@@ -23,6 +23,7 @@ COMPACT_BYTES = 64
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HALF_ORDER = CURVE_ORDER // 2
 _RECOVERY_CACHE = 8192
+_KEY_CACHE = 4096
 _PARITY = {0: 0, 1: 1, 27: 0, 28: 1}
 
 
@@ -119,6 +120,53 @@ def is_signed_by(digest: bytes, signature: bytes, address: Address) -> bool:
         return recover(digest, signature) == address
     except SignatureMalformed:
         return False
+
+
+def is_statement_of(digest: bytes, signature: bytes, address: Address) -> bool:
+    """True when the account ``address`` signed ``digest``: any valid low-s signature, whatever its v.
+
+    For statements that no contract sees. A contract recovers the signer, so what is sent there needs the right
+    v (``is_signed_by``); only recovery shows it, and plain verification with the known key is a quarter
+    cheaper. The answer does not depend on what was asked before.
+    """
+    if len(signature) != SIGNATURE_BYTES or signature[64] not in _PARITY:
+        return False
+    key = _keys.get(address) or _find_key(digest, signature, address)
+    if key is None:
+        return False
+    try:
+        return key.verify(_to_der(signature), digest, hasher=None)
+    except ValueError:
+        return False
+
+
+_keys: dict[Address, PublicKey] = {}
+
+
+def _find_key(digest: bytes, signature: bytes, address: Address) -> PublicKey | None:
+    """The public key behind ``address``, from a signature of it; remembered."""
+    for recovery in range(4):
+        try:
+            key = PublicKey.from_signature_and_message(
+                signature[:64] + bytes((recovery,)), digest, hasher=None
+            )
+        except ValueError:
+            continue
+        if _cached_address_of(key.format(compressed=False)) == address:
+            if len(_keys) >= _KEY_CACHE:
+                _keys.clear()
+            _keys[address] = key
+            return key
+    return None
+
+
+def _to_der(signature: bytes) -> bytes:
+    r, s = signature[:32].lstrip(b"\0"), signature[32:64].lstrip(b"\0")
+    if r[:1] >= b"\x80":
+        r = b"\0" + r
+    if s[:1] >= b"\x80":
+        s = b"\0" + s
+    return b"0%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)
 
 
 def to_compact(signature: bytes) -> bytes:

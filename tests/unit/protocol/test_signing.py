@@ -11,8 +11,10 @@ from protocol.signing import (
     CURVE_ORDER,
     KeySigner,
     SignatureMalformed,
+    _keys,
     from_compact,
     is_signed_by,
+    is_statement_of,
     recover,
     recover_compact,
     sign,
@@ -90,3 +92,53 @@ def test_sign__digest_of_another_length__is_refused() -> None:
 def test_key_signer__printed__does_not_show_the_key() -> None:
     assert KEY.hex() not in repr(SIGNER)
     assert SIGNER.address in repr(SIGNER)
+
+
+def test_is_statement_of__signed_by_it__is_true_whatever_the_v() -> None:
+    for v in (0, 1, 27, 28):
+        assert is_statement_of(DIGEST, SIGNATURE[:64] + bytes((v,)), SIGNER.address)
+    for v in (2, 26, 29, 255):
+        assert not is_statement_of(DIGEST, SIGNATURE[:64] + bytes((v,)), SIGNER.address)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        b"",
+        SIGNATURE[:64],
+        SIGNATURE + b"\0",
+        bytes(32) + SIGNATURE[32:],
+        CURVE_ORDER.to_bytes(32, "big") + SIGNATURE[32:],
+        SIGNATURE[:32] + bytes(32) + SIGNATURE[64:],
+        high_s_twin(SIGNATURE),
+        (5).to_bytes(32, "big") + SIGNATURE[32:],
+    ],
+)
+def test_is_statement_of__no_good_signature__is_false_with_the_key_known_or_not(signature: bytes) -> None:
+    _keys.clear()
+    assert not is_statement_of(DIGEST, signature, SIGNER.address)
+    assert is_statement_of(DIGEST, SIGNATURE, SIGNER.address)
+    assert not is_statement_of(DIGEST, signature, SIGNER.address)
+
+
+def test_is_statement_of__another_signer_or_digest__is_false() -> None:
+    assert is_statement_of(DIGEST, SIGNATURE, SIGNER.address)
+    assert not is_statement_of(DIGEST, SIGNATURE, KeySigner(DIGEST).address)
+    assert not is_statement_of(KEY, SIGNATURE, SIGNER.address)
+    assert not is_statement_of(b"short", SIGNATURE, SIGNER.address)
+
+
+def test_is_statement_of__many_signatures__agrees_with_recovery() -> None:
+    for k in range(300):  # some r and s begin with zeros or with a high bit
+        digest = hashlib.sha256(b"%d" % k).digest()
+        signature = SIGNER.sign(digest)
+        assert is_statement_of(digest, signature, SIGNER.address)
+        assert recover(digest, signature) == SIGNER.address
+
+
+def test_is_statement_of__more_accounts_than_are_remembered__goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.signing._KEY_CACHE", 2)
+    for k in range(1, 6):
+        signer = KeySigner(bytes((k,)) * 32)
+        assert is_statement_of(DIGEST, signer.sign(DIGEST), signer.address)
+        assert len(_keys) <= 2
