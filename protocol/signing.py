@@ -125,8 +125,8 @@ def is_signed_by(digest: bytes, signature: bytes, address: Address) -> bool:
 def is_statement_of(digest: bytes, signature: bytes, address: Address) -> bool:
     """True when the account ``address`` signed ``digest``: any valid low-s signature, whatever its v.
 
-    For statements that no contract sees. A contract recovers the signer, so what is sent there needs the right
-    v (``is_signed_by``); only recovery shows it, and plain verification with the known key is a quarter
+    For statements that no contract sees. A contract recovers the signer, so what is sent there needs the
+    right v (``is_signed_by``); only recovery shows it, and plain verification with the known key is a quarter
     cheaper. The answer does not depend on what was asked before.
     """
     if len(signature) != SIGNATURE_BYTES or signature[64] not in _PARITY:
