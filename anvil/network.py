@@ -17,7 +17,7 @@ from anvil.chain import HOST, AnvilOptions, fresh_chain_id
 from anvil.deploy import TOKEN_UNIT, VALIDATOR_STAKE, deploy
 from anvil.layout import Layout, NetworkFile
 from anvil.processes import ProcessTable
-from anvil.programs import Services, broker_program, chain_program
+from anvil.programs import Services, broker_program, chain_program, clock_program
 from anvil.readiness import is_chain, listens, live_miners
 from anvil.redis import MAX_SOCKET_PATH_BYTES, SOCKET_NAME, redis_answers
 from anvil.supervise import Supervisor
@@ -173,6 +173,7 @@ class LocalNetwork:
         self.supervisor.start(
             chain_program(AnvilOptions(chain_id=chain_id, port=port, accounts=1, state_file=state_file))
         )
+        self.supervisor.start(clock_program(f"http://{HOST}:{port}"))
         self.supervisor.start(broker_program(sockets))
 
     def _await_chain_and_broker(self, rpc_url: str, chain_id: int, sockets: Path) -> None:

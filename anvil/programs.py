@@ -23,6 +23,11 @@ def chain_program(options: AnvilOptions) -> Program:
     return Program(name="chain", command=(str(ensure_anvil().path), *options.arguments()))
 
 
+def clock_program(rpc_url: str) -> Program:
+    """Empty blocks where somebody may wait for them."""
+    return Program(name="clock", command=(sys.executable, "-m", "anvil.clock", rpc_url))
+
+
 def broker_program(directory: Path) -> Program:
     """The broker on a socket in ``directory``. Raises ToolchainError when there is no Redis that fits."""
     return Program(name="broker", command=tuple(redis_command(directory)))

@@ -23,7 +23,7 @@ def spec(committee_size: int = 0, rounds: int | None = None, **limits: int) -> T
     return TaskSpec.from_value(value)
 
 
-def terms(made: TaskSpec, **changes: int) -> Terms:
+def terms(made: TaskSpec, **changes: Any) -> Terms:
     found = Terms(
         spec=made,
         start_in_s=0,
