@@ -5,15 +5,19 @@ import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 
+import {BlsKeys} from "./BlsKeys.sol";
+import {IBlsKeys} from "./interfaces/IBlsKeys.sol";
 import {ICommittee} from "./interfaces/ICommittee.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
+import {BlsLib} from "./libraries/BlsLib.sol";
 import {CertificateLib} from "./libraries/CertificateLib.sol";
 import {DrawLib} from "./libraries/DrawLib.sol";
 import {MembersLib} from "./libraries/MembersLib.sol";
 import {QuorumLib} from "./libraries/QuorumLib.sol";
 import {SignatureLib} from "./libraries/SignatureLib.sol";
 import {RoundCertificate} from "./types/Certificate.sol";
+import {SignedCertificate} from "./types/Claim.sol";
 import {Epoch, TaskId} from "./types/Ids.sol";
 import {Panel} from "./types/Panel.sol";
 import {SlashSplit} from "./types/Slash.sol";
@@ -51,6 +55,8 @@ contract Committee is ICommittee {
     /// @inheritdoc ICommittee
     ITrainingMarket public immutable MARKET;
     /// @inheritdoc ICommittee
+    IBlsKeys public immutable KEYS;
+    /// @inheritdoc ICommittee
     uint256 public immutable VALIDATOR_STAKE;
     /// @inheritdoc ICommittee
     uint256 public immutable EPOCH_LENGTH;
@@ -83,6 +89,7 @@ contract Committee is ICommittee {
         }
         VAULT = vault;
         MARKET = market;
+        KEYS = new BlsKeys();
         VALIDATOR_STAKE = validatorStake;
         EPOCH_LENGTH = epochLength;
     }
@@ -171,7 +178,7 @@ contract Committee is ICommittee {
 
     /// @inheritdoc ICommittee
     function verify(TaskId taskId, bytes32 digest, uint64 signers, bytes calldata signatures) external view {
-        SignatureLib.verify(_panelMembers(taskId, 0), digest, signers, signatures);
+        _verify(_panelPointer(taskId, 0), digest, signers, signatures, true);
     }
 
     /// @inheritdoc ICommittee
@@ -182,7 +189,7 @@ contract Committee is ICommittee {
         uint64 signers,
         bytes calldata signatures
     ) external view {
-        SignatureLib.verify(_panelMembers(taskId, dispute), digest, signers, signatures);
+        _verify(_panelPointer(taskId, dispute), digest, signers, signatures, true);
     }
 
     /// @inheritdoc ICommittee
@@ -194,20 +201,31 @@ contract Committee is ICommittee {
     ) external {
         bytes32 digestA = MARKET.certificateDigest(certificateA);
         bytes32 digestB = MARKET.certificateDigest(certificateB);
-        if (digestA == digestB || !certificateA.overlaps(certificateB)) {
-            revert NoEquivocation(digestA, digestB);
-        }
+        _requireConflict(certificateA, digestA, certificateB, digestB);
         address signer = _recover(digestA, signatureA, 0);
         address other = _recover(digestB, signatureB, 1);
         if (signer != other) revert SignersDiffer(signer, other);
         TaskId taskId = certificateA.taskId;
         memberIndex(taskId, signer); // reverts for whoever is no member, whose signature binds nobody
-        if (equivocated[signer][taskId]) revert AlreadyProven(signer, taskId);
-        equivocated[signer][taskId] = true;
-        if (_pool.remove(signer)) emit ValidatorLeft(signer);
-        SlashSplit memory split =
-            VAULT.slash(signer, VALIDATOR_STAKE, startedAt(_panels[taskId][0].epoch), address(0), msg.sender);
-        emit EquivocationProven(signer, taskId, digestA, digestB, split.amount, msg.sender);
+        _punish(signer, taskId, digestA, digestB);
+    }
+
+    /// @inheritdoc ICommittee
+    function proveJointEquivocation(
+        address signer,
+        SignedCertificate calldata a,
+        SignedCertificate calldata b
+    ) external {
+        bytes32 digestA = MARKET.certificateDigest(a.certificate);
+        bytes32 digestB = MARKET.certificateDigest(b.certificate);
+        _requireConflict(a.certificate, digestA, b.certificate, digestB);
+        TaskId taskId = a.certificate.taskId;
+        uint256 index = memberIndex(taskId, signer);
+        if ((a.signers & b.signers) >> index & 1 == 0) revert NotAmongSigners(signer, a.signers, b.signers);
+        address members = _panelPointer(taskId, 0);
+        _verify(members, digestA, a.signers, a.signatures, false);
+        _verify(members, digestB, b.signers, b.signatures, false);
+        _punish(signer, taskId, digestA, digestB);
     }
 
     /// @inheritdoc ICommittee
@@ -321,13 +339,51 @@ contract Committee is ICommittee {
     }
 
     function _panelMembers(TaskId taskId, uint256 dispute) private view returns (bytes memory) {
+        return MembersLib.load(_panelPointer(taskId, dispute));
+    }
+
+    function _panelPointer(TaskId taskId, uint256 dispute) private view returns (address pointer) {
         Panel storage panel = _panels[taskId][dispute];
-        address pointer = panel.members;
+        pointer = panel.members;
         if (pointer == address(0)) {
             if (panel.size == 0) revert PanelUnknown(taskId, dispute);
             revert NotDrawn(taskId, dispute, panel.drawBlock);
         }
-        return MembersLib.load(pointer);
+    }
+
+    /// @dev The length tells the scheme: that of one aggregate is no multiple of an ECDSA signature's.
+    function _verify(
+        address members,
+        bytes32 digest,
+        uint64 signers,
+        bytes calldata signatures,
+        bool needQuorum
+    ) private view {
+        if (signatures.length == BlsLib.SIGNATURE_BYTES) {
+            KEYS.verify(members, digest, signers, signatures, needQuorum);
+        } else {
+            SignatureLib.verify(MembersLib.load(members), digest, signers, signatures, needQuorum);
+        }
+    }
+
+    function _requireConflict(
+        RoundCertificate calldata certificateA,
+        bytes32 digestA,
+        RoundCertificate calldata certificateB,
+        bytes32 digestB
+    ) private pure {
+        if (digestA == digestB || !certificateA.overlaps(certificateB)) {
+            revert NoEquivocation(digestA, digestB);
+        }
+    }
+
+    function _punish(address signer, TaskId taskId, bytes32 digestA, bytes32 digestB) private {
+        if (equivocated[signer][taskId]) revert AlreadyProven(signer, taskId);
+        equivocated[signer][taskId] = true;
+        if (_pool.remove(signer)) emit ValidatorLeft(signer);
+        SlashSplit memory split =
+            VAULT.slash(signer, VALIDATOR_STAKE, startedAt(_panels[taskId][0].epoch), address(0), msg.sender);
+        emit EquivocationProven(signer, taskId, digestA, digestB, split.amount, msg.sender);
     }
 
     function _recover(bytes32 digest, bytes calldata signature, uint256 index)

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-CONTRACTS = ("TrainingMarket", "StakeVault", "Committee", "Appeals", "DevToken")
+CONTRACTS = ("TrainingMarket", "StakeVault", "Committee", "BlsKeys", "Appeals", "DevToken")
 
 
 @cache

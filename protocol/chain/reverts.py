@@ -211,7 +211,18 @@ SENTENCES = {
     "{drawBlock}.",
     "NoEquivocation": "The two certificates do not contradict each other.",
     "SignersDiffer": "The certificates are signed by {signerA} and by {signerB}, so they prove nothing.",
+    "NotAmongSigners": "{signer} is not among the signers of both certificates.",
     "AlreadyProven": "That {signer} contradicted itself in task {taskId} was proven already.",
+    # BLS keys.
+    "KeyRegisteredBefore": "{account} has registered its BLS key before; it stays the same for ever.",
+    "KeyTaken": "This BLS key is {holder}'s.",
+    "PointLength": "A BLS key or signature has {length} bytes, {needed} are needed.",
+    "PossessionNotProven": "Nothing shows that {account} knows the secret of this BLS key.",
+    "KeyMissing": "{account} has no BLS key: it has to register one first.",
+    "MembersUnknown": "No list of members is stored at {members}.",
+    "KeysGatheredBefore": "The BLS keys of these members are gathered already.",
+    "KeysNotGathered": "The BLS keys of this committee are to be gathered first: anybody can do that.",
+    "AggregateInvalid": "The aggregate is not signed by exactly the members of the bitmap {signers}.",
     "RealChain": "Development tokens exist on local chains only, not on chain {chainId}.",
 }
 _MOMENTS = frozenset(

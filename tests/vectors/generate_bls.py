@@ -63,6 +63,13 @@ UNIFORM_128: Final = (
     "ea121700ef01ed879745ee3e4ceef777eda6d9e5e38b90c86ea6fb0b36504ba4"
     "a45d22e86f6db5dd43d98a294bebb9125d5b794e9d2a81181066eb954966a487",
 )
+# The point with the smallest x = a + 0u on y^2 = x^3 + 4(1 + u) that is not in the subgroup of keys.
+OUTSIDE_G2: Final = (
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "18c6b864ae17dc9da64203ffefb966306425a7bc6aeb7c75247438372716284a4173830420cd476ba1a365b95bfcec38"
+    "172e93db764a8400a7d5071b6b6f5de0da2f0f4a063119abca014006b7c40a2cfe291a1924e65db0d6d0fcfbf3bf3d5c"
+)
 MEMBERS: Final = 7
 SIGNERS: Final = 0b1101110
 
@@ -99,6 +106,7 @@ def document() -> dict[str, Any]:
             }
             for secret, statement in zip(secrets, statements, strict=True)
         ],
+        "outside_g2": "0x" + OUTSIDE_G2,
         "digest": hexed(digest),
         "signers": SIGNERS,
         "signature": hexed(aggregate([secret.sign(digest) for secret in signing])),

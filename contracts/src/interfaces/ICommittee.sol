@@ -2,8 +2,10 @@
 pragma solidity ^0.8.24;
 
 import {RoundCertificate} from "../types/Certificate.sol";
+import {SignedCertificate} from "../types/Claim.sol";
 import {Epoch, TaskId} from "../types/Ids.sol";
 import {Panel} from "../types/Panel.sol";
+import {IBlsKeys} from "./IBlsKeys.sol";
 import {IStakeVault} from "./IStakeVault.sol";
 import {ITrainingMarket} from "./ITrainingMarket.sol";
 
@@ -117,6 +119,9 @@ interface ICommittee {
     /// @notice The signer of the first certificate is not the signer of the second.
     error SignersDiffer(address signerA, address signerB);
 
+    /// @notice `signer` is not in both bitmaps.
+    error NotAmongSigners(address signer, uint64 signersA, uint64 signersB);
+
     /// @notice `signer` was slashed for equivocation on this task before.
     error AlreadyProven(address signer, TaskId taskId);
 
@@ -125,6 +130,10 @@ interface ICommittee {
 
     /// @notice The market whose certificates the members sign.
     function MARKET() external view returns (ITrainingMarket);
+
+    /// @notice BLS keys, made and registered beside this contract; a committee whose members all have one may sign by
+    /// one aggregate.
+    function KEYS() external view returns (IBlsKeys);
 
     /// @notice Stake that a validator must hold, and that equivocation costs; in the token's smallest unit.
     function VALIDATOR_STAKE() external view returns (uint256);
@@ -217,11 +226,12 @@ interface ICommittee {
 
     /// @notice Returns if a quorum of the committee of `taskId` signed `digest`, and reverts with the reason if not.
     /// Checked in this order: the committee is there, the bitmap stays in range, the quorum is there, the length fits,
-    /// each signature.
+    /// each signature; an aggregate as `IBlsKeys.verify` says.
     /// @param taskId The task.
     /// @param digest EIP-712 digest.
     /// @param signers Bitmap over `membersOfTask(taskId)`; bit 0 is the first member.
-    /// @param signatures 64 bytes (EIP-2098 `r`, `vs`; low s) for each set bit, ascending.
+    /// @param signatures 64 bytes (EIP-2098 `r`, `vs`; low s) for each set bit, ascending; or 96 bytes, the BLS aggregate
+    /// of all of them, if the keys of the committee were gathered in `KEYS`.
     function verify(TaskId taskId, bytes32 digest, uint64 signers, bytes calldata signatures) external view;
 
     /// @notice The same for the court of a dispute.
@@ -244,5 +254,13 @@ interface ICommittee {
         bytes calldata signatureA,
         RoundCertificate calldata certificateB,
         bytes calldata signatureB
+    ) external;
+
+    /// @notice The same with what was signed together: for each certificate a bitmap, which need be no quorum, and its
+    /// signatures or its aggregate, as `verify` takes them. Slashes `signer`, who must be in both.
+    function proveJointEquivocation(
+        address signer,
+        SignedCertificate calldata a,
+        SignedCertificate calldata b
     ) external;
 }

@@ -57,15 +57,15 @@ library BlsLib {
         return _verify(padded, abi.encodePacked(statement), POSSESSION_TAG, proof);
     }
 
-    /// @notice The key in the precompiles' form.
-    function unpackKey(bytes calldata key) internal pure returns (bytes memory padded) {
+    /// @notice A packed key in the precompiles' form.
+    function unpackKey(bytes memory key) internal pure returns (bytes memory padded) {
         padded = new bytes(G2);
         assembly ("memory-safe") {
             for { let i := 0 } lt(i, 4) { i := add(i, 1) } {
-                let from := add(key.offset, mul(i, 48))
+                let from := add(add(key, 0x20), mul(i, 48))
                 let to := add(add(padded, 0x20), shl(6, i))
-                mstore(to, shr(128, calldataload(from)))
-                mstore(add(to, 0x20), calldataload(add(from, 16)))
+                mstore(to, shr(128, mload(from)))
+                mstore(add(to, 0x20), mload(add(from, 16)))
             }
         }
     }

@@ -41,6 +41,11 @@ library MembersLib {
         if (pointer == address(0)) revert MembersNotStored();
     }
 
+    /// @notice Whether there can be a list of at least one member at `pointer`.
+    function isList(address pointer) internal view returns (bool) {
+        return pointer.code.length >= HEAD + WORD;
+    }
+
     /// @notice Reads the packed list at `pointer`.
     function load(address pointer) internal view returns (bytes memory packed) {
         assembly ("memory-safe") {

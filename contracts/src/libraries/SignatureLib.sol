@@ -19,16 +19,15 @@ library SignatureLib {
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     /// @notice Reverts unless `signatures` holds, ascending by position, one signature over `digest` of each
-    /// member whose bit is set, and the set bits are a quorum of `members`.
-    function verify(bytes memory members, bytes32 digest, uint64 signers, bytes calldata signatures)
-        internal
-        view
-    {
-        uint256 n = members.count();
-        if (signers >> n != 0) revert ICommittee.SignerOutOfRange(signers, n);
-        uint256 signed = QuorumLib.popcount(signers);
-        uint256 needed = QuorumLib.quorum(n);
-        if (signed < needed) revert ICommittee.QuorumMissing(signed, needed);
+    /// member whose bit is set, and the set bits are a quorum of `members`, or any of them without `needQuorum`.
+    function verify(
+        bytes memory members,
+        bytes32 digest,
+        uint64 signers,
+        bytes calldata signatures,
+        bool needQuorum
+    ) internal view {
+        uint256 signed = checkSigners(members.count(), signers, needQuorum);
         if (signatures.length != signed * SIGNATURE_BYTES) {
             revert ICommittee.SignaturesLength(signatures.length, signed * SIGNATURE_BYTES);
         }
@@ -46,6 +45,15 @@ library SignatureLib {
                 ++index;
             }
         }
+    }
+
+    /// @notice Reverts unless the `signers` are members of a committee of `n`, at most 64, and, when `needQuorum`, a quorum.
+    /// @return signed Number of signers.
+    function checkSigners(uint256 n, uint64 signers, bool needQuorum) internal pure returns (uint256 signed) {
+        if (uint256(signers) >> n != 0) revert ICommittee.SignerOutOfRange(signers, n);
+        signed = QuorumLib.popcount(signers);
+        uint256 needed = QuorumLib.quorum(n);
+        if (needQuorum && signed < needed) revert ICommittee.QuorumMissing(signed, needed);
     }
 
     /// @notice Signer of the 64 bytes from `offset` on, which the caller has checked to be there; zero when they are

@@ -21,7 +21,7 @@ struct PayoutClaim {
 /// @notice One certificate to be posted, the arguments of `certify`.
 /// @param certificate What the committee signed.
 /// @param signers Bitmap over the task's committee.
-/// @param signatures 64 bytes for each set bit, ascending.
+/// @param signatures 64 bytes for each set bit, ascending; or one BLS aggregate of 96 bytes.
 struct SignedCertificate {
     RoundCertificate certificate;
     uint64 signers;

@@ -51,7 +51,7 @@ contract BlsLibTest is Test {
             sum = BlsSigner.addG2(sum, this.unpack(key));
             at = entry(".members", ++n);
         }
-        address keys = BlsKeysLib.store(sum, packed);
+        address keys = BlsKeysLib.storeCode(bytes.concat(sum, packed));
         uint64 signers = uint64(vm.parseJsonUint(json, ".signers"));
         bytes32 digest = vm.parseJsonBytes32(json, ".digest");
         bytes memory signature = vm.parseJsonBytes(json, ".signature");
@@ -123,7 +123,7 @@ contract BlsLibTest is Test {
     }
 
     function store() external returns (address) {
-        return BlsKeysLib.store(new bytes(256), new bytes(192));
+        return BlsKeysLib.storeCode(new bytes(192));
     }
 
     function addPoints(bytes memory a, bytes memory b) external view returns (bytes memory) {
@@ -147,7 +147,7 @@ contract BlsLibTest is Test {
         return BlsLib.verifyPossession(key, statement, proof);
     }
 
-    function unpack(bytes calldata key) external pure returns (bytes memory) {
+    function unpack(bytes memory key) external pure returns (bytes memory) {
         return BlsLib.unpackKey(key);
     }
 
@@ -159,7 +159,7 @@ contract BlsLibTest is Test {
             packed = bytes.concat(packed, BlsSigner.key(secrets[i]));
         }
         uint256 total = BlsSigner.sum(secrets, type(uint64).max);
-        keys = BlsKeysLib.store(BlsSigner.g2(BlsSigner.GENERATOR_G2, total), packed);
+        keys = BlsKeysLib.storeCode(bytes.concat(BlsSigner.g2(BlsSigner.GENERATOR_G2, total), packed));
     }
 
     function mask(uint64 bits, uint256 n) private pure returns (uint64) {

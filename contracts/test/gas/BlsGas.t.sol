@@ -9,6 +9,9 @@ import {SignatureLib} from "../../src/libraries/SignatureLib.sol";
 import {Test} from "../utils/Test.sol";
 import {BlsMinPk} from "../bls/BlsMinPk.sol";
 import {BlsSigner} from "../bls/BlsSigner.sol";
+import {BlsFixture} from "../bls/BlsFixture.sol";
+import {RoundCertificate} from "../../src/types/Certificate.sol";
+import {TaskId} from "../../src/types/Ids.sol";
 
 /// @notice The three ways to check a quorum, each behind one external function, so that whole transactions compare.
 contract Schemes {
@@ -21,7 +24,7 @@ contract Schemes {
     }
 
     function storeMinSig(bytes calldata sum, bytes calldata packed) external {
-        minSig = BlsKeysLib.store(sum, packed);
+        minSig = BlsKeysLib.storeCode(bytes.concat(sum, packed));
     }
 
     function storeMinPk(bytes calldata sum, bytes calldata packed) external {
@@ -29,7 +32,7 @@ contract Schemes {
     }
 
     function ecdsa(bytes32 digest, uint64 signers, bytes calldata signatures) external view {
-        SignatureLib.verify(MembersLib.load(members), digest, signers, signatures);
+        SignatureLib.verify(MembersLib.load(members), digest, signers, signatures, true);
     }
 
     function aggregateInG1(uint256 n, bytes32 digest, uint64 signers, bytes calldata signature)
@@ -164,5 +167,56 @@ contract BlsGasTest is Test {
             }
         }
         return secrets;
+    }
+}
+
+/// @notice Gas of whole certificates that carry an aggregate, and of what comes before them.
+/// forge-config: default.isolate = true
+contract BlsCertificateGasTest is BlsFixture {
+    /// @dev Members from which on one aggregate is cheaper than a quorum of signatures.
+    uint256 private constant FROM_AT_BEST = 43;
+    uint256 private constant FROM_AT_WORST = 49;
+
+    function test_certify__eitherScheme__isMeasuredAtEverySize() public {
+        register(stranger, 1);
+        vm.snapshotGasLastCall("bls", "register");
+        vm.snapshotValue("sizes", "BlsKeys", address(keys).code.length);
+        uint8[10] memory sizes = [4, 7, 16, 31, 40, 43, 46, 49, 52, 64];
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            committeeOf(sizes[i]);
+        }
+    }
+
+    function committeeOf(uint256 size) private {
+        addValidators(size - validatorKeys.length);
+        registerAll();
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        committee.advanceEpoch();
+        TaskId taskId = startedTask();
+        keys.gather(membersAt(taskId));
+        snapshot("gather", size);
+        uint64 all = uint64((uint256(1) << size) - 1);
+        uint64 quorum = all & ~uint64((uint256(1) << (size - QuorumLib.quorum(size))) - 1);
+        RoundCertificate memory c = nextCertificate(taskId);
+        market.certify(c, quorum, signatures(c, quorum));
+        c = nextCertificate(taskId);
+        bytes memory signed = signatures(c, quorum);
+        market.certify(c, quorum, signed);
+        uint256 separate = snapshot("certify, quorum, signatures", size);
+        uint256 atBest = certified("certify, all, aggregate", taskId, all);
+        uint256 atWorst = certified("certify, quorum, aggregate", taskId, quorum);
+        assertTrue((atBest < separate) == (size >= FROM_AT_BEST), "cheaper from here on when all sign");
+        assertTrue((atWorst < separate) == (size >= FROM_AT_WORST), "cheaper from here on with a bare quorum");
+    }
+
+    function certified(string memory name, TaskId taskId, uint64 signers) private returns (uint256) {
+        RoundCertificate memory c = nextCertificate(taskId);
+        bytes memory signature = aggregate(c, signers);
+        market.certify(c, signers, signature);
+        return snapshot(name, validatorKeys.length);
+    }
+
+    function snapshot(string memory name, uint256 size) private returns (uint256) {
+        return vm.snapshotGasLastCall("bls", string.concat(name, ", ", vm.toString(size)));
     }
 }

@@ -32,7 +32,7 @@ contract CertificateHarness {
         external
         view
     {
-        SignatureLib.verify(members, digest, signers, signatures);
+        SignatureLib.verify(members, digest, signers, signatures, true);
     }
 }
 

@@ -68,7 +68,7 @@ contract SharedVectorsTest is MarketFixture {
         external
         view
     {
-        SignatureLib.verify(members, digest, signers, signatures_);
+        SignatureLib.verify(members, digest, signers, signatures_, true);
     }
 
     function checkPayout(string memory json, string memory at) private view {
