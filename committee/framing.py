@@ -41,7 +41,7 @@ def head(length: int, *, masked: bool) -> bytes:
 
 
 def measure(data: bytes, at: int) -> tuple[int, int]:
-    """(bytes of the head, bytes of the payload) of the frame at ``at``; (0, 0) while its head lacks."""
+    """(bytes of the head, bytes of the payload) of the frame at ``at``; (0, 0): the head is incomplete."""
     left = len(data) - at
     if left < 2:
         return 0, 0

@@ -8,11 +8,11 @@ is told meanwhile needs no flush: a decision proves itself, and a member that fo
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 import structlog
@@ -64,6 +64,25 @@ class _Running:
     after: list[Callable[[], None]] = field(default_factory=list)
 
 
+class _Guard:
+    """The one place that decides what ends the validator. Entered several times per message."""
+
+    __slots__ = ("_fail",)
+
+    def __init__(self, fail: Callable[[Exception], None]) -> None:
+        self._fail = fail
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._fail(error)
+        return isinstance(error, SafetyViolated | OSError)
+
+
 class Host:
     """The replicas of one validator. ``failed`` is completed with the error after which nothing more may be
     signed (a broken disk, a broken committee): the process should end."""
@@ -76,6 +95,7 @@ class Host:
         self._transport: Transport | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._flush_planned = False
+        self._guard = _Guard(self._fail)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -111,14 +131,14 @@ class Host:
         running = _Running(Replica(config, crypto, wal.records), wal)
         wal.records = ()
         self._running[task] = running
-        with self._guard():
+        with self._guard:
             self._take(running, running.replica.start())
 
     def remove(self, task: int) -> None:
         """Leave an instance; its log stays on disk."""
         running = self._running.pop(task)
         try:
-            with self._guard():
+            with self._guard:
                 self._persist(running)
         finally:
             running.wal.close()
@@ -132,7 +152,7 @@ class Host:
         """The application's answer to ``verify``; later ones overrule."""
         running = self._running.get(task)
         if running is not None:
-            with self._guard():
+            with self._guard:
                 self._take(running, running.replica.verdict(seq, digest, ok))
             if not ok:
                 self._tell(Status(task=task, seq=seq, digest=digest, status="rejected"))
@@ -141,13 +161,13 @@ class Host:
         """Everything up to ``seq`` is final on the chain."""
         running = self._running.get(task)
         if running is not None:
-            with self._guard():
+            with self._guard:
                 self._take(running, running.replica.finalized(seq))
 
     def on_messages(self, messages: list[Message]) -> int:
         """From the transport; returns how many broke the rules."""
         refused = 0
-        with self._guard():
+        with self._guard:
             for message in messages:
                 running = self._running.get(message.task)
                 if running is None:
@@ -166,7 +186,7 @@ class Host:
         if running is None:
             self._tell(Status(task=request.task, seq=request.seq, digest=digest, status="unknown task"))
             return
-        with self._guard():
+        with self._guard:
             output = running.replica.request(request.seq, request.value)
             self._take(running, output)
             if output.status is not None:
@@ -187,23 +207,12 @@ class Host:
 
     def _tick(self) -> None:
         for running in list(self._running.values()):
-            with self._guard():
+            with self._guard:
                 running.overdue = bool(running.persist)
                 self._take(running, running.replica.tick())
                 self._plan_flush(running)
 
     # ------------------------------------------------------------------ outputs
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """The one place that decides what ends the validator."""
-        try:
-            yield
-        except (SafetyViolated, OSError) as error:
-            self._fail(error)
-        except Exception as error:
-            self._fail(error)
-            raise
 
     def _fail(self, error: Exception) -> None:
         if not self.failed.done():
@@ -249,12 +258,14 @@ class Host:
         """Persist everything, then send, then tell the application."""
         self._flush_planned = False
         running = [r for r in self._running.values() if r.send or r.after or r.overdue]
-        with self._guard():
+        with self._guard:
             for one in running:
                 if one.send or one.overdue:
                     self._persist(one)
             for one in running:
                 self._send(one)
+            if self._transport is not None:
+                self._transport.flush()
             for one in running:
                 after, one.after = one.after, []
                 for callback in after:

@@ -153,9 +153,9 @@ class Log:
     def settled_slots(self) -> list[Slot]:
         """The slots that wait to be delivered and below which, as far as this replica knows, every value is
         fixed for ever: by what is final, by a decision (whose replies were given in order), or by Commits."""
-        slots = []
+        slots, last = [], self.accept_limit  # above it there are no slots
         seq, limit = self.delivered + 1, max(self.finalized, self.proven) + 1
-        while seq <= min(limit, self.accept_limit):  # above it there are no slots
+        while seq <= limit and seq <= last:
             slot = self.slots.get(seq)
             if slot is not None:
                 slots.append(slot)

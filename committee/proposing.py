@@ -40,9 +40,10 @@ def propose(replica: "Replica") -> None:
     """As primary, propose what was requested and found true, once per sequence number and view."""
     if replica.mode is not Mode.ACTIVE or replica.primary != replica.me:
         return
-    floor, limit = replica.floor, replica.log.propose_limit
-    for slot in replica.log.open_slots():
-        if slot.proposal is None and slot.open and floor < slot.seq <= limit:
+    log = replica.log
+    for seq in range(max(replica.floor, log.delivered) + 1, log.propose_limit + 1):
+        slot = log.slots.get(seq)
+        if slot is not None and slot.proposal is None and slot.open:
             digest = slot.proposable()
             if digest is not None:
                 propose_at(replica, slot, digest)

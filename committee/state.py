@@ -114,32 +114,32 @@ class Crypto:
         return self.statement_verifier or self.verifier
 
 
-class Sent(Struct, frozen=True, array_like=True, tag=1, kw_only=True):
+class Sent(Struct, frozen=True, gc=False, array_like=True, tag=1, kw_only=True):
     """A promise: this was signed by us and may have been seen by anybody."""
 
     message: PrePrepare | Prepare | Commit | Reply | ViewChange
 
 
-class Locked(Struct, frozen=True, array_like=True, tag=2, kw_only=True):
+class Locked(Struct, frozen=True, gc=False, array_like=True, tag=2, kw_only=True):
     """What a Commit of ours rests on; every later view change must claim it."""
 
     certificate: PreparedCertificate
     value: Value
 
 
-class Learned(Struct, frozen=True, array_like=True, tag=3, kw_only=True):
+class Learned(Struct, frozen=True, gc=False, array_like=True, tag=3, kw_only=True):
     """Something that proves itself."""
 
     message: Committed | Decision | NewView
 
 
-class Finalized(Struct, frozen=True, array_like=True, tag=4, kw_only=True):
+class Finalized(Struct, frozen=True, gc=False, array_like=True, tag=4, kw_only=True):
     """Everything up to ``seq`` is final on the chain."""
 
     seq: Height
 
 
-class Kept(Struct, frozen=True, array_like=True, tag=5, kw_only=True):
+class Kept(Struct, frozen=True, gc=False, array_like=True, tag=5, kw_only=True):
     """Evidence against a member."""
 
     evidence: Evidence
@@ -149,14 +149,14 @@ Record = Sent | Locked | Learned | Finalized | Kept
 """What the write-ahead log holds."""
 
 
-class Send(Struct, frozen=True, array_like=True):
+class Send(Struct, frozen=True, gc=False, array_like=True):
     """A message for member ``to``, or for every other member when ``to`` is None."""
 
     message: Message
     to: int | None = None
 
 
-class Verify(Struct, frozen=True, array_like=True):
+class Verify(Struct, frozen=True, gc=False, array_like=True):
     """Please check ``value``; answer with ``Replica.verdict(seq, digest, ok)``, in any order, at any time."""
 
     seq: int
@@ -164,7 +164,7 @@ class Verify(Struct, frozen=True, array_like=True):
     value: bytes
 
 
-class Decided(Struct, frozen=True, array_like=True):
+class Decided(Struct, frozen=True, gc=False, array_like=True):
     """``value`` is decided at ``seq``. ``signers`` are ascending member indexes, ``endorsements`` their
     65-byte signatures over the endorsement digest; a quorum. Handed out in order of ``seq``, once per run
     of the process: after a restart, what is not yet final is handed out again."""
@@ -175,7 +175,7 @@ class Decided(Struct, frozen=True, array_like=True):
     endorsements: tuple[bytes, ...]
 
 
-class Rejected(Struct, frozen=True, array_like=True):
+class Rejected(Struct, frozen=True, gc=False, array_like=True):
     """``members`` have signed that the proposed value is false (this replica among them, if it did)."""
 
     seq: int
@@ -183,7 +183,7 @@ class Rejected(Struct, frozen=True, array_like=True):
     members: tuple[int, ...]
 
 
-class Output(Struct, frozen=True, kw_only=True):
+class Output(Struct, frozen=True, gc=False, kw_only=True):
     """What to do after an input, **in this order**: persist and flush all of ``persist``; only then ``send``;
     then the rest. ``view`` is set when a view was entered. ``behind`` names a sequence number whose decision
     members may no longer hold: read it from the chain and call ``Replica.finalized``."""

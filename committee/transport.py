@@ -169,6 +169,8 @@ class Transport:
 
     def flush(self) -> None:
         """Write what was sent up to now. Members are mostly told the same, so it is encoded once."""
+        if not self._flush_planned:
+            return
         self._flush_planned = False
         encoded: Encoded = {}
         for link in list(self._links.values()):

@@ -16,9 +16,10 @@ def wait_key(replica: "Replica") -> WaitKey | None:
         return (replica.view, 0, Stage.NEW_VIEW) if complete else None
     slots, delivered = replica.log.slots, replica.log.delivered
     for seq in sorted(slots):
-        stage = stage_of(replica, slots[seq]) if seq > delivered else None
-        if stage is not None:
-            return (replica.view, seq, stage)
+        if seq > delivered and slots[seq].open:  # most are agreed on and wait for replies
+            stage = stage_of(replica, slots[seq])
+            if stage is not None:
+                return (replica.view, seq, stage)
     return None
 
 

@@ -33,7 +33,7 @@ class FrameMalformed(PeerMisbehaved):
         super().__init__("frame", detail)
 
 
-class _Frame(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class _Frame(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 

@@ -97,7 +97,7 @@ def value_digest(value: bytes) -> bytes:
     return hashlib.sha256(value).digest()
 
 
-class _Message(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class _Message(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     task: Task
 
 
@@ -226,7 +226,7 @@ class Committed(_Message, frozen=True, tag=10, kw_only=True):
     signatures: Signatures
 
 
-class Claim(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class Claim(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     """ "My last Commit at ``seq`` was for ``digest``, in ``view``.\""""
 
     seq: Seq
@@ -234,7 +234,9 @@ class Claim(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_f
     digest: Digest32
 
 
-class PreparedCertificate(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class PreparedCertificate(
+    Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True
+):
     """The proposal's signature and a quorum of Prepares: ``digest`` was prepared at (view, seq)."""
 
     seq: Seq
@@ -254,7 +256,7 @@ Certificates = Annotated[tuple[PreparedCertificate, ...], Meta(max_length=MAX_CE
 Values = Annotated[tuple[Value, ...], Meta(max_length=MAX_CERTIFICATES)]
 
 
-class ViewVote(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class ViewVote(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     """The signed part of a view change: "I have left every view below ``view``; a decision exists at
     ``decided`` (0: none); above it these are all the values that I have sent a Commit for". Certificates
     travel beside it: they prove themselves, whoever carries them."""
@@ -285,7 +287,7 @@ class ViewChange(_Message, frozen=True, tag=11, kw_only=True):
     values: Values
 
 
-class Proposal(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class Proposal(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     """A proposal that a new view inherits; ``signature`` is that of a PrePrepare in the new view."""
 
     seq: Seq
@@ -345,7 +347,7 @@ def verify_signature(
     )
 
 
-class Evidence(Struct, frozen=True, array_like=True, kw_only=True, forbid_unknown_fields=True):
+class Evidence(Struct, frozen=True, gc=False, array_like=True, kw_only=True, forbid_unknown_fields=True):
     """Two signed statements of one member that no honest member makes together."""
 
     first: PrePrepare | Prepare | Commit | Reply

@@ -50,6 +50,9 @@ class Recorder:
     def send(self, to: Iterable[Address], message: Message) -> None:
         self.log.append(f"send {type(message).__name__}")
 
+    def flush(self) -> None:
+        """What is sent is written down at once."""
+
     def send_status(self, status: Status) -> None:
         self.log.append(f"status {status.status}")
 

@@ -148,6 +148,9 @@ class Wire:
         if self.life == self.table.lives[self.me]:
             self.table.carry(self.me, set(to), encode(message))
 
+    def flush(self) -> None:
+        """What is sent is in the mail at once."""
+
     def send_status(self, status: object) -> None:
         """Nobody listens."""
 
