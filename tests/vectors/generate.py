@@ -15,6 +15,7 @@ from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
 from protocol.ids import EpochNo, RoundNo, TaskId, parse_address, sha256
 from protocol.signing import sign, to_compact
 from protocol.typed_data import Domain
+from protocol.verdict import VERDICT_TYPE, Verdict
 
 FOLDER = Path(__file__).parent
 SIZES = (1, 2, 3, 5, 8, 1000)
@@ -59,6 +60,21 @@ def certificate_vector() -> dict[str, Any]:
         "members": [key.address for key in keys],
         "signers": 0b1101,
         "signatures": hexed(b"".join(to_compact(sign(digest, keys[index])) for index in (0, 2, 3))),
+    }
+
+
+def verdict_vector() -> dict[str, Any]:
+    domain = Domain(chain_id=31337, market=parse_address("0x" + "11" * 20))
+    # A dispute that was never opened has 0 as its first certificate, which is what the contract's view says.
+    made = Verdict(task_id=TaskId(7), certificate_index=0, dispute=2, upheld=0b101)
+    return {
+        "chain_id": domain.chain_id,
+        "verifying_contract": domain.market,
+        "type": VERDICT_TYPE.encoded,
+        "task_id": made.task_id,
+        "dispute": made.dispute,
+        "upheld": made.upheld,
+        "digest": hexed(bytes(made.digest(domain))),
     }
 
 
@@ -124,6 +140,7 @@ def documents() -> dict[str, Any]:
     """File name -> content."""
     return {
         "certificate.json": certificate_vector(),
+        "verdict.json": verdict_vector(),
         "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
         "draw.json": {"draws": [draw_vector(*shape) for shape in DRAWS]},
     }

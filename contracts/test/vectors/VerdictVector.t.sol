@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Appeals} from "../../src/Appeals.sol";
+import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {TaskId} from "../../src/types/Ids.sol";
+import {MarketFixture} from "../utils/MarketFixture.sol";
+
+/// @notice `tests/vectors/verdict.json`: what a court signs in Python is what the contract asks for.
+contract VerdictVectorTest is MarketFixture {
+    function test_verdict__sharedVector__hasTheSameDigest() public {
+        string memory json = vector("verdict");
+        vm.chainId(vm.parseJsonUint(json, ".chain_id"));
+        address at = vm.parseJsonAddress(json, ".verifying_contract");
+        vm.etch(at, address(market).code);
+        Appeals there = new Appeals(token, vault, ITrainingMarket(at), 2, 1 days);
+        TaskId taskId = TaskId.wrap(vm.parseJsonUint(json, ".task_id"));
+        uint64 upheld = uint64(vm.parseJsonUint(json, ".upheld"));
+        bytes32 digest = there.verdictDigest(taskId, vm.parseJsonUint(json, ".dispute"), upheld);
+        assertEq(digest, vm.parseJsonBytes32(json, ".digest"), "digest");
+    }
+}
