@@ -11,8 +11,9 @@ from typing import Final
 
 HORIZON_ROUNDS: Final = 1_000
 """Over this many rounds a validator who executes nothing must end poorer."""
-CATCHES: Final = 7
-"""Canaries that a blind signer meets over the horizon, on average: it meets none with e^-7 = 0.09 %."""
+CATCHES: Final = 14
+"""Canaries that a blind signer meets over the horizon, on average: it meets none with e^-14, one that skips
+half of its work with e^-7 = 0.09 %."""
 MARGIN: Final = 2
 MAX_SHARE_PPM: Final = 200_000
 PPM: Final = 1_000_000

@@ -22,6 +22,7 @@ from worker.training.step import encode_gradient, shard_gradient
 
 TIMEOUT_S: Final = 3_600
 _CHOSEN_HERE: Final = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OMP_NUM_THREADS")
+_CAPABILITIES: Final = ("default", "avx2", "avx512")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,9 @@ class Setting:
             **kept,
             **{name: value for name, value in chosen.items() if value},
             "OMP_NUM_THREADS": str(self.threads),
+            # Two threads on a busy machine must not wait by spinning.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "GOMP_SPINCOUNT": "0",
         }
 
 

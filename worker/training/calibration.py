@@ -4,7 +4,7 @@ Limits are MARGIN times what was seen, and never so small that a single rounding
 them. They are derived from one half of the measurements and tried on the other.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocol.policy import PPM, Device, Limits
@@ -56,8 +56,8 @@ def provisional(arch: Arch, compute: Compute, codec: CodecName, device: Device) 
 class Noise:
     """What was seen in one kind of work: counts over all checks, and the largest of each measure.
 
-    ``flips`` are checks beyond ``_DOUBTFUL_L2_PPB``'s lower neighbour: a kink, not rounding; they shape the
-    share of doubt and no other limit.
+    ``flips`` are checks in float32 that are further off than rounding leads: an activation on the other side
+    of its kink. They shape the share of doubt and no other limit.
     """
 
     limits: Limits
@@ -74,10 +74,6 @@ class Noise:
     max_l2_ppb: int = 0
     max_rounding_l2_ppb: int = 0
     flips: int = 0
-    _spare: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._spare = _EXACT_SPARE if self.limits.hardware_class == "exact" else _TOLERANT_SPARE
 
     def add_equal(self, checks: int, total: int) -> None:
         """Checks in which every code of ``total`` was the same."""
@@ -98,8 +94,7 @@ class Noise:
         if self._is_flip(made.l2_ppb):
             self.flips += 1
             return
-        beyond = max(0, made.scattered - self._spare)
-        self.max_scattered_ppm = max(self.max_scattered_ppm, -(-beyond * PPM // made.total))
+        self.max_scattered_ppm = max(self.max_scattered_ppm, -(-made.scattered * PPM // made.total))
         self.max_stray = max(self.max_stray, made.stray)
         self.max_stray_ppm = max(self.max_stray_ppm, -(-max(0, made.stray - 1) * PPM // found.counts.size))
         self.max_rounding_l2_ppb = max(self.max_rounding_l2_ppb, made.l2_ppb)

@@ -71,7 +71,11 @@ def decode(codec: CodecName, layout: Layout, blob: bytes, subject: str = "gradie
     canonical blob of this layout."""
     if codec == "float32":
         return _load_float32(layout, blob, subject)
-    grid = decode_codes(codec, layout, blob, subject)
+    return values_of(layout, decode_codes(codec, layout, blob, subject))
+
+
+def values_of(layout: Layout, grid: Codes) -> NDArray[np.float32]:
+    """The flat float32 gradient [layout.size] that codes mean."""
     scale = np.ldexp(1.0, grid.exponents)[:, np.newaxis]
     # At most 15 significant bits, at or above 2**-149 and below 2**128: the product and its float32 form are
     # exact.

@@ -1,0 +1,101 @@
+"""``pot experiment``: measurements that anybody can repeat."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pot.output import Reply, Table, facts
+
+if TYPE_CHECKING:
+    from pot.experiment.findings import Findings
+
+app = typer.Typer(add_completion=False)
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data and plots.")]
+
+
+@app.callback()
+def experiment() -> None:
+    """Measurements that anybody can repeat: data, plots, seeds and the machine."""
+
+
+@app.command()
+def verification(
+    out: Out = Path("verification"),
+    calibrating: Annotated[
+        int, typer.Option(min=1, max=64, help="Tasks per shape to derive limits from.")
+    ] = 1,
+    validating: Annotated[int, typer.Option(min=1, max=1024, help="Other tasks to try them on.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, max=1024, help="Rounds of 8 shards per task.")] = 2,
+    campaigns: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Simulated tasks per sampling rate.")
+    ] = 2_000,
+    full: Annotated[
+        bool, typer.Option("--full", help="What the published figures come from; an hour.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 1,
+) -> Reply:
+    """How often does the check reject honest work, and what does it catch? Writes a policy document."""
+    from pot.experiment.findings import Plan
+    from pot.experiment.pages import write
+    from pot.experiment.verification import measure
+
+    plan = Plan(
+        calibrating=2 if full else calibrating,
+        validating=4 if full else validating,
+        rounds=20 if full else rounds,
+        cheat_rounds=31 if full else 5,
+        campaigns=10_000 if full else campaigns,
+        players=20 if full else 5,
+        seed=seed,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    found = measure(plan)
+    document = write(found, out)
+    return Reply(data=document, text=_text(found, out), ok=found.ok)
+
+
+def _text(found: "Findings", out: Path) -> list[str | Table]:
+    from worker.training.calibration import upper_bound
+
+    bound, by_shards = upper_bound(found.misses, found.checks), upper_bound(found.misses, found.shards_tried)
+    kinds = ", ".join(f"{kind} {row['caught']}/{row['tried']}" for kind, row in found.zones.items())
+    lines: list[str | Table] = list(
+        facts(
+            [
+                ("honest checks", f"{found.checks:,} of {found.shards_tried:,} shards"),
+                (
+                    "false positives",
+                    f"{found.misses}; below {bound:.2g} of checks, {by_shards:.2g} by shard (95 %)",
+                ),
+                ("in doubt", f"{found.doubtful}"),
+                ("tests over rounds", f"{found.alarms} alarms in {found.histories:,} honest histories"),
+                ("caught once sampled", kinds),
+                ("empty cells", ", ".join(found.policy.empty)),
+            ]
+        )
+    )
+    lines.append(
+        Table(
+            title="The dial",
+            columns=("shards", "bad", "sampled", "honest eyes", "quoted", "measured", "extra compute"),
+            rows=[
+                (
+                    str(item.case.total),
+                    str(item.case.bad),
+                    f"{item.case.share_ppm / 10_000:.3g} %",
+                    str(item.case.honest),
+                    f"{100 * item.case.quoted:.2f} %",
+                    f"{100 * item.rate:.2f} %",
+                    f"{100 * item.case.extra_compute:.2f} %",
+                )
+                for item in found.dials
+            ],
+        )
+    )
+    lines.append(
+        f"Policy {found.policy.hash.hex()}; everything is in {out}/, the page is {out}/verification.html."
+    )
+    return lines
