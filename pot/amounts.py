@@ -1,6 +1,7 @@
 """Money, durations, shares and rates as people write them, and the exact integers and strings they mean."""
 
 import re
+import time
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
@@ -79,3 +80,8 @@ def format_duration(seconds: int) -> str:
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2]) or "0 s"
+
+
+def format_moment(unix_s: int) -> str:
+    """``0`` -> ``1970-01-01 00:00:00 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix_s))

@@ -208,8 +208,10 @@ class Client:
             if task != seen and on_change is not None:
                 on_change(task)
             seen = task
-            over = (
-                task.status is not TaskStatus.OPEN or self.contracts.client.block().timestamp > task.deadline
+            late = self.contracts.client.block().timestamp > task.deadline
+            # A dispute ends, and the task may go on; its deadline moves by the time lost.
+            over = task.status not in (TaskStatus.OPEN, TaskStatus.DISPUTED) or (
+                task.status is TaskStatus.OPEN and late
             )
             if over or time.monotonic() >= give_up:
                 return task
@@ -265,9 +267,17 @@ class Client:
         )
         return [claimable(self.contracts, self.blobs, events_of(events, number), account) for number in ids]
 
-    def claim(self, what: Claimable) -> list[bytes]:
-        """Claim what is due; the transactions' hashes. Anyone may claim for anybody."""
-        return claim(self.contracts, self.sender, what)
+    def claim(self, *items: Claimable) -> dict[TaskId, list[bytes]]:
+        """Claim what is due, of several tasks in one transaction; the transactions' hashes, by task. Anyone
+        may claim for anybody."""
+        return claim(self.contracts, self.sender, items)
+
+    # Anybody -----------------------------------------------------------------------------------------------
+
+    def draw(self, task_id: TaskId) -> Receipt:
+        """Draw the committee of a task, where its validators have not. Raises Refused when it is too early or
+        done."""
+        return self.sender.send(self.contracts.committee.draw_committee(task_id))
 
     def stake(self, amount: int, *, approve: bool = False) -> Receipt:
         """Deposit ``amount`` smallest units as stake."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pot.amounts import format_amount, parse_amount
+from pot.amounts import format_amount, format_moment, parse_amount
 from pot.claims import Claimable
 from pot.client import Client
 from pot.output import Reply, Table
@@ -30,17 +30,32 @@ def unstake_reply(client: Client, amount: str | None) -> Reply:
 def claim_reply(client: Client, task: int | None, account: str | None) -> Reply:
     """Claim what is due to ``account`` (default: the keystore's), of one task or all."""
     whose = client.address if account is None else parse_address(account)
-    found = [item for item in client.claimable(whose, None if task is None else TaskId(task)) if _due(item)]
-    entries = []
-    for item in found:
-        hashes = ["0x" + tx_hash.hex() for tx_hash in client.claim(item)]
-        entries.append({**item.to_json(), "tx_hashes": hashes})
+    known = client.claimable(whose, None if task is None else TaskId(task))
+    found = [item for item in known if _due(item)]
+    sent = client.claim(*found)
+    entries = [
+        {**item.to_json(), "tx_hashes": ["0x" + tx_hash.hex() for tx_hash in sent[item.task_id]]}
+        for item in found
+    ]
     total = sum(map(_due, found))
-    data = {"account": whose, "paid": str(total), "claims": entries}
-    if not found:
-        return Reply(data=data, text=[f"Nothing is due to {whose}."])
+    later = [item for item in known if item.waiting]
+    data = {
+        "account": whose,
+        "paid": str(total),
+        "claims": entries,
+        "waiting": [item.to_json() for item in later],
+    }
     lines = [f"task {item.task_id}: {format_amount(_due(item))}" for item in found]
-    return Reply(data=data, text=[*lines, f"{format_amount(total)} were paid to {whose}."])
+    done = f"{format_amount(total)} were paid to {whose}." if found else f"Nothing is due to {whose} now."
+    return Reply(data=data, text=[*lines, done, *map(wait_line, later)])
+
+
+def wait_line(item: Claimable) -> str:
+    """When the rest of what is certified can be claimed."""
+    amount = format_amount(item.waiting)
+    if item.claimable_at is None:
+        return f"task {item.task_id}: {amount} wait for the end of a dispute."
+    return f"task {item.task_id}: {amount} can be claimed from {format_moment(item.claimable_at)} on."
 
 
 def _due(item: Claimable) -> int:
@@ -62,17 +77,27 @@ def status_reply(client: Client, account: Address, more: dict[str, Any], lines: 
     rows = [
         (
             str(item.task_id),
-            format_amount(item.cumulative),
+            format_amount(item.earned),
             format_amount(item.claimed),
             format_amount(_due(item)),
+            _wait(item),
         )
         for item in dues
-        if item.cumulative or item.signing_fee
+        if item.earned or item.signing_fee
     ]
     text: list[str | Table] = [stake.text(), *lines]
     if rows:
-        text.append(Table(title="tasks", columns=("task", "earned", "claimed", "due"), rows=rows))
+        text.append(
+            Table(title="tasks", columns=("task", "earned", "claimed", "due", "claimable later"), rows=rows)
+        )
     return Reply(data=data, text=[*text, problem] if problem else text)
+
+
+def _wait(item: Claimable) -> str:
+    if not item.waiting:
+        return ""
+    moment = "disputed" if item.claimable_at is None else format_moment(item.claimable_at)
+    return f"{format_amount(item.waiting)} ({moment})"
 
 
 def _dues(client: Client, account: Address) -> tuple[list[Claimable], str | None]:

@@ -1,7 +1,6 @@
 """When a task may end, in words: the contract decides, these say why before a transaction is sent."""
 
-import time
-
+from pot.amounts import format_moment
 from protocol.chain.market import OnchainTask, TaskStatus
 from protocol.errors import Refused
 from protocol.ids import Address
@@ -16,21 +15,28 @@ def require_cancellable(task: OnchainTask, caller: Address, now_s: int) -> None:
         )
     if now_s >= task.starts_at:
         raise Refused(
-            f"Task {task.task_id} began at {_moment(task.starts_at)}; it can only be cancelled before. "
-            f"It can be closed when all rounds are certified, or after {_moment(task.deadline)}.",
+            f"Task {task.task_id} began at {format_moment(task.starts_at)}; it can only be cancelled before. "
+            f"It can be closed when all rounds are certified, or after {format_moment(task.deadline)}.",
             "TaskStarted",
         )
 
 
 def require_closable(task: OnchainTask, now_s: int) -> None:
-    """Raises Refused unless anybody may close the task at ``now_s``: complete, or past its deadline."""
-    if task.status is TaskStatus.COMPLETED:
+    """Raises Refused unless anybody may close the task at ``now_s``: complete, overturned, or past its
+    deadline. The window of its last certificate, if it has one, is the contract's to check."""
+    if task.status in (TaskStatus.COMPLETED, TaskStatus.OVERTURNED):
         return
+    if task.status is TaskStatus.DISPUTED:
+        raise Refused(
+            f"Certificates of task {task.task_id} are in dispute. It can be closed after the verdict: see "
+            f"`pot task show {task.task_id}`.",
+            "TaskNotEnded",
+        )
     _require_running(task)
     if now_s <= task.deadline:
         raise Refused(
             f"Task {task.task_id} still runs: round {task.last_round} of {task.rounds} is certified, and its "
-            f"deadline is {_moment(task.deadline)}. Follow it with `pot task watch {task.task_id}`.",
+            f"deadline is {format_moment(task.deadline)}. Follow it with `pot task watch {task.task_id}`.",
             "TaskNotEnded",
         )
 
@@ -38,7 +44,3 @@ def require_closable(task: OnchainTask, now_s: int) -> None:
 def _require_running(task: OnchainTask) -> None:
     if task.status is not TaskStatus.OPEN:
         raise Refused(f"Task {task.task_id} is {task.status.name.lower()} already.", "TaskNotOpen")
-
-
-def _moment(unix_s: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix_s))

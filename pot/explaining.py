@@ -1,7 +1,9 @@
 """Answers of ``pot why``: the reasons that concern one account, one round or one transaction."""
 
 from pot.amounts import format_amount
+from pot.claims import Claimable
 from pot.client import Client
+from pot.earning import wait_line
 from pot.output import Reply
 from pot.why import Reason, explains, reasons
 from protocol.chain.history import TaskHistory, read_task
@@ -18,7 +20,7 @@ def explain(
     history = read_task(client.contracts, client.blobs, TaskId(number))
     found = reasons(history)
     if account is not None:
-        return _about_account(history, found, parse_address(account))
+        return _about_account(client, history, found, parse_address(account))
     if round_number is not None:
         if round_number > history.ledger.spec.recipe.rounds:
             raise InvalidInput(f"Task {number} has {history.ledger.spec.recipe.rounds} rounds.")
@@ -35,7 +37,15 @@ def explain(
     )
 
 
-def _about_account(history: TaskHistory, found: list[Reason], account: Address) -> Reply:
+def _waiting(client: Client, history: TaskHistory, account: Address) -> Claimable | None:
+    """What of the account's payouts can be claimed only later."""
+    if history.created.params.challenge_window_s == 0:
+        return None
+    (found,) = client.claimable(account, history.ledger.task_id)
+    return found if found.waiting else None
+
+
+def _about_account(client: Client, history: TaskHistory, found: list[Reason], account: Address) -> Reply:
     chosen = [r for r in found if r.account == account]
     sums = {
         kind: sum(r.amount for r in chosen if r.kind == kind)
@@ -46,13 +56,17 @@ def _about_account(history: TaskHistory, found: list[Reason], account: Address) 
     totals = ", ".join(f"{kind} {format_amount(amount)}" for kind, amount in sums.items())
     verdict = "the reasons add up to it." if ok else "the reasons do NOT add up to it: run `pot audit`."
     last = f"Certified payouts of {account} are {format_amount(certified)}; {verdict}"
+    later = _waiting(client, history, account)
     data = {
         "task_id": str(history.ledger.task_id),
         "account": account,
         "certified": str(certified),
         "sums": {kind: str(amount) for kind, amount in sums.items()},
         "adds_up": ok,
+        "waiting": "0" if later is None else str(later.waiting),
+        "claimable_at": None if later is None else later.claimable_at,
         "reasons": [r.to_json() for r in chosen],
     }
     lines = [r.sentence for r in chosen] or [f"{account} has no part in task {history.ledger.task_id}."]
-    return Reply(data=data, text=[*lines, *([f"Together: {totals}."] if totals else []), last], ok=ok)
+    text = [*lines, *([f"Together: {totals}."] if totals else []), last]
+    return Reply(data=data, text=text if later is None else [*text, wait_line(later)], ok=ok)

@@ -59,6 +59,14 @@ def _confirm(assume_yes: bool) -> None:
     typer.confirm("Sign the permit and create the task?", abort=True, err=True)
 
 
+def draw_committee(client: Client, number: int) -> Reply:
+    """Draw, and say who the members are."""
+    client.draw(client.task(TaskId(number)).task_id)
+    members = client.contracts.committee.members_of_task(TaskId(number))
+    data = {"task_id": str(number), "members": list(members)}
+    return Reply(data=data, text=[f"The committee of task {number}:", *members])
+
+
 def end_task(client: Client, number: int, *, cancel: bool) -> Reply:
     """Cancel or close, and say what came back."""
     end = client.cancel if cancel else client.close

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import (
     CertificateAccepted,
+    CertificatesOverturned,
+    CommitteeDrawn,
     Event,
     EventReader,
     FaultSlashed,
@@ -28,7 +30,19 @@ class TaskEvents:
 
     @property
     def certificates(self) -> list[CertificateAccepted]:
+        """Every certificate that was accepted."""
         return [event for event in self.events if isinstance(event, CertificateAccepted)]
+
+    @property
+    def standing(self) -> list[CertificateAccepted]:
+        """The certificates that no appeal overturned."""
+        first = next((e.first for e in self.events if isinstance(e, CertificatesOverturned)), None)
+        return [event for event in self.certificates if first is None or event.index < first]
+
+    @property
+    def drawn(self) -> CommitteeDrawn | None:
+        """The draw of the committee, where there was one."""
+        return next((event for event in self.events if isinstance(event, CommitteeDrawn)), None)
 
     @property
     def slashes(self) -> list[FaultSlashed]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pot.amounts import TOKEN_DECIMALS, TOKEN_SYMBOL, format_amount, parse_duration_s
+from pot.amounts import TOKEN_DECIMALS, TOKEN_SYMBOL, format_amount, format_duration, parse_duration_s
 from pot.client import Client
 from pot.dispatch import Dispatch, read_dispatch
 from pot.output import Reply
@@ -69,15 +69,26 @@ def watch_task(session: Session, number: int, timeout: str, *, with_accuracy: bo
             task.task_id, timeout_s=timeout_s, on_change=lambda state: show(observe.progress(state))
         )
     ended = observe.progress(last)
-    done = last.last_round == last.rounds
+    done = last.last_round == last.rounds and last.status is not TaskStatus.DISPUTED
     data = {**task_json(last), "loss": ended.loss, "accuracy": ended.accuracy, "miners": ended.miners}
     return Reply(data=data, text=[ended.line(), _ending(last, done=done)], ok=done)
 
 
 def _ending(task: OnchainTask, *, done: bool) -> str:
+    if done and task.challenge_window_s:
+        number, window = task.task_id, format_duration(task.challenge_window_s)
+        return (
+            f"All rounds are certified; the last certificate can be challenged for {window}. Next: "
+            f"`pot task fetch {number}`, and then `pot task close {number}`."
+        )
     if done:
         number = task.task_id
         return f"All rounds are certified. Next: `pot task fetch {number}`, `pot task close {number}`."
+    if task.status is TaskStatus.DISPUTED:
+        return (
+            f"Certificates from number {task.disputed_from} on are in dispute; the task goes on, or ends, "
+            f"with the verdict. See `pot task show {task.task_id}`."
+        )
     if task.status is TaskStatus.OPEN:
         return (
             f"Round {task.last_round} of {task.rounds} is certified; the wait or the task's deadline ended."
@@ -105,7 +116,7 @@ class Observer:
         return Progress(task=task, loss=loss, accuracy=accuracy, miners=miners, dispatch=dispatch)
 
     def _last_round(self, task: OnchainTask) -> tuple[float | None, int]:
-        certificates = self._client.events(task.task_id).certificates
+        certificates = self._client.events(task.task_id).standing
         if not certificates:
             return None, 0
         domain = self._client.deployment.domain

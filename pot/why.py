@@ -10,7 +10,7 @@ from protocol.chain.history import CertifiedSegment, TaskHistory, signers_of
 from protocol.ids import Address
 from protocol.payouts import fee_share_down
 
-Kind = Literal["funded", "earned", "fee", "withheld", "slashed", "claimed", "refunded"]
+Kind = Literal["funded", "earned", "fee", "withheld", "slashed", "claimed", "refunded", "void"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ def reasons(history: TaskHistory) -> list[Reason]:
         signers = signers_of(history.ledger.members, segment.event.signers)
         span = len(segment.record.rounds)
     found += _last_fee(history, signers, span)
+    found += _fallen(history)
     found += _slashed(history)
     found += _taken(history)
     return found
@@ -178,6 +179,32 @@ def _last_fee(history: TaskHistory, signers: tuple[Address, ...], span: int) -> 
             sentence=f"{signer} earned {format_amount(share)} for signing the last certificate, {state}.",
             evidence={"signers": list(signers)},
         )
+
+
+def _fallen(history: TaskHistory) -> Iterator[Reason]:
+    """What certificates said that an appeal overturned."""
+    reward = history.ledger.spec.money.reward_per_shard_wei
+    if history.overturned is None:
+        return
+    for segment in history.void:
+        for item in segment.record.rounds:
+            for signed in item.contributions:
+                c = signed.contribution
+                yield Reason(
+                    kind="void",
+                    account=c.miner,
+                    amount=reward,
+                    first_round=c.round,
+                    last_round=c.round,
+                    tx_hash=history.overturned.where.tx_hash,
+                    sentence=f"{format_amount(reward)} for shard {c.shard} of round {c.round} are not paid "
+                    f"to {c.miner}: an appeal overturned the certificate of {_rounds(*_covered(segment))}.",
+                    evidence={"shard": c.shard, "segment": segment.event.certificate.segment.hex()},
+                )
+
+
+def _covered(segment: CertifiedSegment) -> tuple[int, int]:
+    return segment.event.certificate.first_round, segment.event.certificate.last_round
 
 
 def _slashed(history: TaskHistory) -> Iterator[Reason]:

@@ -16,7 +16,7 @@ TaskArgument = Annotated[int, typer.Argument(metavar="TASK", min=1, help="Number
 
 @app.callback()
 def task() -> None:
-    """Posters: quote, post, list, show, watch, cancel, close, fetch."""
+    """Posters: quote, post, list, show, watch, draw, cancel, close, fetch."""
 
 
 @app.command()
@@ -76,6 +76,14 @@ def watch(
     from pot.watching import watch_task
 
     return watch_task(session_of(ctx), task, timeout, with_accuracy=accuracy)
+
+
+@app.command()
+def draw(ctx: typer.Context, task: TaskArgument) -> Reply:
+    """Draw a task's committee, where the validators have not; anybody may."""
+    from pot.posting import draw_committee
+
+    return draw_committee(session_of(ctx).client("poster"), task)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Final
 
 from pot.client import Client
 from protocol import merkle
+from protocol.chain.finality import slashable_segment
 from protocol.chain.history import TaskHistory, read_task
 from protocol.chain.market import TaskStatus
 from protocol.ids import TaskId
@@ -25,10 +26,12 @@ def slash_faults(poster: Client, task_id: TaskId, say: Callable[[str], None]) ->
         history = read_task(poster.contracts, poster.blobs, task_id)
     for index in _open_faults(history):
         fault = history.ledger.faults[index]
-        leaves = history.segments[-1].record.fault_leaves()
-        proof = merkle.proof(leaves, merkle.FAULT_LEAF, index)
-        record = history.segments[-1].event.record
-        poster.sender.send(poster.contracts.market.slash(task_id, record, fault, proof))
+        segment = slashable_segment(poster.contracts, history, fault)
+        if segment is None:
+            continue  # its certificate can still be challenged
+        place = segment.record.faults.index(fault)
+        proof = merkle.proof(segment.record.fault_leaves(), merkle.FAULT_LEAF, place)
+        poster.sender.send(poster.contracts.market.slash(task_id, segment.event.record, fault, proof))
         say(f"the poster had {fault.miner} slashed for round {fault.round}, shard {fault.shard}")
 
 
@@ -55,5 +58,4 @@ def close(poster: Client, task_id: TaskId) -> bool:
 def claim_everything(earners: Iterable[Client], task_id: TaskId) -> None:
     """Every earner claims its certified payouts and, as a signer of the last certificate, its fee."""
     for earner in earners:
-        for what in earner.claimable(earner.address, task_id):
-            earner.claim(what)
+        earner.claim(*earner.claimable(earner.address, task_id))

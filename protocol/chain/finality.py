@@ -1,5 +1,6 @@
 """Which certificates are final: their challenge window has closed and no dispute freezes them (ADR 0011)."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,12 @@ MAX_RECORDS: Final = 64
 """Certificates of one task whose records the market keeps."""
 
 
+def now_s(contracts: Contracts) -> int:
+    """Unix time by the newest block or by this machine, whichever is later: what a transaction that is sent
+    now will find."""
+    return max(contracts.client.block().timestamp, int(time.time()))
+
+
 def newest_final(
     contracts: Contracts, task: OnchainTask, standing: Sequence[CertificateAccepted]
 ) -> CertificateAccepted | None:
@@ -22,7 +29,7 @@ def newest_final(
     kept = [event for event in standing[-MAX_RECORDS:] if event.index < frozen]
     if task.challenge_window_s == 0:
         return kept[-1] if kept else None
-    now = contracts.client.block().timestamp
+    now = now_s(contracts)
     final, open_ = 0, len(kept)  # how many are final lies between these
     while final < open_:
         middle = (final + open_) // 2
@@ -52,4 +59,4 @@ def slashable_segment(contracts: Contracts, history: TaskHistory, fault: Fault) 
         return declaring[-1]  # only the last two records are kept
     first = declaring[-MAX_RECORDS:][0]
     matures_at = contracts.market.matures_at(history.created.task_id, first.event.record)
-    return first if matures_at <= contracts.client.block().timestamp else None
+    return first if matures_at <= now_s(contracts) else None

@@ -25,7 +25,7 @@ from protocol.segment import RoundRecord
 from protocol.signing import sign, to_compact
 from tests.support.rounds import train_round
 
-NAMES = ("deployer", "poster", "miner-1", "miner-2", *(f"validator-{i}" for i in range(1, 5)))
+EVERYBODY = ("deployer", "poster", "miner-1", "miner-2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,18 @@ class PotNetwork:
     blobs: BlobStore
 
     @classmethod
-    def build(cls, folder: Path, client: ChainClient) -> "PotNetwork":
+    def build(cls, folder: Path, client: ChainClient, validators: int = 4) -> "PotNetwork":
+        names = (*EVERYBODY, *(f"validator-{i}" for i in range(1, validators + 1)))
         accounts = {
             name: create_keystore(folder / "keys" / f"{name}.json", "secret", LIGHT_ITERATIONS)
-            for name in NAMES
+            for name in names
         }
         for account in accounts.values():
             client.rpc("anvil_setBalance", account.address, hex(COIN_WEI))
         deployment = deploy(client, accounts["deployer"], DeploySettings())
         contracts = Contracts.at(client, deployment)
         endpoints = {
-            name: f"ws://127.0.0.1:{i}" for i, name in enumerate(NAMES, 9000) if name.startswith("val")
+            name: f"ws://127.0.0.1:{i}" for i, name in enumerate(names, 9000) if name.startswith("val")
         }
         stake_everybody(contracts, accounts, endpoints)
         blob_url = (folder / "blobs").as_uri()
@@ -59,22 +60,32 @@ class PotNetwork:
             "chain_id": where.pop("chain_id"),
             "contracts": where,
             "blob_url": blob_url,
-            "keystores": {name: str(folder / "keys" / f"{name}.json") for name in NAMES},
+            "keystores": {name: str(folder / "keys" / f"{name}.json") for name in names},
             "password_file": str(folder / "password"),
         }
         (folder / ".pot").mkdir()
         (folder / ".pot" / "network.json").write_text(json.dumps(document))
         return cls(folder=folder, contracts=contracts, accounts=accounts, blobs=open_blob_store(blob_url))
 
-    def certify_round(self, task_id: TaskId, signers: int = 3) -> None:
-        """Train the next round on both miners, and certify it with the first ``signers`` validators."""
+    def mine(self, blocks: int = 1) -> None:
+        """Let the chain go on by so many empty blocks."""
+        self.contracts.client.rpc("anvil_mine", hex(blocks))
+
+    def pass_time(self, seconds: int) -> None:
+        """Let the chain's clock go on."""
+        self.contracts.client.rpc("evm_increaseTime", seconds)
+        self.mine()
+
+    def certify_round(self, task_id: TaskId, signers: int | None = None) -> None:
+        """Train the next round on both miners, and certify it with the first ``signers`` members of its
+        committee (default: as few as are enough)."""
         ledger = read_task(self.contracts, self.blobs, task_id).ledger
         record = ledger.extend((self._train(ledger),))
         self.blobs.put(record.blob)
         domain = self.contracts.deployment.domain
         certificate = record.certificate(domain, ledger.epoch)
         keys = {parse_address(account.address): account for account in self.accounts.values()}
-        assert signers >= quorum(len(ledger.members))
+        signers = signers or quorum(len(ledger.members))
         digest = certificate.digest(domain)
         joined = b"".join(to_compact(sign(digest, keys[member])) for member in ledger.members[:signers])
         signed = SignedCertificate(certificate=certificate, signers=(1 << signers) - 1, signatures=joined)
