@@ -6,11 +6,14 @@ from fractions import Fraction
 from typing import Any, Final
 
 from pot.amounts import TOKEN_DECIMALS, format_amount, format_duration
+from pot.dial import Wish
 from pot.draft import Draft
 from pot.output import Table, facts
 from pot.terms import Terms
+from protocol.canary import HORIZON_ROUNDS, CanaryTerms, canary_terms
 from protocol.members import max_faulty, quorum
 from protocol.payouts import fee_share_down
+from protocol.sampling import break_even_slash, detection, honest_eyes, sample_size
 from protocol.spec import TaskSpec
 
 PPM: Final = 1_000_000
@@ -40,22 +43,29 @@ class Committee:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """Money in smallest units, gas price in wei, times in seconds. ``shard_s`` is one shard measured here,
-    ``terms`` what the network says about the task; None offline."""
+    ``terms`` what the network says about the task, None offline; ``wish`` what the sampling rate was chosen
+    for, None when the spec says it."""
 
     spec: TaskSpec
     committee: Committee
     gas_price: int
     shard_s: float | None
     terms: Terms | None = None
+    wish: Wish | None = None
 
     @property
     def shards(self) -> int:
         return self.spec.recipe.rounds * self.spec.recipe.shards
 
     @property
+    def sample(self) -> int:
+        """How many shards of the task one replica re-executes."""
+        return sample_size(self.shards, self.spec.verification.sample_ppm)
+
+    @property
     def sampling(self) -> Fraction:
         """The share of shards that one replica re-executes."""
-        return Fraction(self.spec.verification.sample_ppm, PPM)
+        return Fraction(self.sample, self.shards)
 
     @property
     def detection(self) -> Fraction:
@@ -63,17 +73,36 @@ class Quote:
         return 1 - (1 - self.sampling) ** self.committee.honest
 
     def caught_within(self, cheated: int) -> float:
-        """The probability that a miner who cheats in ``cheated`` shards is caught: 1 - (1 - p)^cheated."""
-        return 1.0 - float(1 - self.detection) ** cheated
+        """The probability that a miner who cheats in ``cheated`` shards of the task is caught; each replica
+        draws its sample without replacement."""
+        return detection(self.shards, cheated, self.sample, self.committee.honest)
+
+    @property
+    def honest_eyes(self) -> float:
+        """How many honest replicas look at a shard that is looked at, on average."""
+        return honest_eyes(self.shards, self.sample, self.committee.honest)
 
     @property
     def break_even_slash(self) -> int | None:
-        """The least slash at which cheating loses money even when a shard costs its whole reward to compute:
-        slash >= (1 - p) / p * reward, rounded up. None when nothing is sampled."""
-        if not self.detection:
-            return None
-        price = (1 - self.detection) / self.detection * self.spec.money.reward_per_shard_wei
-        return -(-price.numerator // price.denominator)
+        """The least slash at which cheating loses money even when a shard costs its whole reward to compute.
+        None when nothing is sampled."""
+        reward = self.spec.money.reward_per_shard_wei
+        return break_even_slash(reward, self.shards, self.sample, self.committee.honest)
+
+    @property
+    def fair_fee(self) -> int:
+        """The fee per round that pays re-execution at the miners' price, rounded up."""
+        executed = self.committee.n * self.sample * self.spec.money.reward_per_shard_wei
+        return -(-executed // self.spec.recipe.rounds)
+
+    @property
+    def canaries(self) -> CanaryTerms | None:
+        """What would make sleeping validators lose money; None when too little is sampled for it."""
+        return canary_terms(
+            shards=self.spec.recipe.shards,
+            sample_ppm=self.spec.verification.sample_ppm,
+            shard_cost=self.spec.money.reward_per_shard_wei,
+        )
 
     @property
     def cheating_pays(self) -> bool:
@@ -112,6 +141,12 @@ class Quote:
             "slash_per_fault": str(spec.money.slash_per_fault_wei),
             "cheating_pays": self.cheating_pays,
             "extra_compute": float(self.extra_compute),
+            "honest_eyes": self.honest_eyes,
+            "fee_that_pays_checking": str(self.fair_fee),
+            "canaries": None
+            if self.canaries is None
+            else {"share_ppm": self.canaries.share_ppm, "penalty": str(self.canaries.penalty)},
+            "wish": None if self.wish is None else self.wish.to_json(),
             "gas": {
                 "create": CREATE_GAS,
                 "close": CLOSE_GAS,
@@ -139,7 +174,7 @@ class Quote:
             ),
             ("  each signer's share", self._shares()),
             ("committee", self._committee()),
-            ("sampling", f"each validator re-executes {_percent(self.sampling)} of the shards"),
+            ("sampling", self._sampling()),
             ("detection", f"a cheated shard is caught with {_percent(self.detection)}"),
             (
                 "  over the task",
@@ -147,6 +182,8 @@ class Quote:
             ),
             ("cheating", self._verdict()),
             ("extra compute", f"{_percent(self.extra_compute)} of the miners' work, done by validators"),
+            ("  at the miners' price", f"{_rounded_up(self.fair_fee)} a round"),
+            ("sleeping validators", self._canaries()),
             (
                 "gas",
                 f"about {CREATE_GAS + CLOSE_GAS:,} to create and close, {fee / 1e18:.6f} coin now",
@@ -178,8 +215,28 @@ class Quote:
             return "as soon as a certificate is accepted; nobody can challenge it (limits.challenge_window)"
         return f"{format_duration(window_s)} after each certificate, unless it is challenged"
 
+    def _sampling(self) -> str:
+        text = (
+            f"each validator re-executes {self.sample:,} of {self.shards:,} shards, secretly chosen; "
+            f"{self.honest_eyes:.2f} honest eyes on each that is looked at"
+        )
+        if self.wish is None:
+            return text
+        return f"{text}; write `sample: {self.wish.share_ppm / 10_000:.4f}%`"
+
+    def _canaries(self) -> str:
+        terms = self.canaries
+        if terms is None:
+            return "would not be noticed: too little is sampled for canaries to meet them"
+        share = _percent(Fraction(terms.share_ppm, PPM))
+        return (
+            f"lose over {HORIZON_ROUNDS:,} rounds when {share} of the shards "
+            f"are canaries and one signed away costs {_rounded_up(terms.penalty)}"
+        )
+
     def _cheated_counts(self) -> list[int]:
-        return sorted({1, *(max(1, int(self.shards * share)) for share in CHEATED_SHARES)})
+        asked = set() if self.wish is None or self.wish.of != self.shards else {self.wish.bad}
+        return sorted({1, *asked, *(max(1, int(self.shards * share)) for share in CHEATED_SHARES)})
 
     def _verdict(self) -> str:
         needed = self.break_even_slash
