@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from committee.log import Slot
 from committee.proposing import own_proposal
-from committee.state import Mode, Send
+from committee.state import Mode
 from committee.timers import Stage
 from committee.waiting import stage_of
 from protocol.pbft_messages import ZERO_DIGEST, Checking, Commit, Fetch, Prepare, PrePrepare, Reject, Request
@@ -26,7 +26,7 @@ def help_with_view(replica: "Replica", member: int, view: int) -> None:
     """``member`` would be helped by the opening of ``view`` or a later one."""
     shown = replica.new_view
     if shown is not None and shown.view >= view and replica.helper.is_stuck(member, 0, replica.now):
-        replica.out.send.append(Send(shown, member))
+        replica.out.send(shown, member)
 
 
 def on_fetch(replica: "Replica", message: Fetch) -> None:
@@ -37,7 +37,7 @@ def on_fetch(replica: "Replica", message: Fetch) -> None:
     replica.authenticate(message)
     send_decision(replica, message.sender, message.seq)
     if message.view < replica.view and replica.new_view is not None:
-        replica.out.send.append(Send(replica.new_view, message.sender))
+        replica.out.send(replica.new_view, message.sender)
 
 
 def send_decision(replica: "Replica", member: int, seq: int) -> None:
@@ -45,13 +45,17 @@ def send_decision(replica: "Replica", member: int, seq: int) -> None:
     ask."""
     log, shown = replica.log, set()
     for wanted in (*range(seq, seq + RESENT_SLOTS), max(seq, log.proven)):
-        decision, slot = log.decision(wanted), log.slots.get(wanted)
-        if decision is not None and decision.seq not in shown:
-            shown.add(decision.seq)
-            replica.out.send.append(Send(decision, member))
-        elif decision is None and slot is not None and slot.committed and wanted not in shown:
+        slot = log.slots.get(wanted)
+        if slot is None and wanted > log.low:
+            continue
+        decision = log.decision(wanted)
+        if decision is not None:
+            if decision.seq not in shown:
+                shown.add(decision.seq)
+                replica.out.send(decision, member)
+        elif slot is not None and slot.committed is not None and wanted not in shown:
             shown.add(wanted)
-            replica.out.send.append(Send(slot.committed, member))
+            replica.out.send(slot.committed, member)
 
 
 def missing(replica: "Replica") -> int | None:
@@ -85,7 +89,7 @@ def resend(replica: "Replica") -> None:
         send_fetch(replica, replica.log.delivered + 1, somebody(replica))
     if replica.mode is Mode.CHANGING:
         if replica.own_view_change is not None:
-            replica.out.send.append(Send(replica.own_view_change))
+            replica.out.send(replica.own_view_change)
         return
     for index, slot in enumerate(replica.log.open_slots()):
         if index == RESENT_SLOTS:
@@ -95,18 +99,19 @@ def resend(replica: "Replica") -> None:
 
 
 def resend_slot(replica: "Replica", slot: Slot) -> None:
-    send = replica.out.send
+    out = replica.out
     if slot.proposal is None and replica.primary != replica.me and stage_of(replica, slot) is Stage.PROPOSAL:
         digest = slot.proposable()
         if digest is not None:
             value = slot.candidates[digest].value
-            send.append(Send(Request(task=replica.instance.task, seq=slot.seq, value=value), replica.primary))
-    send.extend(Send(vote) for vote in own_votes(replica, slot))
+            out.send(Request(task=replica.instance.task, seq=slot.seq, value=value), replica.primary)
+    for vote in own_votes(replica, slot):
+        out.send(vote)
     rejected = slot.rejects.vote_of(replica.me)
     if rejected is not None:
-        send.append(Send(vote_message(replica, Reject, slot.seq, *rejected)))
+        out.send(vote_message(replica, Reject, slot.seq, *rejected))
     if slot.replied is not None:
-        send.append(Send(slot.replied))
+        out.send(slot.replied)
     resend_sign_of_life(replica, slot)
 
 
@@ -149,7 +154,7 @@ def resend_sign_of_life(replica: "Replica", slot: Slot) -> None:
             seq=slot.seq,
             digest=digest,
         )
-        replica.out.send.append(Send(message))
+        replica.out.send(message)
 
 
 def somebody(replica: "Replica") -> int:
@@ -160,7 +165,7 @@ def somebody(replica: "Replica") -> int:
 
 def send_fetch(replica: "Replica", seq: int, to: int | None) -> None:
     if to is None and seq == replica.fetched:
-        replica.out.behind = seq
+        replica.out.fall_behind(seq)
     replica.fetched, replica.ahead = seq, False
     message = Fetch.signed(
         replica.instance,
@@ -170,4 +175,4 @@ def send_fetch(replica: "Replica", seq: int, to: int | None) -> None:
         seq=seq,
         digest=ZERO_DIGEST,
     )
-    replica.out.send.append(Send(message, to))
+    replica.out.send(message, to)

@@ -7,7 +7,7 @@ from committee.catch_up import help_with_decision, help_with_view
 from committee.errors import BadProof, NotPrimary
 from committee.log import Accepted, Slot
 from committee.replies import set_committed
-from committee.state import MAX_BUFFERED, InView, Locked, Mode, Rejected, Send, Sent
+from committee.state import MAX_BUFFERED, InView, Locked, Mode, Sent
 from committee.timers import Stage
 from committee.votes import VoteSet
 from protocol.pbft_messages import (
@@ -79,10 +79,9 @@ def on_commit(replica: "Replica", message: Commit) -> None:
 
 def count(replica: "Replica", votes: VoteSet, message: Prepare | Commit | Reject) -> bool:
     """Count a vote. A repeated one, and one more than a quorum needs, are not even checked."""
-    known = votes.vote_of(message.sender)
-    if known is None and votes.count(message.digest) >= replica.members.quorum:
-        return False
-    if known is not None and known[0] == message.digest:
+    digest, sender = message.digest, message.sender
+    known = votes.by_member.get(sender)
+    if known == digest or (known is None and votes.count(digest) >= replica.members.quorum):
         return False
     replica.authenticate(message)
     if known is not None:
@@ -91,13 +90,13 @@ def count(replica: "Replica", votes: VoteSet, message: Prepare | Commit | Reject
                 task=message.task,
                 view=message.view,
                 seq=message.seq,
-                digest=known[0],
-                sender=message.sender,
-                signature=known[1],
+                digest=known,
+                sender=sender,
+                signature=votes.proof_of(sender),
             )
             replica.accuse(first, message)
         return False
-    votes.add(message.sender, message.digest, message.signature)
+    votes.add(sender, digest, message.signature)
     return True
 
 
@@ -137,8 +136,8 @@ def send_vote(
         replica.instance, replica.crypto.signer, sender=replica.me, view=replica.view, seq=seq, digest=digest
     )
     votes.add(replica.me, digest, message.signature)
-    replica.out.persist.append(Sent(message=message))
-    replica.out.send.append(Send(message))
+    replica.out.persist(Sent(message=message))
+    replica.out.send(message)
     replica.moved()
 
 
@@ -153,7 +152,7 @@ def send_commit(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
         signatures=signatures,
     )
     value = slot.candidates[proposal.digest].value
-    replica.out.persist.append(Locked(certificate=slot.lock, value=value))
+    replica.out.persist(Locked(certificate=slot.lock, value=value))
     slot.committing = replica.unwatched = True
     send_vote(replica, slot.commits, Commit, slot.seq, proposal.digest)
 
@@ -197,8 +196,8 @@ def send_reject(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
             digest=digest,
         )
         slot.rejects.add(replica.me, digest, message.signature)
-        replica.out.send.append(Send(message))
-        replica.out.rejected.append(Rejected(slot.seq, digest, (replica.me,)))
+        replica.out.send(message)
+        replica.out.reject(slot.seq, digest, (replica.me,))
     try_hurry(replica, slot, proposal)
 
 
@@ -215,7 +214,7 @@ def try_hurry(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
         return
     slot.hurried.add(digest)
     against, _ = slot.rejects.proof(digest, replica.members.n)
-    replica.out.rejected.append(Rejected(slot.seq, digest, against))
+    replica.out.reject(slot.seq, digest, against)
     if not proposal.inherited:
         replica.change_view(replica.view + 1, failed=False)
 
@@ -236,19 +235,20 @@ def admit(replica: "Replica", message: InView) -> Slot | None:
 
     Accepted when: the sender is another member; nothing is decided there; it is inside the window; it
     is of the view that this replica takes part in."""
-    replica.check_sender(message)
-    if message.sender == replica.me:
+    sender, seq, log = message.sender, message.seq, replica.log
+    if sender == replica.me:
         return None
-    log, seq = replica.log, message.seq
+    if sender >= replica.members.n:
+        replica.check_sender(message)
     if seq > log.accept_limit:
         replica.ahead = True
         return None
     slot = log.slots.get(seq)
     if seq <= log.low or (slot is not None and slot.decision is not None):
-        help_with_decision(replica, message.sender, seq)
+        help_with_decision(replica, sender, seq)
         return None
     if message.view < replica.view:
-        help_with_view(replica, message.sender, message.view + 1)
+        help_with_view(replica, sender, message.view + 1)
         return None
     if message.view > replica.view or replica.mode is Mode.CHANGING:
         keep_for_later(replica, message)

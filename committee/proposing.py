@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from committee.log import Accepted, Slot
-from committee.state import Mode, RequestStatus, Send, Sent
+from committee.state import Mode, RequestStatus, Sent
 from protocol.pbft_messages import Phase, PrePrepare, Request, value_digest
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def take_request(replica: "Replica", seq: int, value: bytes) -> RequestStatus:
 
 
 def on_request(replica: "Replica", message: Request) -> None:
-    replica.out.status = take_request(replica, message.seq, message.value)
+    replica.out.answer(take_request(replica, message.seq, message.value))
 
 
 def propose(replica: "Replica") -> None:
@@ -54,8 +54,8 @@ def propose_at(replica: "Replica", slot: Slot, digest: bytes) -> None:
     slot.proposal = Accepted(digest=digest, signature=replica.crypto.signer.sign(signed), inherited=False)
     replica.unwatched = True
     message = own_proposal(replica, slot, slot.proposal)
-    replica.out.persist.append(Sent(message=message))
-    replica.out.send.append(Send(message))
+    replica.out.persist(Sent(message=message))
+    replica.out.send(message)
     replica.advance(slot)
 
 

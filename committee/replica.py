@@ -24,6 +24,7 @@ from committee.replies import deliver, on_committed, on_decision, on_reply
 from committee.restore import replay, snapshot
 from committee.state import (
     MAX_EVIDENCE,
+    NOTHING,
     Crypto,
     Effects,
     Finalized,
@@ -33,7 +34,6 @@ from committee.state import (
     Output,
     Record,
     ReplicaConfig,
-    Verify,
 )
 from committee.timers import ViewTimer
 from committee.view_change import (
@@ -75,8 +75,10 @@ class Replica:
         self.crypto = crypto
         self.me = config.me
         self.members = config.members
+        self._task = config.instance.task
         self.view = 0
         self.mode = Mode.ACTIVE
+        self.primary = config.members.primary(0)  # leads the current view
         self.floor = 0
         self.log = Log(config.window)
         self.new_view: NewView | None = None
@@ -115,27 +117,28 @@ class Replica:
 
     def step(self, message: Message) -> Output:
         """A message from another member (or from anybody, if it is a Request). Raises MessageRefused."""
-        if message.task != self.instance.task:
+        if message.task != self._task:
             raise WrongInstance(type(message).__name__, None, f"task {message.task}")
         _HANDLERS[type(message)](self, message)
-        return self._finish()
+        return self._finish() if self.unwatched or self.out.some or self.broken is not None else NOTHING
 
     def tick(self) -> Output:
         """Time goes on by one tick."""
-        self.now += 1
-        if check_runs(self):
-            self.timer.sign_of_life(self.now)
-        if self.mode is Mode.CHANGING:
-            try_new_view(self)
-        if self.timer.expired(self.now):
-            self.change_view(self.view + 1, failed=True)
-        if self.now >= self.resend_at:
+        now = self.now = self.now + 1
+        if self.timer.key is not None:
+            if check_runs(self):
+                self.timer.sign_of_life(now)
+            if self.mode is Mode.CHANGING:
+                try_new_view(self)
+            if self.timer.expired(now):
+                self.change_view(self.view + 1, failed=True)
+        if now >= self.resend_at:
             resend(self)
-        return self._finish()
+        return self._finish() if self.unwatched or self.out.some or self.broken is not None else NOTHING
 
     def request(self, seq: int, value: bytes) -> Output:
         """Somebody asks for ``value`` at ``seq``; ``Output.status`` is the answer."""
-        self.out.status = take_request(self, seq, value)
+        self.out.answer(take_request(self, seq, value))
         return self._finish()
 
     def verdict(self, seq: int, digest: bytes, ok: bool) -> Output:
@@ -155,9 +158,8 @@ class Replica:
         """Everything up to ``seq`` is final on the chain; the application has read it there."""
         if seq > self.log.finalized:
             self.unwatched = True
-            self.out.persist.append(Finalized(seq=seq))
+            self.out.persist(Finalized(seq=seq))
             self.log.finalize(seq)
-            self.timer.progress()
             self.apply_inherited()
             deliver(self)
             self.reply_in_order()
@@ -167,11 +169,6 @@ class Replica:
     def snapshot(self) -> tuple[Record, ...]:
         """The fewest records from which a replica can be built that has promised and knows the same."""
         return snapshot(self)
-
-    @property
-    def primary(self) -> int:
-        """The member that leads the current view."""
-        return self.members.primary(self.view)
 
     # ------------------------------------------------------------------ for the parts of a replica
 
@@ -204,7 +201,7 @@ class Replica:
         candidate = slot.candidates.get(digest)
         if candidate is not None and not candidate.asked:
             candidate.asked = True
-            self.out.verify.append(Verify(slot.seq, digest, candidate.value))
+            self.out.verify(slot.seq, digest, candidate.value)
 
     def check_sender(self, message: InView | Fetch | Reply) -> None:
         """Raises MessageRefused unless the named sender is a member."""
@@ -223,12 +220,17 @@ class Replica:
         evidence = Evidence(first=first, second=second)
         if len(self.evidence) < MAX_EVIDENCE and evidence not in self.evidence:
             self.evidence.append(evidence)
-            self.out.persist.append(Kept(evidence=evidence))
-            self.out.evidence.append(evidence)
+            self.out.persist(Kept(evidence=evidence))
+            self.out.accuse(evidence)
+
+    def _turn_to(self, view: int, mode: Mode) -> None:
+        self.view = self.timer.view = view
+        self.mode = mode
+        self.primary = self.members.primary(view)
 
     def leave_for(self, change: ViewChange) -> None:
         """State after our own view change (also when the log is read)."""
-        self.view, self.mode = change.vote.view, Mode.CHANGING
+        self._turn_to(change.vote.view, Mode.CHANGING)
         self.own_view_change = change
         self.view_votes.add(change)
         self.quorum_since = None
@@ -237,7 +239,7 @@ class Replica:
 
     def open_view(self, message: NewView) -> None:
         """State after a new view was accepted (also when the log is read)."""
-        self.view, self.mode = message.view, Mode.ACTIVE
+        self._turn_to(message.view, Mode.ACTIVE)
         self.new_view = message
         self.floor = floor_of(message.votes)
         values = {value_digest(value): value for value in message.values}

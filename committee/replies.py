@@ -6,7 +6,7 @@ from committee.catch_up import help_with_decision, missing
 from committee.errors import SafetyViolated, ValueUnusable
 from committee.log import Slot
 from committee.proofs import check_committed, check_decision
-from committee.state import Decided, Learned, Send, Sent
+from committee.state import Learned, Sent
 from protocol.pbft_messages import Committed, Decision, Phase, Reply
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def send_reply(replica: "Replica", slot: Slot, digest: bytes, value: bytes) -> N
     )
     slot.replied = reply
     slot.replies.add(replica.me, digest, reply.signature + reply.endorsement)
-    replica.out.persist.append(Sent(message=reply))
-    replica.out.send.append(Send(reply))
+    replica.out.persist(Sent(message=reply))
+    replica.out.send(reply)
     replica.moved()
 
 
@@ -118,9 +118,8 @@ def decide(replica: "Replica", decision: Decision, digest: bytes) -> None:
         replica.broken = SafetyViolated(decision.seq, slot.committed_digest or b"", digest)
         raise replica.broken
     replica.unwatched = True
-    replica.out.persist.append(Learned(message=decision))
+    replica.out.persist(Learned(message=decision))
     replica.log.add_decision(decision)
-    replica.timer.progress()
     replica.moved()
     replica.apply_inherited()
     deliver(replica)
@@ -131,9 +130,7 @@ def decide(replica: "Replica", decision: Decision, digest: bytes) -> None:
 def deliver(replica: "Replica") -> None:
     while (decision := replica.log.next_decision()) is not None:
         replica.log.delivered = decision.seq
-        replica.out.decided.append(
-            Decided(decision.seq, decision.value, decision.signers, decision.endorsements)
-        )
+        replica.out.decide(decision)
 
 
 def on_decision(replica: "Replica", message: Decision) -> None:
@@ -161,7 +158,7 @@ def on_committed(replica: "Replica", message: Committed) -> None:
 def set_committed(replica: "Replica", slot: Slot, digest: bytes, proof: Committed) -> None:
     replica.unwatched = True
     slot.committed, slot.committed_digest = proof, digest
-    replica.out.persist.append(Learned(message=proof))
-    replica.timer.progress()
+    replica.out.persist(Learned(message=proof))
+    replica.timer.progress(proof.view)
     replica.moved()
     replica.ask(slot, digest)

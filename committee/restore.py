@@ -41,6 +41,15 @@ def replay(replica: "Replica", records: Iterable[Record]) -> None:
                 _resume(replica, message)
             case _:
                 assert_never(record)
+    _guess_patience(replica)
+
+
+def _guess_patience(replica: "Replica") -> None:
+    """A log that was shortened may no longer tell in which view a value was fixed last: assume the last
+    one."""
+    log, timer = replica.log, replica.timer
+    if replica.new_view is not None and timer.fruitful == 0 and max(log.finalized, log.proven) > 0:
+        timer.progress(replica.new_view.view)
 
 
 def _slot(replica: "Replica", seq: int) -> Slot | None:
@@ -54,6 +63,7 @@ def _relearn(replica: "Replica", message: Committed | Decision | NewView) -> Non
         case Decision():
             replica.log.add_decision(message)
         case Committed():
+            replica.timer.progress(message.view)
             slot = _slot(replica, message.seq)
             if slot is not None:
                 slot.committed, slot.committed_digest = message, value_digest(message.value)

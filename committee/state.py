@@ -203,17 +203,30 @@ NOTHING = Output()
 
 
 class Effects:
-    """Collects one input's outputs; ``take`` hands them over and starts afresh."""
+    """Collects one input's outputs; ``take`` hands them over and starts afresh. Most inputs have none:
+    then ``some`` is False."""
 
-    __slots__ = ("behind", "decided", "evidence", "persist", "rejected", "send", "status", "verify", "view")
+    __slots__ = (
+        "behind",
+        "decided",
+        "evidence",
+        "persisted",
+        "rejected",
+        "sent",
+        "some",
+        "status",
+        "verified",
+        "view",
+    )
 
     def __init__(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
-        self.persist: list[Record] = []
-        self.send: list[Send] = []
-        self.verify: list[Verify] = []
+        self.some = False
+        self.persisted: list[Record] = []
+        self.sent: list[Send] = []
+        self.verified: list[Verify] = []
         self.decided: list[Decided] = []
         self.rejected: list[Rejected] = []
         self.evidence: list[Evidence] = []
@@ -221,23 +234,49 @@ class Effects:
         self.view: int | None = None
         self.behind: int | None = None
 
+    def persist(self, record: Record) -> None:
+        self.some = True
+        self.persisted.append(record)
+
+    def send(self, message: Message, to: int | None = None) -> None:
+        self.some = True
+        self.sent.append(Send(message, to))
+
+    def verify(self, seq: int, digest: bytes, value: bytes) -> None:
+        self.some = True
+        self.verified.append(Verify(seq, digest, value))
+
+    def decide(self, decision: Decision) -> None:
+        self.some = True
+        self.decided.append(Decided(decision.seq, decision.value, decision.signers, decision.endorsements))
+
+    def reject(self, seq: int, digest: bytes, members: tuple[int, ...]) -> None:
+        self.some = True
+        self.rejected.append(Rejected(seq, digest, members))
+
+    def accuse(self, evidence: Evidence) -> None:
+        self.some = True
+        self.evidence.append(evidence)
+
+    def answer(self, status: RequestStatus) -> None:
+        self.some = True
+        self.status = status
+
+    def enter(self, view: int) -> None:
+        self.some = True
+        self.view = view
+
+    def fall_behind(self, seq: int) -> None:
+        self.some = True
+        self.behind = seq
+
     def take(self) -> Output:
-        if not (
-            self.persist
-            or self.send
-            or self.verify
-            or self.decided
-            or self.status is not None
-            or self.rejected
-            or self.evidence
-            or self.view is not None
-            or self.behind is not None
-        ):
+        if not self.some:
             return NOTHING
         output = Output(
-            persist=tuple(self.persist),
-            send=tuple(self.send),
-            verify=tuple(self.verify),
+            persist=tuple(self.persisted),
+            send=tuple(self.sent),
+            verify=tuple(self.verified),
             decided=tuple(self.decided),
             rejected=tuple(self.rejected),
             evidence=tuple(self.evidence),

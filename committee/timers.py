@@ -1,10 +1,11 @@
 """When to stop waiting for a primary, counted in ticks.
 
 What is waited for is a *key* (view, sequence number, stage); every new key starts a new wait, so a wait
-ends with progress. It lasts the view timeout, doubled with each view that brought nothing. A sign of life
-of a slow check stretches the wait by one timeout from now, but never beyond ``max_check_ticks`` more than
-the plain wait: a slow check is not a dead primary, and a primary that checks for ever is no better than a
-dead one.
+ends with progress. It lasts the view timeout, doubled with each view since the last one that fixed a
+value: so whoever has seen the same waits equally long, and a member that starts anew does not run ahead of
+the others (its leaving would cost them a view for which they still have patience). A sign of life of a slow
+check stretches the wait by one timeout from now, but never beyond ``max_check_ticks`` more than the plain
+wait: a slow check is not a dead primary, and a primary that checks for ever is no better than a dead one.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class ViewTimer:
 
     timeout_ticks: int
     max_check_ticks: int
-    failures: int = 0
+    view: int = 0
+    fruitful: int = 0  # the last view known to have fixed a value; later views that do not count are added
     key: WaitKey | None = field(default=None, init=False)
     _started: int = field(default=0, init=False)
     _deadline: int = field(default=0, init=False)
@@ -39,7 +41,7 @@ class ViewTimer:
     @property
     def wait_ticks(self) -> int:
         """How long a wait that starts now lasts."""
-        return self.timeout_ticks << min(self.failures, MAX_DOUBLINGS)
+        return self.timeout_ticks << min(max(self.view - self.fruitful, 0), MAX_DOUBLINGS)
 
     def watch(self, key: WaitKey | None, now: int) -> None:
         """Wait for ``key`` (None: for nothing). The same key goes on with the same wait."""
@@ -57,10 +59,10 @@ class ViewTimer:
     def expired(self, now: int) -> bool:
         return self.key is not None and now >= self._deadline
 
-    def failed(self, views: int) -> None:
-        """``views`` views were given up without a decision."""
-        self.failures = min(self.failures + views, MAX_DOUBLINGS)
+    def excuse(self, views: int) -> None:
+        """That many views end for a good reason: the next wait is no longer for it."""
+        self.fruitful += views
 
-    def progress(self) -> None:
-        """A value was decided: the next wait is short again."""
-        self.failures = 0
+    def progress(self, view: int) -> None:
+        """A value was fixed in ``view``: waits of this view are short again."""
+        self.fruitful = max(self.fruitful, view)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from committee.catch_up import help_with_decision, help_with_view
 from committee.errors import MessageRefused
 from committee.log import Accepted
-from committee.state import MAX_BUFFERED, Learned, Mode, Send, Sent
+from committee.state import MAX_BUFFERED, Learned, Mode, Sent
 from committee.view_change import build_new_view, check_new_view, check_view_change, choose
 from protocol.pbft_messages import NewView, Phase, ViewChange, ViewVote
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def change_view(replica: "Replica", view: int, *, failed: bool) -> None:
     """Leave the current view for ``view``: promise it on disk, tell everybody what was committed
     before."""
-    if failed:
-        replica.timer.failed(view - replica.view)
+    if not failed:
+        replica.timer.excuse(view - replica.view)
     claims = replica.log.claims()
     decided = replica.log.proven
     signed = replica.instance.signing_digest(
@@ -41,8 +41,8 @@ def change_view(replica: "Replica", view: int, *, failed: bool) -> None:
     )
     replica.unwatched = True
     replica.leave_for(change)
-    replica.out.persist.append(Sent(message=change))
-    replica.out.send.append(Send(change))
+    replica.out.persist(Sent(message=change))
+    replica.out.send(change)
     replica.moved()
     try_new_view(replica)
 
@@ -78,12 +78,10 @@ def try_new_view(replica: "Replica") -> None:
 
     When what follows is a value this member has found false, more votes may free it: they are waited for,
     for half a view timeout."""
+    if replica.mode is not Mode.CHANGING or replica.primary != replica.me:
+        return
     changes = replica.view_votes.for_view(replica.view)
-    if (
-        replica.mode is not Mode.CHANGING
-        or replica.primary != replica.me
-        or len(changes) < replica.members.quorum
-    ):
+    if len(changes) < replica.members.quorum:
         return
     if replica.quorum_since is None:
         replica.quorum_since = replica.now
@@ -91,7 +89,7 @@ def try_new_view(replica: "Replica") -> None:
     if len(changes) < replica.members.n and not grace_over and inherits_false(replica, changes):
         return
     message = build_new_view(replica.instance, replica.crypto, replica.me, changes)
-    replica.out.send.append(Send(message))
+    replica.out.send(message)
     enter_view(replica, message)
 
 
@@ -110,8 +108,8 @@ def on_new_view(replica: "Replica", message: NewView) -> None:
 
 
 def enter_view(replica: "Replica", message: NewView) -> None:
-    replica.out.persist.append(Learned(message=message))
-    replica.out.view = message.view
+    replica.out.persist(Learned(message=message))
+    replica.out.enter(message.view)
     replica.unwatched = True
     replica.open_view(message)
     replica.moved()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import Node, World
 
 MEMORY = 400
-FOLLOWED_UP_S = 40.0  # after healing a liar tires, so that scenarios end
+FOLLOWED_UP_S = 20.0  # after healing a liar tires, so that scenarios end
 
 
 class Gossip:
@@ -95,6 +95,7 @@ class Liar:
             self.propose,
             self.propose,
             self.reply,
+            self.change_view,
             self.change_view,
             self.open_view,
             self.open_view,
@@ -184,9 +185,10 @@ class Liar:
                 self.instance, self.signer, sender=self.me, view=view, seq=seq, digest=digest
             )
             signed = {**votes, self.me: own.signature}
-            short = self.rng.random() < 0.15  # one signature less than it takes
-            if self.rng.random() < 0.15:  # or one that nobody made
-                signed.setdefault(self.rng.randrange(self.world.plan.n), bytes(65))
+            short = self.rng.random() < 0.2  # one signature less than it takes
+            absent = [member for member in range(self.world.plan.n) if member not in signed]
+            if absent and self.rng.random() < 0.3:  # or one that nobody made
+                signed[self.rng.choice(absent)] = bytes(65)
             members = tuple(sorted(signed))[: self.quorum - short]
             if len(members) >= self.quorum - short:
                 made.append(
@@ -202,7 +204,12 @@ class Liar:
         return made
 
     def change_view(self) -> Message | None:
-        """A vote with any certificates, or with none, for any view near by."""
+        """A vote for any view near by."""
+        view = self.gossip.view + self.rng.choice((0, 0, 1, 1, 2))
+        return None if view == 0 else self._change_to(view)
+
+    def _change_to(self, view: int) -> ViewChange:
+        """A vote with any certificates, or with none."""
         certificates: dict[int, PreparedCertificate] = {}
         made = self._certificates()
         self.rng.shuffle(made)
@@ -216,8 +223,7 @@ class Liar:
         if self.rng.random() < 0.05:
             decided += 1
         chosen = [c for seq, c in sorted(certificates.items()) if seq > decided]
-        view = self.gossip.view + self.rng.choice((0, 0, 1, 1, 2))
-        return None if view == 0 else self._signed_change(view, decided, chosen, decision)
+        return self._signed_change(view, decided, chosen, decision)
 
     def _signed_change(
         self, view: int, decided: int, chosen: list[PreparedCertificate], decision: Decision | None
@@ -240,7 +246,7 @@ class Liar:
         if not mine:
             return None
         view = max(mine)
-        own = self._signed_change(view, 0, [], None)
+        own = self._change_to(view)
         votes = dict(self.gossip.changes[view])
         votes.setdefault(self.me, own)
         members = sorted(self.rng.sample(sorted(votes), min(len(votes), self.quorum)))

@@ -2,15 +2,15 @@
 clock."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Any
 
 from committee.errors import MessageRefused
 from committee.replica import Replica
 from committee.state import NOTHING, Output, Record, ReplicaConfig, Send
-from protocol.pbft_messages import Message, value_digest
+from protocol.pbft_messages import Instance, Message, value_digest
 from tests.simulation.checkers import Checkers, Violation
 from tests.simulation.keys import committee
 from tests.simulation.liar import Gossip, Liar
@@ -30,12 +30,28 @@ class Node:
     alive: bool = True
     life: int = 0
     crash: Crash | None = None
-    final: int = 0
     deaf_to: frozenset[int] = frozenset()
+    silent: bool = False
+    others: "list[Node]" = field(default_factory=list)  # the nodes of all other members
 
 
-PATIENCE = 100.0
-Event = tuple[float, int, Callable[..., None], tuple[Any, ...]]
+@lru_cache(maxsize=1024)
+def _config(instance: Instance, me: int, view_timeout: int, max_check: int, window: int) -> ReplicaConfig:
+    return ReplicaConfig(
+        instance=instance,
+        me=me,
+        view_timeout_ticks=view_timeout,
+        max_check_ticks=max_check,
+        retransmit_ticks=2,
+        window=window,
+    )
+
+
+PATIENCE = 20.0
+"""How many ticks after healing a scenario goes on that may be stuck, and rightly so."""
+Event = tuple[float, int, Node | None, Any]
+"""(when, ticket, node, message that reaches it), (when, ticket, node, life that ticks), or (when, ticket,
+None, what to call and with what)."""
 
 
 class World:
@@ -47,6 +63,7 @@ class World:
         self.instance, self.cryptos = committee(plan.n, real=real)
         self.trace = trace
         self.now = 0.0
+        self._random = self.rng.random
         self._queue: list[Event] = []
         self._count = 0
         self.steps = 0
@@ -60,34 +77,29 @@ class World:
                 name = f"{index}{'ab'[twin]}" if plan.faulty.get(index) == "twins" else str(index)
                 self.nodes.append(self._make_node(index, name))
         self.by_index = {i: [node for node in self.nodes if node.index == i] for i in range(plan.n)}
-        self.others = {i: [node for node in self.nodes if node.index != i] for i in range(plan.n)}
+        for node in self.nodes:
+            node.others = [other for other in self.nodes if other.index != node.index]
         self.gossip: Gossip | None = None
 
     def _make_node(self, index: int, name: str) -> Node:
-        honest = index not in self.plan.faulty
-        node = Node(index, name, honest, self.make_replica(index, []))
-        if self.plan.faulty.get(index) in ("half-deaf", "liar", "twins"):
+        fault = self.plan.faulty.get(index)
+        node = Node(index, name, fault is None, self.make_replica(index, []), silent=fault == "silent")
+        if fault in ("half-deaf", "liar", "twins"):
             others = [i for i in range(self.plan.n) if i != index]
             node.deaf_to = frozenset(self.rng.sample(others, self.rng.randint(0, len(others) - 1)))
         return node
 
     def make_replica(self, index: int, records: list[Record]) -> Replica:
         plan = self.plan
-        config = ReplicaConfig(
-            instance=self.instance,
-            me=index,
-            view_timeout_ticks=plan.view_timeout,
-            max_check_ticks=plan.max_check,
-            retransmit_ticks=2,
-            window=plan.window,
-        )
+        config = _config(self.instance, index, plan.view_timeout, plan.max_check, plan.window)
         return Replica(config, self.cryptos[index], records)
 
     # ------------------------------------------------------------------ time
 
-    def at(self, delay: float, action: Callable[..., None], *arguments: Any) -> None:
+    def at(self, delay: float, *call: Any) -> None:
+        """Do something later: ``call`` is a function and its arguments."""
         self._count += 1
-        heappush(self._queue, (self.now + delay, self._count, action, arguments))
+        heappush(self._queue, (self.now + delay, self._count, None, call))
 
     def run(self) -> None:
         """Until every honest member has everything, or the horizon. Raises Violation."""
@@ -100,17 +112,27 @@ class World:
             self._start(node)
         self._let_liars_live()
         self.at(self.plan.heal_at, self._heal)
-        queue, horizon, heal_at = self._queue, self.plan.horizon, self.plan.heal_at
+        self.at(self.plan.heal_at + PATIENCE, self._lose_patience)
+        queue, feed, tick = self._queue, self.feed, self._tick
+        horizon, heal_at = self.plan.horizon, self.plan.heal_at
         while queue:
-            self.now, _, action, arguments = heappop(queue)
-            if self.now > horizon or self._stuck:
+            now, _, target, what = heappop(queue)
+            self.now = now
+            if target is not None:
+                if what.__class__ is int:
+                    tick(target, what)
+                elif target.alive:
+                    feed(target, what)
+            elif now > horizon or self._stuck:
                 break
-            action(*arguments)
-            if self._moved and self.now >= heal_at:
+            else:
+                action, *arguments = what
+                action(*arguments)
+            if self._moved and now >= heal_at:
                 self._moved = False
                 if self._complete():
                     break
-        self.checkers.at_end([node for node in self.nodes if node.honest], self.now)
+        self.checkers.at_end([node for node in self.nodes if node.honest], self.now, excused=self._stuck)
 
     def _heal(self) -> None:
         self._moved = True
@@ -136,21 +158,23 @@ class World:
     def _start(self, node: Node) -> None:
         self.checkers.born(node.name)
         self.apply(node, node.replica.start())
-        self.at(self.rng.random(), self._tick, node, node.life)
+        self._count += 1
+        heappush(self._queue, (self.now + self._random(), self._count, node, node.life))
 
     def _tick(self, node: Node, life: int) -> None:
         if node.alive and node.life == life:
-            self.at(1.0, self._tick, node, life)
-            self.apply(node, node.replica.tick())
+            self._count += 1
+            heappush(self._queue, (self.now + 1.0, self._count, node, life))
+            output = node.replica.tick()
+            if output is not NOTHING:
+                self.apply(node, output)
 
     def _arm(self, crash: Crash) -> None:
         for node in self.by_index[crash.node]:
             node.crash = node.crash or crash
 
     def feed(self, node: Node, message: Message) -> None:
-        """Deliver a message now."""
-        if not node.alive:
-            return
+        """Deliver a message now to a node that is alive."""
         self.steps += 1
         if self.trace is not None:
             self.say(f"{node.name} <- {describe(message)}")
@@ -160,14 +184,15 @@ class World:
             if self.trace is not None:
                 self.say(f"{node.name}    refuses: {error}")
             return
-        self.apply(node, output)
+        if output is not NOTHING:
+            self.apply(node, output)
 
     def apply(self, node: Node, output: Output) -> None:
         """What a host does, and where it may die."""
         if output is NOTHING:
             return
         crash = node.crash
-        if crash is not None and (output.persist or output.send):
+        if crash is not None and (output.persist or output.send) and node.replica.view > crash.above:
             self._die(node, output, crash)
             return
         if output.persist:
@@ -197,17 +222,30 @@ class World:
             self.checkers.persisted(node, records)
 
     def _emit(self, node: Node, output: Output, sends: tuple[Send, ...]) -> None:
-        silent = self.plan.faulty.get(node.index) == "silent"
         if node.honest:
             self.checkers.sent(node, output, sends)
-        if silent:
+        if node.silent:
             return
+        calm = self.now >= self.plan.heal_at and not node.deaf_to
         for send in sends:
-            targets = self.others[node.index] if send.to is None else self.by_index[send.to]
-            for target in targets:
-                self.carry(node, target, send.message)
+            message = send.message
+            targets = node.others if send.to is None else self.by_index[send.to]
+            if calm:
+                self._carry_calmly(targets, message)
+            else:
+                for target in targets:
+                    self.carry(node, target, message)
             if self.gossip is not None:
-                self.gossip.hear(send.message)
+                self.gossip.hear(message)
+
+    def _carry_calmly(self, targets: list[Node], message: Message) -> None:
+        """``carry`` to several, when nothing can happen on the way."""
+        now, delay, random, queue = self.now, self.plan.calm_delay, self._random, self._queue
+        count = self._count
+        for target in targets:
+            count += 1
+            heappush(queue, (now + random() * delay, count, target, message))
+        self._count = count
 
     def _die(self, node: Node, output: Output, crash: Crash) -> None:
         rng = self.rng
@@ -238,23 +276,25 @@ class World:
 
     def carry(self, source: Node, target: Node, message: Message, *, loud: bool = False) -> None:
         """One message on its way, perhaps. ``loud``: the sender wants it to arrive."""
-        rng, plan, now = self.rng, self.plan, self.now
+        random, plan, now = self._random, self.plan, self.now
         if not loud and target.index in source.deaf_to:
             return
         wild = now < plan.heal_at
         if wild:
-            if plan.drop and rng.random() < plan.drop:
+            if plan.drop and random() < plan.drop:
                 return
-            if plan.loses == type(message).__name__ and rng.random() < 0.8:
+            if plan.loses == type(message).__name__ and random() < 0.8:
                 return
             if plan.cut is not None:
                 side, start, end = plan.cut
                 if start <= now < end and (source.index in side) != (target.index in side):
                     return
-        delay = rng.random() * (plan.wild_delay if wild else plan.calm_delay)
-        self.at(delay, self.feed, target, message)
-        if plan.duplicate and wild and rng.random() < plan.duplicate:
-            self.at(delay + rng.random() * 10, self.feed, target, message)
+        delay = random() * (plan.wild_delay if wild else plan.calm_delay)
+        self._count += 1
+        heappush(self._queue, (now + delay, self._count, target, message))
+        if plan.duplicate and wild and random() < plan.duplicate:
+            self._count += 1
+            heappush(self._queue, (now + delay + random() * 10, self._count, target, message))
 
     # ------------------------------------------------------------------ application, client, chain
 
@@ -290,10 +330,12 @@ class World:
         for ask in self.plan.asks:
             if ask.at <= self.now and ask.value[:1] in b"gs":
                 self._ask(ask.seq, ask.value, everybody)
-        honest = [node for node in self.nodes if node.honest]
-        if self.now > self.plan.heal_at + PATIENCE and self.checkers.locked_on_false(honest):
-            self._stuck = True  # for ever, and rightly so: no progress is asked of this scenario
         self.at(15.0, self._ask_again)
+
+    def _lose_patience(self) -> None:
+        """A scenario that is stuck for ever, and rightly so, ends; no progress is asked of it."""
+        self._stuck = self.checkers.locked_on_false([node for node in self.nodes if node.honest])
+        self.at(PATIENCE, self._lose_patience)
 
     def _final_later(self, seq: int) -> None:
         plan = self.plan
@@ -304,7 +346,7 @@ class World:
         self.chain_final = seq
         self.say(f"chain: final up to {seq}")
         for node in self.nodes:
-            self.at(self.rng.random() * 6, self._see_chain, node)
+            self.at(self.rng.random() * 4, self._see_chain, node)
 
     def _see_chain(self, node: Node) -> None:
         if node.alive and self.chain_final > node.replica.log.finalized:

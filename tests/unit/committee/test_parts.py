@@ -52,16 +52,34 @@ def test_timer__new_key_or_none__starts_afresh_or_stops() -> None:
     assert not one.expired(10_000)
 
 
-def test_timer__each_failed_view__doubles_up_to_the_cap_and_a_decision_resets() -> None:
+def test_timer__each_view_without_a_value__doubles_the_wait_up_to_the_cap() -> None:
     one = timer()
     waits = []
-    for _ in range(MAX_DOUBLINGS + 2):
+    for view in range(MAX_DOUBLINGS + 2):
+        one.view = view
         waits.append(one.wait_ticks)
-        one.failed(1)
     assert waits == [10, 20, 40, 80, 160, 320, 640, 640]
-    one.failed(10**6)
+    one.view = 10**6
     assert one.wait_ticks == 640
-    one.progress()
+
+
+def test_timer__a_value_fixed_in_this_view__makes_the_wait_short_and_in_an_older_one_shorter() -> None:
+    one = timer()
+    one.view = 7
+    one.progress(5)
+    assert one.wait_ticks == 40
+    one.progress(3)
+    assert one.wait_ticks == 40
+    one.progress(7)
+    assert one.wait_ticks == 10
+
+
+def test_timer__views_that_ended_for_a_good_reason__do_not_count() -> None:
+    one = timer()
+    one.view = 2
+    one.excuse(1)
+    assert one.wait_ticks == 20
+    one.excuse(5)
     assert one.wait_ticks == 10
 
 
