@@ -1,12 +1,14 @@
 """What a poster does, as answers: quote, post, cancel, close, fetch."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from pot.amounts import format_amount, parse_duration_s
 from pot.client import Client
+from pot.dial import wish, with_sampling
 from pot.draft import read_draft
 from pot.output import Reply, Table, facts, print_lines
 from pot.quote import Quote, make_quote
@@ -15,13 +17,25 @@ from protocol.errors import InvalidInput
 from protocol.ids import TaskId
 
 
-def quote_task(session: Session, path: Path, committee: int | None) -> Reply:
-    """The quote for a draft: on the network of the settings, or offline for a committee of a given size."""
+def quote_task(
+    session: Session,
+    path: Path,
+    committee: int | None,
+    *,
+    detect: str | None = None,
+    bad: int = 1,
+    of: int | None = None,
+) -> Reply:
+    """The quote for a draft: on the network of the settings, or offline for a committee of a given size; with
+    ``detect``, at the sampling rate that catches ``bad`` cheated shards of ``of`` with that probability."""
     if committee is not None:
         quote = make_quote(read_draft(path), members=committee, gas_price=0)
     else:
         client = session.client("poster")
         quote = client.quote(client.draft(path))
+    if detect is not None:
+        asked = wish(quote.spec, members=quote.committee.n, detect=detect, bad=bad, of=of)
+        quote = replace(quote, spec=with_sampling(quote.spec, asked.share_ppm), wish=asked)
     return Reply(data=quote.to_json(), text=_heading(quote))
 
 

@@ -26,11 +26,19 @@ def quote(
     committee: Annotated[
         int | None, typer.Option(min=4, max=64, help="Quote offline for a committee of this size.")
     ] = None,
+    detect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Find the sampling rate that catches with this probability (95%)."
+        ),
+    ] = None,
+    bad: Annotated[int, typer.Option(min=1, help="...a miner that cheats on so many shards")] = 1,
+    of: Annotated[int | None, typer.Option(min=1, help="...of so many; default: all of the task.")] = None,
 ) -> Reply:
     """What the task would cost and what checking it buys. Signs and sends nothing."""
     from pot.posting import quote_task
 
-    return quote_task(session_of(ctx), spec, committee)
+    return quote_task(session_of(ctx), spec, committee, detect=detect, bad=bad, of=of)
 
 
 @app.command()
