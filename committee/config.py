@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from committee.scheme import AGGREGATE_FROM
 from protocol.chain.deployment import Deployment
 
 
@@ -10,7 +11,9 @@ from protocol.chain.deployment import Deployment
 class ValidatorConfig:
     """``host`` and ``port`` are listened on; peers find this validator by the endpoint published on-chain.
     ``state_dir`` holds the write-ahead logs, the one thing a validator must not lose. One tick lasts
-    ``tick_s``; the chain is asked for new blocks every ``poll_s``."""
+    ``tick_s``; the chain is asked for new blocks every ``poll_s``. In committees of ``aggregate_from``
+    members and more, certificates are endorsed by BLS as well; a number below the usual one has the sum
+    posted whatever it costs."""
 
     rpc_url: str
     deployment: Deployment
@@ -24,3 +27,4 @@ class ValidatorConfig:
     max_check_ticks: int = 2400
     threads: int = 1
     device: str = "cpu"
+    aggregate_from: int = AGGREGATE_FROM

@@ -17,6 +17,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from committee.aggregation import Aggregation, Endorsed
 from committee.bench import MAX_COURTS, Bench
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
@@ -33,18 +34,20 @@ from committee.submitter import Outcome, Submitter
 from committee.transport import Transport, TransportConfig
 from committee.verify import Checker, Finding, Judgement
 from protocol.blobs import open_blob_store
-from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.bls import BlsSecret
+from protocol.certificate import RoundCertificate
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory
 from protocol.chain.sender import Sender
 from protocol.contribution import SignedContribution
+from protocol.endorsement import is_endorsed_by
 from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import Fault, FaultReport
 from protocol.ids import Address, TaskId, parse_address
 from protocol.members import Members
 from protocol.parsing import peer_value
 from protocol.pbft_messages import Evidence, Instance
-from protocol.signing import KeySigner, is_signed_by
+from protocol.signing import KeySigner
 from protocol.typed_data import Domain
 from worker.training.data import DatasetCache
 
@@ -85,6 +88,7 @@ class ValidatorNode:
         self._account = account
         self._me = parse_address(account.address)
         self._signer = KeySigner(bytes(account.key))
+        self._secret = BlsSecret.derived_from(bytes(account.key))
         self._domain = config.deployment.domain
         self._blobs = open_blob_store(config.blob_url)
         self._reader, self._checker_thread, self._sender_thread = (
@@ -94,7 +98,7 @@ class ValidatorNode:
         self._deferred: dict[TaskId, TaskHistory] = {}
         self._draws = DrawDuty()
         self._posting = asyncio.Lock()
-        self._outgoing: list[tuple[SignedCertificate, Callable[[Outcome], None]]] = []
+        self._outgoing: list[tuple[Endorsed, Callable[[Outcome], None]]] = []
         self._doubt_at = 0.0
         self._endpoints: dict[Address, str] = {}
         self._checks_queued = 0
@@ -114,7 +118,8 @@ class ValidatorNode:
         checking, sending = self._connect(), self._connect()
         sender = Sender(sending.client, self._account)
         self._checker = self._make_checker(checking)
-        self._submitter = Submitter(sending, sender)
+        aggregation = Aggregation(sending, sender, config.aggregate_from)
+        self._submitter = Submitter(sending, sender, aggregation)
         self._court_watch = CourtWatch(self._contracts)
         self._watch = ChainWatch(self._contracts, self._blobs, self._me)
         self._host = Host(self, config.state_dir, config.tick_s)
@@ -258,7 +263,7 @@ class ValidatorNode:
         )
         self._sessions[task] = session
         try:
-            self._host.add(self._replica_config(task, members, index), self._crypto(task))
+            self._host.add(self._replica_config(task, members, index), self._crypto(task, members))
         except LogCorrupt as error:
             # What was signed for this task is not known any more, so nothing is signed for it; slashes are
             # still owed.
@@ -275,11 +280,12 @@ class ValidatorNode:
             max_check_ticks=self._config.max_check_ticks,
         )
 
-    def _crypto(self, task: TaskId) -> Crypto:
+    def _crypto(self, task: TaskId, members: Members) -> Crypto:
         return Crypto(
             signer=self._signer,
-            verifier=is_signed_by,
+            verifier=is_endorsed_by,
             endorsement_digest=endorsement_digest(self._domain, task),
+            secret=self._secret if members.n >= self._config.aggregate_from else None,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -382,8 +388,8 @@ class ValidatorNode:
         """Unix time: the chain's or this machine's, whichever is later."""
         return max(self._watch.timestamp_s, int(time.time()))
 
-    def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None:
-        self._outgoing.append((signed, done))
+    def certify(self, endorsed: Endorsed, done: Callable[[Outcome], None]) -> None:
+        self._outgoing.append((endorsed, done))
         self._spawn(self._post())
 
     async def _post(self) -> None:
@@ -395,7 +401,7 @@ class ValidatorNode:
             outcomes = [Outcome.UNREACHABLE] * len(batch)
             try:
                 outcomes = await asyncio.get_running_loop().run_in_executor(
-                    self._sender_thread, self._submitter.certify, [signed for signed, _ in batch]
+                    self._sender_thread, self._submitter.certify, [endorsed for endorsed, _ in batch]
                 )
             finally:
                 for (_, done), outcome in zip(batch, outcomes, strict=True):

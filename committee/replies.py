@@ -33,7 +33,7 @@ def send_reply(replica: "Replica", slot: Slot, digest: bytes, value: bytes) -> N
         digest=digest,
         sender=replica.me,
         signature=signer.sign(signed),
-        endorsement=signer.sign(replica.crypto.endorsement_digest(slot.seq, value)),
+        endorsement=replica.crypto.endorse(replica.crypto.endorsement_digest(slot.seq, value)),
     )
     slot.replied = reply
     slot.replies.add(replica.me, digest, reply.signature + reply.endorsement)

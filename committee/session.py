@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from committee.aggregation import Endorsed
 from committee.faults import FaultBook
 from committee.state import Decided, Verify
-from committee.submitter import Outcome, signed_certificate, turn, unslashed
+from committee.submitter import Outcome, turn, unslashed
 from committee.verify import Checker, Finding, Judgement
-from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.certificate import RoundCertificate
 from protocol.chain.history import TaskHistory
 from protocol.contribution import SignedContribution
 from protocol.errors import PeerMisbehaved
@@ -53,7 +54,7 @@ class Desk(Protocol):
 
     def now_s(self) -> int: ...
     def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool: ...
-    def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None: ...
+    def certify(self, endorsed: Endorsed, done: Callable[[Outcome], None]) -> None: ...
     def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None: ...
     def sign_report(self, contribution: SignedContribution) -> FaultReport: ...
     def spread(self, report: FaultReport) -> None: ...
@@ -100,7 +101,7 @@ class TaskSession:
         self._now = 0
         self._branch = 0
         self._proposals: dict[Key, _Proposal] = {}
-        self._decided: dict[int, tuple[SignedCertificate, _Due]] = {}
+        self._decided: dict[int, tuple[Endorsed, _Due]] = {}
         self._slashing: dict[Fault, _Due] = {}
         self._pointless: set[Fault] = set()  # certified faults that cannot be slashed any more
         self._spread = _Due(at=0)
@@ -169,7 +170,7 @@ class TaskSession:
     def decided(self, decided: Decided) -> None:
         """The agreement hands out a certificate with its quorum."""
         wait = turn(self._index, len(self.history.ledger.members), decided.seq) * STAGGER_TICKS
-        self._decided[decided.seq] = (signed_certificate(decided), _Due(at=self._now + wait))
+        self._decided[decided.seq] = (Endorsed.of(decided), _Due(at=self._now + wait))
         self._submit_due()
 
     # ---------------------------------------------------------------- checks
@@ -279,14 +280,14 @@ class TaskSession:
 
     def _certify_due(self) -> None:
         """Post the certificate that follows on the chain's last one, until the chain shows it."""
-        signed, due = self._decided.get(self.history.certificates + 1, (None, None))
-        if signed is None or due is None or due.busy or due.at > self._now or self.over:
+        endorsed, due = self._decided.get(self.history.certificates + 1, (None, None))
+        if endorsed is None or due is None or due.busy or due.at > self._now or self.over:
             return
         if self.history.disputed_from is not None:
             return  # nothing is accepted before the dispute ends
         if self._desk.now_s() >= self.history.created.params.starts_at:
             due.busy = True
-            self._desk.certify(signed, lambda outcome: due.postpone(self._now))
+            self._desk.certify(endorsed, lambda outcome: due.postpone(self._now))
 
     def _slashed(self, fault: Fault, due: _Due) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:

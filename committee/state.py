@@ -7,6 +7,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from protocol.bls import BlsSecret
+from protocol.endorsement import endorse
 from protocol.members import Members
 from protocol.pbft_messages import (
     MAX_SLOTS,
@@ -101,12 +103,18 @@ class Crypto:
     compute.
 
     ``verifier`` checks endorsements, which contracts read; ``statement_verifier`` what members say to each
-    other, which no contract sees (None: the same check)."""
+    other, which no contract sees (None: the same check). With a BLS ``secret``, endorsements are given in
+    both ways."""
 
     signer: Signer
     verifier: Verifier
     endorsement_digest: EndorsementDigest
     statement_verifier: Verifier | None = None
+    secret: BlsSecret | None = None
+
+    def endorse(self, digest: bytes) -> bytes:
+        """What goes into the certificate over ``digest``."""
+        return endorse(digest, self.signer, self.secret)
 
     @property
     def statements(self) -> Verifier:
@@ -165,8 +173,8 @@ class Verify(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Decided(Struct, frozen=True, gc=False, array_like=True):
-    """``value`` is decided at ``seq``. ``signers`` are ascending member indexes, ``endorsements`` their
-    65-byte signatures over the endorsement digest; a quorum. Handed out in order of ``seq``, once per run
+    """``value`` is decided at ``seq``. ``signers`` are ascending member indexes, ``endorsements`` what they
+    gave over the endorsement digest; a quorum. Handed out in order of ``seq``, once per run
     of the process: after a restart, what is not yet final is handed out again."""
 
     seq: int

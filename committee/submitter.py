@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from committee.state import Decided
+from committee.aggregation import Aggregation, Endorsed
 from protocol import merkle
-from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.certificate import SignedCertificate
 from protocol.chain.contracts import Contracts
 from protocol.chain.finality import slashable_segment
 from protocol.chain.history import TaskHistory
@@ -19,7 +19,6 @@ from protocol.chain.sender import Receipt, Sender
 from protocol.errors import PotError, Refused
 from protocol.evidence import Fault
 from protocol.ids import TaskId
-from protocol.signing import to_compact
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +36,6 @@ class Outcome(Enum):
     POINTLESS = "pointless"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
-
-
-def signed_certificate(decided: Decided) -> SignedCertificate:
-    """The on-chain form of a decision: bitmap and joined EIP-2098 signatures, ascending by member."""
-    return SignedCertificate(
-        certificate=RoundCertificate.decode(decided.value),
-        signers=sum(1 << index for index in decided.signers),
-        signatures=b"".join(to_compact(signature) for signature in decided.endorsements),
-    )
 
 
 def turn(me: int, members: int, seq: int) -> int:
@@ -67,18 +57,24 @@ def unslashed(history: TaskHistory) -> Sequence[Fault]:
 class Submitter:
     """Sends from the validator's own account; used by one thread."""
 
-    def __init__(self, contracts: Contracts, sender: Sender) -> None:
+    def __init__(self, contracts: Contracts, sender: Sender, aggregation: Aggregation) -> None:
         self._contracts = contracts
         self._sender = sender
+        self._aggregation = aggregation
 
     def draw(self, task_id: TaskId) -> Outcome:
         """Draw the committee of a task."""
         call = self._contracts.committee.draw_committee(task_id)
         return self._once(f"task {task_id}: draw of its committee", lambda: self._sender.send(call))
 
-    def certify(self, batch: Sequence[SignedCertificate]) -> list[Outcome]:
-        """Post certificates of different tasks: several in one transaction, one by one where that is refused,
-        so that one which cannot be accepted holds nobody up."""
+    def certify(self, decided: Sequence[Endorsed]) -> list[Outcome]:
+        """Post certificates of different tasks, each in its cheaper form: several in one transaction, one by
+        one where that is refused, so that one which cannot be accepted holds nobody up."""
+        try:
+            batch = [self._aggregation.best(endorsed) for endorsed in decided]
+        except PotError as error:
+            log.warning("%s certificates are posted later: %s", len(decided), error)
+            return [Outcome.UNREACHABLE] * len(decided)
         if len(batch) > 1:
             try:
                 receipt = self._sender.send(self._contracts.market.certify_many(batch))

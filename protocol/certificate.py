@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address, Digest, EpochNo, RoundNo, Sha256, TaskId
-from protocol.multisig import check_quorum
+from protocol.multisig import KeyOf, check_quorum
 from protocol.typed_data import Domain, StructType
 
 CERTIFICATE_TYPE = StructType(
@@ -115,14 +115,19 @@ class RoundCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedCertificate:
-    """A certificate with the signatures that make it count: bit i of ``signers`` is member i of the epoch's
-    ascending member list, ``signatures`` the 64-byte EIP-2098 signatures in that order, joined."""
+    """A certificate with the signatures that make it count: bit i of ``signers`` is member i of the
+    committee's ascending list, ``signatures`` the 64-byte EIP-2098 signatures in that order, joined, or the
+    96-byte BLS sum of theirs."""
 
     certificate: RoundCertificate
     signers: int
     signatures: bytes
 
-    def verify(self, domain: Domain, members: Sequence[Address]) -> list[Address]:
-        """The addresses that signed. Raises PeerMisbehaved unless a quorum of distinct ``members`` did."""
+    def verify(
+        self, domain: Domain, members: Sequence[Address], key_of: KeyOf | None = None
+    ) -> list[Address]:
+        """The addresses that signed. Raises PeerMisbehaved unless a quorum of distinct ``members`` did;
+        without ``key_of`` a BLS sum is refused."""
         subject = f"certificate of round {self.certificate.last_round}"
-        return check_quorum(subject, self.certificate.digest(domain), members, self.signers, self.signatures)
+        digest = self.certificate.digest(domain)
+        return check_quorum(subject, digest, members, self.signers, self.signatures, key_of)

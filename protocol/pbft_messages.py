@@ -31,6 +31,8 @@ MAX_SEQ = 1 << 40
 
 Digest32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature65 = Annotated[bytes, Meta(min_length=65, max_length=65)]
+Endorsement = Annotated[bytes, Meta(min_length=65, max_length=161)]
+"""What leaves the committee: 65 bytes of ECDSA, or these and 96 of BLS (``protocol.endorsement``)."""
 Value = Annotated[bytes, Meta(min_length=1, max_length=MAX_VALUE_BYTES)]
 View = Annotated[int, Meta(ge=0, le=MAX_VIEW)]
 Seq = Annotated[int, Meta(ge=1, le=MAX_SEQ)]
@@ -38,6 +40,7 @@ Height = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
 Task = Annotated[int, Meta(ge=0)]
 Member = Annotated[int, Meta(ge=0, lt=MAX_MEMBERS)]
 Signatures = Annotated[tuple[Signature65, ...], Meta(min_length=1, max_length=MAX_MEMBERS)]
+Endorsements = Annotated[tuple[Endorsement, ...], Meta(min_length=1, max_length=MAX_MEMBERS)]
 SignerSet = Annotated[tuple[Member, ...], Meta(min_length=1, max_length=MAX_MEMBERS)]
 
 Verifier = Callable[[bytes, bytes, Address], bool]
@@ -194,7 +197,7 @@ class Reply(_Message, frozen=True, tag=8, kw_only=True):
     digest: Digest32
     sender: Member
     signature: Signature65
-    endorsement: Signature65
+    endorsement: Endorsement
 
     phase: ClassVar[Phase] = Phase.REPLY
 
@@ -213,7 +216,7 @@ class Decision(_Message, frozen=True, tag=9, kw_only=True):
     value: Value
     signers: SignerSet
     signatures: Signatures
-    endorsements: Signatures
+    endorsements: Endorsements
 
 
 class Committed(_Message, frozen=True, tag=10, kw_only=True):

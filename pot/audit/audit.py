@@ -7,7 +7,7 @@ from pot.audit import money
 from pot.audit.replay import Replayer
 from pot.audit.report import AuditReport
 from protocol.blobs import BlobMissing, BlobStore
-from protocol.chain.contracts import Contracts
+from protocol.chain.contracts import Contracts, KeyBook
 from protocol.chain.events import Event, EventReader, TaskCreated, certificate_behind
 from protocol.chain.history import CertifiedSegment, TaskHistory, follow, genesis, signers_of
 from protocol.chain.market import OnchainTask
@@ -96,9 +96,9 @@ def _audit(
         on_shard=lambda number, shard: say(f"round {number} shard {shard} re-executed"),
     )
     _check_start(replayer, scene.created, report)
-    ledger = start.ledger
+    ledger, keys = start.ledger, KeyBook(scene.contracts)
     for segment in history.segments:
-        ledger = _check_segment(scene.contracts, replayer, ledger, segment, report)
+        ledger = _check_segment(scene.contracts, replayer, ledger, segment, keys, report)
     report.notes.extend(replayer.notes)
     _check_state(scene.contracts, scene.task, history, ledger, report)
     replayer.model(ledger.model)
@@ -134,12 +134,13 @@ def _check_segment(
     replayer: Replayer,
     ledger: TaskLedger,
     segment: CertifiedSegment,
+    keys: KeyBook,
     report: AuditReport,
 ) -> TaskLedger:
     certificate, domain = segment.event.certificate, contracts.deployment.domain
     name = f"rounds {certificate.first_round}..{certificate.last_round}"
     signed = certificate_behind(contracts, segment.event)
-    signers = signed.verify(domain, ledger.members)
+    signers = signed.verify(domain, ledger.members, keys)
     ledger.check(segment.record, domain)
     for report_ in {r.fault: r for r in segment.record.fault_evidence}.values():
         if not replayer.is_fault(report_.contribution):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.certificate import RoundCertificate
+from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contract import Block, Call, ContractClient
 from protocol.draw import Candidate
 from protocol.ids import Address, EpochNo, TaskId, Wei
@@ -71,6 +71,14 @@ class CommitteeContract(ContractClient):
         raw = self.view("panelOf", task_id, dispute, block=block)
         return Panel(epoch=EpochNo(raw.epoch), draw_block=int(raw.drawBlock), size=int(raw.size))
 
+    def stored_members(self, task_id: TaskId, block: Block = "latest") -> Address:
+        """Where the list of the task's committee is stored; its BLS keys are gathered under this name."""
+        return Address(self.view("panelOf", task_id, 0, block=block).members)
+
+    def bls_keys(self, block: Block = "latest") -> Address:
+        """The contract of the validators' BLS keys."""
+        return Address(self.view("KEYS", block=block))
+
     def draw_court(self, task_id: TaskId, dispute: int) -> Call:
         """Draw a dispute's court; refused until two blocks after its opening are mined, or when drawn."""
         return self.write("drawCourt", task_id, dispute)
@@ -103,6 +111,20 @@ class CommitteeContract(ContractClient):
 
     def advance_epoch(self) -> Call:
         return self.write("advanceEpoch")
+
+    def prove_joint_equivocation(
+        self, signer: Address, first: SignedCertificate, second: SignedCertificate
+    ) -> Call:
+        """Two certificates of overlapping rounds that ``signer`` is among the signers of; signatures or an
+        aggregate, of any number of members."""
+        return self.write(
+            "proveJointEquivocation",
+            signer,
+            *(
+                (tuple(each.certificate.typed_values().values()), each.signers, each.signatures)
+                for each in (first, second)
+            ),
+        )
 
     def prove_equivocation(
         self,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from protocol.chain.appeals import Appeals
+from protocol.chain.bls_keys import BlsKeys
 from protocol.chain.client import ChainClient
 from protocol.chain.committee import CommitteeContract
 from protocol.chain.deployment import Deployment
@@ -10,6 +11,7 @@ from protocol.chain.market import Market
 from protocol.chain.token import Token
 from protocol.chain.vault import Vault
 from protocol.errors import ConfigurationError
+from protocol.ids import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,10 @@ class Contracts:
     committee: CommitteeContract
     appeals: Appeals
     token: Token
+
+    def bls_keys(self) -> BlsKeys:
+        """The validators' BLS keys; asks the chain where they are. Raises Refused, ServiceUnreachable."""
+        return BlsKeys(self.client, self.committee.bls_keys())
 
     @classmethod
     def at(cls, client: ChainClient, deployment: Deployment) -> "Contracts":
@@ -48,3 +54,29 @@ class Contracts:
                 f"{deployment.chain_id}."
             )
         return cls.at(client, deployment)
+
+
+class KeyBook:
+    """The validators' BLS keys, each asked for once: they never change. Raises Refused,
+    ServiceUnreachable."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._contracts = contracts
+        self._keys: BlsKeys | None = None
+        self._known: dict[Address, bytes] = {}
+
+    @property
+    def contract(self) -> BlsKeys:
+        """Where they are registered."""
+        if self._keys is None:
+            self._keys = self._contracts.bls_keys()
+        return self._keys
+
+    def __call__(self, account: Address) -> bytes:
+        """The account's key, 192 bytes; empty while it has none."""
+        if account not in self._known:
+            key = self.contract.key_of(account)
+            if not key:
+                return key
+            self._known[account] = key
+        return self._known[account]

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from committee.aggregation import Endorsed
 from committee.session import TaskSession
 from committee.state import Decided, Verify
 from committee.submitter import Outcome
 from committee.verify import Checker, Judgement
 from protocol.blobs import open_blob_store
-from protocol.certificate import SignedCertificate
 from protocol.chain.events import CertificateAccepted, EventRef, TaskCreated
 from protocol.chain.history import CertifiedSegment, TaskHistory
 from protocol.chain.market import TaskParams
@@ -98,7 +98,7 @@ class Around:
     time_s: int = STARTS_AT
     takes_checks: bool = True
     checks: list[tuple[Callable[[], Judgement], Callable[[Judgement], None]]] = field(default_factory=list)
-    posts: list[tuple[SignedCertificate, Callable[[Outcome], None]]] = field(default_factory=list)
+    posts: list[tuple[Endorsed, Callable[[Outcome], None]]] = field(default_factory=list)
     slashes: list[tuple[Fault, Callable[[Outcome], None]]] = field(default_factory=list)
     spreads: list[FaultReport] = field(default_factory=list)
     verdicts: list[tuple[int, bool]] = field(default_factory=list)
@@ -122,8 +122,8 @@ class Around:
         """The oldest check ends like this."""
         self.checks.pop(0)[1](judgement)
 
-    def certify(self, signed: SignedCertificate, done: Callable[[Outcome], None]) -> None:
-        self.posts.append((signed, done))
+    def certify(self, endorsed: Endorsed, done: Callable[[Outcome], None]) -> None:
+        self.posts.append((endorsed, done))
 
     def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None:
         self.slashes.append((fault, done))

@@ -118,7 +118,7 @@ def test_decided__certificate_undone_by_a_reorganisation__is_posted_again() -> N
     ticks(made, 20)
     made.moved(start)
     ticks(made, 20)
-    assert [signed.certificate.last_round for signed, _ in around.posts] == [1]
+    assert [endorsed.signed.certificate.last_round for endorsed, _ in around.posts] == [1]
 
 
 def test_decided__posted_long_ago__is_forgotten() -> None:
