@@ -225,3 +225,19 @@ def test_decide__more_than_f_members_reject_without_a_fault__gives_the_work_up_a
     one_liar = task(*rounds, flight=in_flight(1, 2, sends=PATIENT_SENDS, refusals=1))
     (action,) = decide(one_liar, NOW + resend_after_s(PATIENT_SENDS))
     assert isinstance(action, ResendSegment)
+
+
+def test_decide__ring_of_records_crowded__waits_for_all_rounds_that_may_run_ahead() -> None:
+    two = task(a_round(1), a_round(2))
+    assert ProposeSegment(first_round=RoundNo(1), last_round=RoundNo(2)) in decide(two, NOW)
+    crowded = replace(two, crowded=True)
+    assert not any(isinstance(action, ProposeSegment) for action in decide(crowded, NOW))
+    three = replace(crowded, rounds=(a_round(1), a_round(2), a_round(3)))
+    assert ProposeSegment(first_round=RoundNo(1), last_round=RoundNo(3)) in decide(three, NOW)
+
+
+def test_decide__ring_of_records_full__proposes_nothing_before_there_is_room() -> None:
+    full = task(a_round(1), a_round(2))
+    full = replace(full, room_at_s=NOW + 5)
+    assert not any(isinstance(action, ProposeSegment) for action in decide(full, NOW))
+    assert any(isinstance(action, ProposeSegment) for action in decide(full, NOW + 5))
