@@ -48,7 +48,7 @@ def on_pre_prepare(replica: "Replica", message: PrePrepare) -> None:
         return
     slot.learn(message.digest, message.value)
     slot.proposal = Accepted(digest=message.digest, signature=message.signature, inherited=False)
-    replica.unwatched = True
+    replica.touched(slot.seq)
     replica.ask(slot, message.digest)
     advance(replica, slot)
 
@@ -153,7 +153,8 @@ def send_commit(replica: "Replica", slot: Slot, proposal: Accepted) -> None:
     )
     value = slot.candidates[proposal.digest].value
     replica.out.persist(Locked(certificate=slot.lock, value=value))
-    slot.committing = replica.unwatched = True
+    slot.committing = True
+    replica.touched(slot.seq)
     send_vote(replica, slot.commits, Commit, slot.seq, proposal.digest)
 
 

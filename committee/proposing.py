@@ -22,13 +22,13 @@ def take_request(replica: "Replica", seq: int, value: bytes) -> RequestStatus:
         return RequestStatus.FULL
     candidate = slot.learn(digest, value)
     repeated, candidate.requested = candidate.requested, True
-    replica.unwatched = True
+    replica.touched(seq)
     replica.ask(slot, digest)
     if not repeated:
         replica.moved()
     if candidate.verdict is False:
         return RequestStatus.REJECTED
-    propose(replica)
+    propose_slot(replica, slot)
     return RequestStatus.KNOWN if repeated else RequestStatus.CHECKING
 
 
@@ -43,16 +43,25 @@ def propose(replica: "Replica") -> None:
     log = replica.log
     for seq in range(max(replica.floor, log.delivered) + 1, log.propose_limit + 1):
         slot = log.slots.get(seq)
-        if slot is not None and slot.proposal is None and slot.open:
-            digest = slot.proposable()
-            if digest is not None:
-                propose_at(replica, slot, digest)
+        if slot is not None and slot.proposal is None:
+            propose_slot(replica, slot)
+
+
+def propose_slot(replica: "Replica", slot: Slot) -> None:
+    """The same for one sequence number."""
+    if replica.mode is not Mode.ACTIVE or replica.primary != replica.me or slot.proposal is not None:
+        return
+    log = replica.log
+    if slot.open and max(replica.floor, log.delivered) < slot.seq <= log.propose_limit:
+        digest = slot.proposable()
+        if digest is not None:
+            propose_at(replica, slot, digest)
 
 
 def propose_at(replica: "Replica", slot: Slot, digest: bytes) -> None:
     signed = replica.instance.signing_digest(Phase.PRE_PREPARE, replica.view, slot.seq, digest, replica.me)
     slot.proposal = Accepted(digest=digest, signature=replica.crypto.signer.sign(signed), inherited=False)
-    replica.unwatched = True
+    replica.touched(slot.seq)
     message = own_proposal(replica, slot, slot.proposal)
     replica.out.persist(Sent(message=message))
     replica.out.send(message)

@@ -148,10 +148,10 @@ class Replica:
         candidate = None if slot is None else slot.candidates.get(digest)
         if slot is not None and candidate is not None and candidate.verdict is not ok:
             candidate.verdict = ok
-            self.unwatched = True
+            self.touched(seq)
             self.moved()
             self.advance(slot)
-            self.propose()
+            proposing.propose_slot(self, slot)
         return self._finish()
 
     def finalized(self, seq: int) -> Output:
@@ -252,6 +252,13 @@ class Replica:
         """Take up a message that came before its view was open."""
         if self.mode is Mode.ACTIVE and message.view == self.view:
             _HANDLERS[type(message)](self, message)
+
+    def touched(self, seq: int) -> None:
+        """Something happened at ``seq``. What is waited for is the lowest number with work, so what happens
+        above it changes nothing."""
+        key = self.timer.key
+        if key is None or seq <= key[1]:
+            self.unwatched = True
 
     def moved(self) -> None:
         """Something happened: repeat soon if it gets lost."""

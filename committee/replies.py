@@ -156,7 +156,7 @@ def on_committed(replica: "Replica", message: Committed) -> None:
 
 
 def set_committed(replica: "Replica", slot: Slot, digest: bytes, proof: Committed) -> None:
-    replica.unwatched = True
+    replica.touched(slot.seq)
     slot.committed, slot.committed_digest = proof, digest
     replica.out.persist(Learned(message=proof))
     replica.timer.progress(proof.view)
