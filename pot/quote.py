@@ -180,6 +180,7 @@ class Quote:
                 "  over the task",
                 "; ".join(f"{m:,} shards {_percent(self.caught_within(m))}" for m in self._cheated_counts()),
             ),
+            *self._wish(),
             ("cheating", self._verdict()),
             ("extra compute", f"{_percent(self.extra_compute)} of the miners' work, done by validators"),
             ("  at the miners' price", f"{_rounded_up(self.fair_fee)} a round"),
@@ -223,6 +224,14 @@ class Quote:
         if self.wish is None:
             return text
         return f"{text}; write `sample: {self.wish.share_ppm / 10_000:.4f}%`"
+
+    def _wish(self) -> list[tuple[str, object]]:
+        if self.wish is None:
+            return []
+        wish = self.wish
+        found, extra = _percent(wish.found), _percent(wish.extra_compute)
+        line = f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute; {wish.sample:,} each"
+        return [("  as asked", line)]
 
     def _canaries(self) -> str:
         terms = self.canaries
