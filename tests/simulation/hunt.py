@@ -31,9 +31,11 @@ def main() -> int:
         broken = run_seed(seed, arguments.n)
         if broken is not None:
             print(f"{tried} scenarios; seed {seed}: {broken}")
+            print(f"{time.process_time():.2f} CPU seconds")
             return 0
     spent = time.process_time() - started
     print(f"nothing in {arguments.count} scenarios, {arguments.count / spent:.0f} per CPU second")
+    print(f"{time.process_time():.2f} CPU seconds")
     return 1
 
 

@@ -1,38 +1,52 @@
 """Committees under every fault that the plan knows. A failing seed prints its transcript; replay it with
 ``python -m tests.simulation.hunt --trace SEED``."""
 
+import os
+
 import pytest
 
+from tests.simulation.many import run_slices
 from tests.simulation.run import run_seed, transcript
 
-SCENARIOS = 4_000
-ALL_SCENARIOS = 20_000
-CHUNK = 500
+SCENARIOS = 20_000
+ALL_SCENARIOS = 60_000
+SLICE = 1_250
+
+
+def fail(seed: int, n: int | None, broken: str) -> None:
+    told = transcript(seed, n)
+    pytest.fail(f"seed {seed}, n {n}: {broken}\n{told[:6000]}\n...\n{told[-6000:]}", pytrace=False)
 
 
 def run_all(first: int, count: int, n: int | None = None, *, real: bool = False) -> None:
     for seed in range(first, first + count):
         broken = run_seed(seed, n, real=real)
         if broken is not None:
-            told = transcript(seed, n)
-            pytest.fail(f"seed {seed}, n {n}: {broken}\n{told[:6000]}\n...\n{told[-6000:]}", pytrace=False)
+            fail(seed, n, broken)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", range(0, SCENARIOS, CHUNK))
-def test_committee__any_faults_below_a_third__keeps_every_promise(first: int) -> None:
-    run_all(first, CHUNK)
+def run_in_parallel(first: int, last: int) -> None:
+    slices = [(seed, SLICE) for seed in range(first, last, SLICE)]
+    done = list(run_slices(slices, os.cpu_count() or 1))
+    for one in done:
+        if one.broken:
+            fail(int(one.broken.split("seed ")[1].split(":")[0]), None, one.broken)
+    assert sum(one.count for one in done) == last - first
+
+
+@pytest.mark.timeout(600)
+def test_committee__any_faults_below_a_third__keeps_every_promise() -> None:
+    run_in_parallel(0, SCENARIOS)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("first", range(SCENARIOS, ALL_SCENARIOS, CHUNK))
-def test_committee__many_more_scenarios__keeps_every_promise(first: int) -> None:
-    run_all(first, CHUNK)
+@pytest.mark.timeout(1800)
+def test_committee__many_more_scenarios__keeps_every_promise() -> None:
+    run_in_parallel(SCENARIOS, ALL_SCENARIOS)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("n", "count"), [(5, 40), (6, 40), (7, 40), (10, 15), (16, 5), (31, 1)])
+@pytest.mark.parametrize(("n", "count"), [(5, 300), (6, 300), (7, 300), (10, 100), (16, 30), (31, 8)])
 def test_committee__of_every_size__keeps_every_promise(n: int, count: int) -> None:
     run_all(1_000_000, count, n)
 
