@@ -7,13 +7,15 @@ from pot.client import Client
 from pot.earning import status_reply, unstake_reply
 from pot.output import Reply
 from pot.stakes import read_stake
+from protocol.bls import BlsSecret
 from protocol.errors import ConfigurationError
 
 
 def join_reply(
-    client: Client, amount: str | None, endpoint: str | None, *, approve: bool, advance: bool
+    client: Client, amount: str | None, endpoint: str | None, *, approve: bool, bls: bool, advance: bool
 ) -> Reply:
-    """Deposit what is asked for (or missing), join under ``endpoint``, and begin an epoch if ``advance``."""
+    """Deposit what is asked for (or missing), join under ``endpoint``, register the BLS key if ``bls``, and
+    begin an epoch if ``advance``."""
     committee, address = client.contracts.committee, client.address
     published = endpoint or client.settings.endpoint
     if published is None:
@@ -28,12 +30,22 @@ def join_reply(
         client.sender.send(committee.join(published))
     elif committee.endpoint_of(address) != published:
         client.sender.send(committee.set_endpoint(published))
+    if bls:
+        _register_key(client)
     if advance:
         client.sender.send(committee.advance_epoch())
     member = _membership(client)
     stake = read_stake(client, address)
     text = [stake.text(), f"It is in the pool under {published}; {_epoch_line(member)}"]
     return Reply(data={**stake.to_json(), **member}, text=text)
+
+
+def _register_key(client: Client) -> None:
+    """The key goes with the account's own one, so nobody has to keep a second secret."""
+    keys, address = client.contracts.bls_keys(), client.address
+    if not keys.key_of(address):
+        secret = BlsSecret.derived_from(bytes(client.account.key))
+        client.sender.send(keys.register(address, secret, client.deployment.chain_id))
 
 
 def member_status(client: Client) -> Reply:
@@ -63,6 +75,7 @@ def _membership(client: Client) -> dict[str, Any]:
         "epoch": epoch,
         "in_committee": epoch > 0 and address in committee.members_of(epoch),
         "next_epoch_at": committee.next_epoch_at(),
+        "bls_key": client.contracts.bls_keys().key_of(address).hex() or None,
         "least_stake": str(committee.validator_stake()),
     }
 

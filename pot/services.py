@@ -48,6 +48,7 @@ def run_validator(client: Client) -> Reply:
         port=_listening_port(settings),
         threads=settings.threads,
         device="cpu" if settings.device == "auto" else settings.device,
+        aggregate_from=settings.aggregate_from,
     )
     log_to_stderr("committee")
     run(config, client.account)

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address that a service listens on")
     port: int = Field(default=0, ge=0, le=65535, description="port that a service listens on; 0 = its own")
     endpoint: str | None = Field(default=None, description="websocket URL that a validator publishes")
+    aggregate_from: int = Field(
+        default=41, ge=4, le=65, description="least committee that a validator signs for by BLS; 65 = none"
+    )
 
     def need(self, name: str) -> str:
         """The setting ``name`` as text. Raises ConfigurationError with the next step when it is not set."""

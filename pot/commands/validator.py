@@ -35,12 +35,20 @@ def stake(
     endpoint: Annotated[
         str | None, typer.Option(help="Websocket URL under which the others reach this validator.")
     ] = None,
+    bls: Annotated[
+        bool,
+        typer.Option(
+            "--bls-key/--no-bls-key",
+            help="Register a BLS key as well, once: large committees sign more cheaply when all have one.",
+        ),
+    ] = True,
     advance: Annotated[bool, typer.Option("--advance-epoch", help="Begin the next epoch as well.")] = False,
 ) -> Reply:
     """Deposit stake and join the pool from which the next epoch's committee is taken."""
     from pot.membership import join_reply
 
-    return join_reply(session_of(ctx).client("validator"), amount, endpoint, approve=approve, advance=advance)
+    client = session_of(ctx).client("validator")
+    return join_reply(client, amount, endpoint, approve=approve, bls=bls, advance=advance)
 
 
 @app.command()

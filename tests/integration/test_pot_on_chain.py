@@ -203,6 +203,17 @@ def test_validator_status__member__knows_its_epoch_and_endpoint(pot: Pot) -> Non
     assert member["endpoint"].startswith("ws://")
 
 
+def test_validator_stake__member_without_a_bls_key__registers_it_once(pot: Pot) -> None:
+    _, member = pot("validator", "status")
+    again = ("validator", "stake", "--endpoint", member["endpoint"])
+    status, staked = pot(*again, "--no-bls-key")
+    assert (status, staked["bls_key"]) == (0, None)
+    status, staked = pot(*again)
+    assert (status, len(staked["bls_key"])) == (0, 2 * 192)
+    assert pot(*again)[1]["bls_key"] == staked["bls_key"]
+    assert pot("validator", "status")[1]["bls_key"] == staked["bls_key"]
+
+
 def test_validator_doctor__member__names_its_endpoint_and_epoch(pot: Pot) -> None:
     _, found = pot("validator", "doctor")
     stake = next(check for check in found["checks"] if check["name"] == "stake")
