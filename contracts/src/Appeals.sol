@@ -10,22 +10,26 @@ import {IAppeals} from "./interfaces/IAppeals.sol";
 import {ICommittee} from "./interfaces/ICommittee.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
+import {ContributionLib} from "./libraries/ContributionLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {RoundingLib} from "./libraries/RoundingLib.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
 import {Case, CaseKind, Dispute, DisputeStatus} from "./types/Appeal.sol";
-import {CertificateRecord, ContributionLeaf, FaultLeaf} from "./types/Certificate.sol";
+import {CertificateRecord, Contribution, ContributionLeaf, FaultLeaf} from "./types/Certificate.sol";
 import {TaskId} from "./types/Ids.sol";
 import {Task} from "./types/Task.sol";
 
 /// @title Appeals
 /// @notice See {IAppeals}. Everything is fixed at construction; there is no owner.
 contract Appeals is IAppeals, ReentrancyGuardTransient {
+    using ContributionLib for Contribution;
     using SafeERC20 for IERC20;
     using TokenLib for IERC20;
 
     /// @inheritdoc IAppeals
     uint256 public constant MAX_CASES = 64;
+    /// @inheritdoc IAppeals
+    uint256 public constant CASES_PER_DOUBLING = 8;
     /// @inheritdoc IAppeals
     uint256 public constant ACCEPTED_BPS = 1_000;
     /// @inheritdoc IAppeals
@@ -52,6 +56,8 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
     mapping(TaskId taskId => uint256) public disputesOf;
     /// @inheritdoc IAppeals
     mapping(TaskId taskId => mapping(uint256 dispute => mapping(CaseKind kind => uint64))) public punishedOf;
+    /// @inheritdoc IAppeals
+    mapping(TaskId taskId => mapping(bytes32 leaf => bool)) public convicted;
 
     mapping(TaskId taskId => mapping(uint256 dispute => Dispute)) private _disputes;
     mapping(TaskId taskId => mapping(uint256 dispute => mapping(uint256 number => Case))) private _cases;
@@ -62,7 +68,7 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
     /// @param vault The market's vault, which names this contract as a slasher.
     /// @param market The market; its address may be computed before it exists, and its constructor refuses an appeals
     /// contract that names another.
-    /// @param bond Bond of one case, in the token's smallest unit; at least 2, so that a lost one can be halved.
+    /// @param bond Bond of one of the first cases, in the token's smallest unit; at least 2, so that a lost one can be halved.
     /// @param courtTerm Seconds that a court has, MIN_COURT_TERM..MAX_COURT_TERM.
     constructor(IERC20 token, IStakeVault vault, ITrainingMarket market, uint256 bond, uint256 courtTerm) {
         if (bond < 2 || bond > type(uint96).max) revert OutOfBounds("bond", bond, 2, type(uint96).max);
@@ -99,6 +105,14 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         LeafLib.requireLeaf(taskId, leafHash, record.faultsRoot, proof);
         if (MARKET.slashed(taskId, leafHash)) revert FaultSettled(taskId, leafHash);
         return _challenge(taskId, record, CaseKind.Fault, leaf.miner, leafHash);
+    }
+
+    /// @inheritdoc IAppeals
+    function summon(TaskId taskId) external {
+        (uint256 number, Dispute storage self) = _running(taskId);
+        if (block.timestamp < self.joinEnds) revert VerdictTooEarly(taskId, number, self.joinEnds);
+        emit CourtSummoned(taskId, number);
+        MARKET.COMMITTEE().assignCourt(taskId, number);
     }
 
     /// @inheritdoc IAppeals
@@ -142,23 +156,42 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         if (matter.settled) revert CaseIsSettled(taskId, dispute, number);
         matter.settled = true;
         address challenger = matter.challenger;
-        bool upheld = _isUpheld(self, number);
-        if (upheld || self.status == DisputeStatus.Lapsed) {
-            uint256 taken = 0;
-            if (upheld && matter.kind == CaseKind.Contribution) {
-                Task memory task = MARKET.task(taskId);
-                taken = _slash(matter.miner, task.slashPerFault, matter.acceptedAt, task.poster, challenger);
-            }
-            emit CaseSettled(taskId, dispute, number, BOND, 0, taken);
-            TOKEN.safeTransfer(challenger, BOND);
+        uint256 bond = bondOf(number);
+        if (_isUpheld(self, number) || self.status == DisputeStatus.Lapsed) {
+            emit CaseSettled(taskId, dispute, number, bond, 0);
+            TOKEN.safeTransfer(challenger, bond);
             return;
         }
         address wronged = matter.kind == CaseKind.Contribution ? matter.miner : MARKET.task(taskId).poster;
         // Whoever challenges itself is not wronged by it.
-        uint256 compensation = wronged == challenger ? 0 : BOND / 2;
-        emit CaseSettled(taskId, dispute, number, 0, compensation, 0);
+        uint256 compensation = wronged == challenger ? 0 : bond / 2;
+        emit CaseSettled(taskId, dispute, number, 0, compensation);
         if (compensation != 0) TOKEN.safeTransfer(wronged, compensation);
-        TOKEN.safeTransfer(VAULT.TREASURY(), BOND - compensation);
+        TOKEN.safeTransfer(VAULT.TREASURY(), bond - compensation);
+    }
+
+    /// @inheritdoc IAppeals
+    function convict(
+        TaskId taskId,
+        uint256 dispute,
+        uint256 number,
+        Contribution calldata contribution,
+        bytes calldata signature
+    ) external nonReentrant returns (uint256 taken) {
+        Case storage matter = _requireCase(taskId, dispute, number);
+        if (!_isUpheld(_disputes[taskId][dispute], number)) revert CaseNotUpheld(taskId, dispute, number);
+        bytes32 digest = contribution.digest(MARKET.domainSeparator());
+        bytes32 leaf = LeafLib.contribution(contribution, digest);
+        // A committee could accept what was signed for another task.
+        if (!(contribution.taskId == taskId) || leaf != matter.leaf) {
+            revert NotTheCase(taskId, dispute, number);
+        }
+        contribution.requireSigned(digest, signature);
+        if (convicted[taskId][leaf]) revert AlreadyConvicted(taskId, leaf);
+        convicted[taskId][leaf] = true;
+        Task memory task = MARKET.task(taskId);
+        taken = _slash(matter.miner, task.slashPerFault, matter.acceptedAt, task.poster, matter.challenger);
+        emit MinerConvicted(taskId, dispute, number, matter.miner, taken);
     }
 
     /// @inheritdoc IAppeals
@@ -166,16 +199,16 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         Case storage matter = _requireCase(taskId, dispute, number);
         if (!_isUpheld(_disputes[taskId][dispute], number)) revert CaseNotUpheld(taskId, dispute, number);
         uint64 punished = punishedOf[taskId][dispute][matter.kind];
-        uint64 due = members & matter.signers & ~punished;
+        uint64 due = members & matter.signers & ~punished & ~_chargedBefore(taskId, dispute, number);
         if (due == 0) revert NobodyToPunish(taskId, dispute, number);
         punishedOf[taskId][dispute][matter.kind] = punished | due;
-        (uint256 amount, address victim) = _penalty(taskId, matter);
+        (uint256 amount, address victim, address reporter) = _penalty(taskId, matter);
         // A member's stake of the snapshot stands for all that it signs.
         uint256 heldAt = MARKET.COMMITTEE().startedAt(MARKET.task(taskId).epoch);
         address[] memory committee = MARKET.COMMITTEE().membersOfTask(taskId);
         for (uint256 i = 0; i < committee.length; ++i) {
             if ((due >> i) & 1 == 0) continue;
-            uint256 taken = _slash(committee[i], amount, heldAt, victim, matter.challenger);
+            uint256 taken = _slash(committee[i], amount, heldAt, victim, reporter);
             emit SignerPunished(taskId, dispute, number, committee[i], taken);
         }
     }
@@ -188,6 +221,11 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
     /// @inheritdoc IAppeals
     function caseOf(TaskId taskId, uint256 dispute, uint256 number) external view returns (Case memory) {
         return _requireCase(taskId, dispute, number);
+    }
+
+    /// @inheritdoc IAppeals
+    function bondOf(uint256 number) public view returns (uint256) {
+        return BOND << (number / CASES_PER_DOUBLING);
     }
 
     /// @inheritdoc IAppeals
@@ -220,7 +258,7 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         if (number == 0 || record.index < self.first) self.first = record.index;
         self.cases = uint8(number + 1);
         emit CaseBrought(taskId, dispute, number, msg.sender, kind, record.index, miner, leaf);
-        TOKEN.pull(BOND);
+        TOKEN.pull(bondOf(number));
     }
 
     function _open(TaskId taskId) private returns (uint256 dispute) {
@@ -231,7 +269,6 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         self.joinEnds = uint40(joinEnds);
         self.verdictEnds = uint40(joinEnds + COURT_TERM);
         emit DisputeOpened(taskId, dispute, joinEnds, joinEnds + COURT_TERM);
-        MARKET.COMMITTEE().assignCourt(taskId, dispute);
     }
 
     /// @dev Voids the faults of the upheld cases. At most MAX_CASES steps.
@@ -255,15 +292,35 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         return VAULT.slash(account, amount, heldAt, victim, reporter).amount;
     }
 
+    /// @dev Who signed what the case is about, and is charged with an earlier one: each signer answers for the first
+    /// upheld case of a kind, so that no accomplice can step in as the victim or the reporter. At most MAX_CASES steps.
+    function _chargedBefore(TaskId taskId, uint256 dispute, uint256 number)
+        private
+        view
+        returns (uint64 charged)
+    {
+        mapping(uint256 number => Case) storage cases = _cases[taskId][dispute];
+        Dispute storage self = _disputes[taskId][dispute];
+        CaseKind kind = cases[number].kind;
+        for (uint256 i = 0; i < number; ++i) {
+            if (_isUpheld(self, i) && cases[i].kind == kind) charged |= cases[i].signers;
+        }
+    }
+
+    /// @dev Honest members miss what lies outside their sample. So nobody gains by what they pay for that: a miner, or a
+    /// poster, could otherwise plant bad work and challenge it. And it costs none of them more than the miner.
     function _penalty(TaskId taskId, Case storage matter)
         private
         view
-        returns (uint256 amount, address victim)
+        returns (uint256 amount, address victim, address reporter)
     {
-        bool accepted = matter.kind == CaseKind.Contribution;
         uint256 stake = MARKET.COMMITTEE().VALIDATOR_STAKE();
-        amount = RoundingLib.bpsDown(stake, accepted ? ACCEPTED_BPS : DECLARED_BPS);
-        victim = accepted ? MARKET.task(taskId).poster : matter.miner;
+        if (matter.kind == CaseKind.Fault) {
+            return (RoundingLib.bpsDown(stake, DECLARED_BPS), matter.miner, matter.challenger);
+        }
+        uint256 most = MARKET.task(taskId).slashPerFault;
+        amount = RoundingLib.bpsDown(stake, ACCEPTED_BPS);
+        if (amount > most) amount = most;
     }
 
     function _running(TaskId taskId) private view returns (uint256 number, Dispute storage self) {

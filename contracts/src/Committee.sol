@@ -154,6 +154,7 @@ contract Committee is ICommittee {
     function assignCourt(TaskId taskId, uint256 dispute) external {
         address appeals = address(MARKET.APPEALS());
         if (msg.sender != appeals) revert NotAssigner(msg.sender, appeals);
+        if (_panels[taskId][dispute].size != 0) revert AlreadyAssigned(taskId, dispute);
         uint256 size = 2 * uint256(_panels[taskId][0].size) - 1;
         if (size > MAX_MEMBERS) size = MAX_MEMBERS;
         _panels[taskId][dispute] = Panel(address(0), currentEpoch, _drawBlock(), uint8(size));
@@ -171,7 +172,7 @@ contract Committee is ICommittee {
     function drawCourt(TaskId taskId, uint256 dispute) external {
         (uint256[] memory words, bytes32 seed) = _beginDraw(taskId, dispute);
         Panel storage panel = _panels[taskId][dispute];
-        uint256[] memory drawn = DrawLib.court(words, _panelMembers(taskId, 0), seed, panel.size, MIN_MEMBERS);
+        uint256[] memory drawn = DrawLib.court(words, _panelMembers(taskId, 0), seed, panel.size);
         panel.members = MembersLib.store(drawn, seed);
         emit CourtDrawn(taskId, dispute, drawn.accounts());
     }

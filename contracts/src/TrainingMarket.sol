@@ -11,11 +11,18 @@ import {ICommittee} from "./interfaces/ICommittee.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
 import {CertificateLib} from "./libraries/CertificateLib.sol";
+import {ContributionLib} from "./libraries/ContributionLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {RecordLib, Ring, Stored} from "./libraries/RecordLib.sol";
 import {TaskLib} from "./libraries/TaskLib.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
-import {CertificateRecord, FaultLeaf, PayoutRecord, RoundCertificate} from "./types/Certificate.sol";
+import {
+    CertificateRecord,
+    Contribution,
+    FaultLeaf,
+    PayoutRecord,
+    RoundCertificate
+} from "./types/Certificate.sol";
 import {PayoutClaim, SignedCertificate} from "./types/Claim.sol";
 import {Epoch, TaskId} from "./types/Ids.sol";
 import {Permit} from "./types/Permit.sol";
@@ -26,6 +33,7 @@ import {Task, TaskParams, TaskStatus} from "./types/Task.sol";
 /// @notice See {ITrainingMarket}.
 contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     using CertificateLib for RoundCertificate;
+    using ContributionLib for Contribution;
     using RecordLib for Ring;
     using SafeERC20 for IERC20;
     using TaskLib for Task;
@@ -175,22 +183,27 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     function slash(
         TaskId taskId,
         CertificateRecord calldata record,
-        FaultLeaf calldata leaf,
+        Contribution calldata contribution,
+        bytes calldata signature,
         bytes32[] calldata proof
     ) external nonReentrant returns (uint256 amount) {
         Task storage self = _requireKnown(taskId);
         uint256 finalAt = _requireRecord(self, taskId, record);
         self.requireMature(taskId, record.index, finalAt);
-        bytes32 leafHash = LeafLib.fault(leaf);
+        if (!(contribution.taskId == taskId)) revert WrongTask(contribution.taskId, taskId);
+        bytes32 leafHash = LeafLib.fault(contribution);
         LeafLib.requireLeaf(taskId, leafHash, record.faultsRoot, proof);
+        contribution.requireSigned(contribution.digest(_domainSeparatorV4()), signature);
         if (slashed[taskId][leafHash]) revert AlreadySlashed(taskId, leafHash);
         uint256 faultAt = finalAt - self.challengeWindow;
         uint256 expiresAt = faultAt + VAULT.UNBONDING_DELAY();
         if (block.timestamp > expiresAt) revert FaultsExpired(taskId, expiresAt);
         slashed[taskId][leafHash] = true;
         SlashSplit memory split =
-            VAULT.slash(leaf.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
+            VAULT.slash(contribution.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
         amount = split.amount;
+        FaultLeaf memory leaf =
+            FaultLeaf(contribution.round, contribution.shard, contribution.miner, contribution.gradient);
         emit FaultSlashed(taskId, leaf.miner, msg.sender, leaf, amount, split.bounty);
     }
 
@@ -198,20 +211,20 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     function dispute(TaskId taskId, CertificateRecord calldata record)
         external
         onlyAppeals
-        returns (uint256 acceptedAt)
+        returns (uint256 begunAt)
     {
         Task storage self = _requireKnown(taskId);
         uint256 finalAt = _requireRecord(self, taskId, record);
-        self.dispute(taskId, record.index, finalAt);
-        acceptedAt = finalAt - self.challengeWindow;
+        uint256 window = self.challengeWindow;
+        self.dispute(taskId, record.index, finalAt, window + APPEALS.COURT_TERM());
+        begunAt = finalAt - window;
         emit TaskDisputed(taskId, self.disputedFrom);
     }
 
     /// @inheritdoc ITrainingMarket
     function endDispute(TaskId taskId) external onlyAppeals {
-        Task storage self = _requireKnown(taskId);
-        self.endDispute(taskId, self.challengeWindow + APPEALS.COURT_TERM());
-        emit DisputeEnded(taskId, self.deadline);
+        _requireKnown(taskId).endDispute(taskId);
+        emit DisputeEnded(taskId);
     }
 
     /// @inheritdoc ITrainingMarket
@@ -234,6 +247,9 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ITrainingMarket
     function cancel(TaskId taskId) external nonReentrant returns (uint256 refund) {
         refund = _tasks[taskId].cancel(taskId);
+        // Once the committee can be known, cancelling would be a way to draw another one.
+        uint256 drawBlock = COMMITTEE.panelOf(taskId, 0).drawBlock;
+        if (drawBlock != 0 && block.number > drawBlock) revert CommitteeFixed(taskId, drawBlock);
         emit TaskCancelled(taskId, refund);
         TOKEN.safeTransfer(msg.sender, refund);
     }
@@ -323,7 +339,10 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         Task storage self = _tasks[certificate.taskId];
         self.checkCertificate(certificate);
         uint256 index = self.certify(certificate);
-        _rings[certificate.taskId].push(certificate, signers, index, self.challengeWindow);
+        uint256 window = self.challengeWindow;
+        _rings[certificate.taskId].push(
+            certificate, signers, index, window, window == 0 ? block.timestamp : self.windowBegins()
+        );
         // Last, and a view: what is known of the slots above stays known to the compiler.
         COMMITTEE.verify(certificate.taskId, _digest(certificate), signers, signatures);
         certificate.emitAccepted(index, signers);

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Case, CaseKind, Dispute, DisputeStatus} from "../types/Appeal.sol";
-import {CertificateRecord, ContributionLeaf, FaultLeaf} from "../types/Certificate.sol";
+import {CertificateRecord, Contribution, ContributionLeaf, FaultLeaf} from "../types/Certificate.sol";
 import {TaskId} from "../types/Ids.sol";
 import {ITrainingMarket} from "./ITrainingMarket.sol";
 
@@ -13,13 +13,17 @@ import {ITrainingMarket} from "./ITrainingMarket.sol";
 ///
 /// One dispute at a time for each task, with up to 64 cases. It begins within the window of a certificate and freezes
 /// that certificate and all later ones. For one more window anyone may add cases about what is frozen, so that a dispute
-/// shields nothing; after that the court has `COURT_TERM` seconds. So every certificate is in at most one dispute, and a
-/// dispute ends after at most a window and a term: by a verdict, or, without one, with the certificates as they were.
+/// shields nothing. Only then is the court drawn, so that nobody sees who will judge before all is said; it has
+/// `COURT_TERM` seconds. A dispute ends after at most a window and a term: by a verdict, or, without one, with the
+/// certificates as they were. Meanwhile the work goes on, and what is certified waits with the rest.
+///
+/// The bond of a case doubles with every `CASES_PER_DOUBLING` cases before it: whoever fills a dispute with nonsense, to keep
+/// others out, pays more for it than these need.
 ///
 /// | case | upheld | rejected | no verdict |
 /// |---|---|---|---|
-/// | contribution | the certificate and all later ones are void, the task ends; the miner and the signers are slashed,
-/// the poster is the victim; bond back and a bounty | half of the bond to the miner, half to the treasury | bond back |
+/// | contribution | the certificate and all later ones are void, the task ends; the miner is slashed for the
+/// poster and a bounty, the signers for the treasury; bond back | half of the bond to the miner, half to the treasury | bond back |
 /// | fault | it can never be slashed; the signers are slashed, the miner is the victim; bond back and a bounty | half of
 /// the bond to the poster, half to the treasury | bond back |
 ///
@@ -42,6 +46,9 @@ interface IAppeals {
         bytes32 leaf
     );
 
+    /// @notice Joining ended, and the court of the dispute was assigned.
+    event CourtSummoned(TaskId indexed taskId, uint256 indexed dispute);
+
     /// @notice The court upheld the cases of the bitmap `upheld`. The signatures are in the transaction's calldata.
     event VerdictAccepted(TaskId indexed taskId, uint256 indexed dispute, uint64 upheld, uint64 signers);
 
@@ -49,14 +56,14 @@ interface IAppeals {
     event DisputeLapsed(TaskId indexed taskId, uint256 indexed dispute);
 
     /// @notice The bond of a case was paid out: `returned` to its challenger, `compensation` to the wronged side, the
-    /// rest to the treasury. `slashed` is what the miner of an upheld contribution case lost.
+    /// rest to the treasury.
     event CaseSettled(
-        TaskId indexed taskId,
-        uint256 indexed dispute,
-        uint256 number,
-        uint256 returned,
-        uint256 compensation,
-        uint256 slashed
+        TaskId indexed taskId, uint256 indexed dispute, uint256 number, uint256 returned, uint256 compensation
+    );
+
+    /// @notice `miner` lost `amount` of stake for what it signed.
+    event MinerConvicted(
+        TaskId indexed taskId, uint256 indexed dispute, uint256 number, address indexed miner, uint256 amount
     );
 
     /// @notice `signer` lost `amount` of stake for what it signed.
@@ -97,17 +104,30 @@ interface IAppeals {
     /// @notice The bond of the case was paid out before.
     error CaseIsSettled(TaskId taskId, uint256 dispute, uint256 number);
 
+    /// @notice The contribution is not what the case is about.
+    error NotTheCase(TaskId taskId, uint256 dispute, uint256 number);
+
+    /// @notice The miner was slashed for this contribution before.
+    error AlreadyConvicted(TaskId taskId, bytes32 leaf);
+
     /// @notice The case was not upheld.
     error CaseNotUpheld(TaskId taskId, uint256 dispute, uint256 number);
 
-    /// @notice None of these members signed the certificate of the case and waits for its punishment.
+    /// @notice None of these members signed the certificate of the case, is not charged with an earlier one, and waits
+    /// for its punishment.
     error NobodyToPunish(TaskId taskId, uint256 dispute, uint256 number);
 
     /// @notice The market whose certificates are disputed.
     function MARKET() external view returns (ITrainingMarket);
 
-    /// @notice Bond of one case.
+    /// @notice Bond of each of the first `CASES_PER_DOUBLING` cases of a dispute.
     function BOND() external view returns (uint256);
+
+    /// @notice Number of cases after which the bond doubles.
+    function CASES_PER_DOUBLING() external view returns (uint256);
+
+    /// @notice Bond of case number `number` of a dispute.
+    function bondOf(uint256 number) external view returns (uint256);
 
     /// @notice Seconds that the court has.
     function COURT_TERM() external view returns (uint256);
@@ -115,8 +135,9 @@ interface IAppeals {
     /// @notice Most cases of one dispute.
     function MAX_CASES() external view returns (uint256);
 
-    /// @notice Stake that signing a wrongly accepted contribution costs, in basis points of a validator's stake. A
-    /// validator re-executes a sample, so honest ones may miss it: the price of a bad gamble, not of a lie.
+    /// @notice Stake that signing a wrongly accepted contribution costs, in basis points of a validator's stake, but no
+    /// more than the task's `slashPerFault`. A validator re-executes a sample, so honest ones may miss it: the price of a
+    /// bad gamble, not of a lie. All of it goes to the treasury.
     function ACCEPTED_BPS() external view returns (uint256);
 
     /// @notice Stake that signing a wrongly declared fault costs, in basis points of a validator's stake. Every signer
@@ -135,12 +156,15 @@ interface IAppeals {
     /// @notice Members of the task's committee that were punished in a dispute for cases of this kind.
     function punishedOf(TaskId taskId, uint256 dispute, CaseKind kind) external view returns (uint64);
 
+    /// @notice Whether the miner of the contribution with this leaf was slashed for it.
+    function convicted(TaskId taskId, bytes32 leaf) external view returns (bool);
+
     /// @notice EIP-712 digest, in the market's domain, that the members of the court sign:
     /// `Verdict(uint256 taskId,uint32 certificateIndex,uint32 dispute,uint64 upheld)`, where `certificateIndex` is the
     /// lowest index of a challenged certificate.
     function verdictDigest(TaskId taskId, uint256 dispute, uint64 upheld) external view returns (bytes32);
 
-    /// @notice Says that a contribution was accepted wrongly. Takes `BOND` from the caller, which needs an allowance.
+    /// @notice Says that a contribution was accepted wrongly. Takes `bondOf` the case from the caller, which needs an allowance.
     /// Opens a dispute, or joins the one that is running. Refused, in this order, unless: the leaf is under the record's
     /// contributions root; the certificate stands and is kept; its window is open, or the dispute that is running freezes
     /// it; cases can join, and there is room for one; the leaf is not there.
@@ -164,6 +188,10 @@ interface IAppeals {
         bytes32[] calldata proof
     ) external returns (uint256 dispute, uint256 number);
 
+    /// @notice Assigns the court of the running dispute, drawn with the hash of a block to come (`Committee.drawCourt`).
+    /// Anyone may call it, once, from `joinEnds` on.
+    function summon(TaskId taskId) external;
+
     /// @notice Decides the running dispute by a certificate of its court. Anyone may post it, between `joinEnds` and
     /// `verdictEnds`.
     /// @param upheld Bitmap of the cases that are right.
@@ -182,12 +210,25 @@ interface IAppeals {
     /// @notice Ends the running dispute after `verdictEnds`; everything stands as it was certified. Anyone may call it.
     function lapse(TaskId taskId) external;
 
-    /// @notice Pays the bond of a case out, and slashes the miner of an upheld contribution case. Anyone may call it,
-    /// once for each case, at any time after the dispute.
+    /// @notice Pays the bond of a case out. Anyone may call it, once for each case, at any time after the dispute.
     function settle(TaskId taskId, uint256 dispute, uint256 number) external;
 
-    /// @notice Slashes signers of the certificate of an upheld case, each once for each kind of case in a dispute.
-    /// Anyone may call it.
+    /// @notice Slashes the miner of an upheld contribution case, once for each contribution. Anyone may call it. Refused,
+    /// in this order, unless: the case was upheld; the contribution is the one that it is about; the miner signed it; it
+    /// was not slashed for it before.
+    /// @param contribution What the miner claimed to have computed.
+    /// @param signature The miner's signature of it, 64 bytes (EIP-2098, low s).
+    /// @return taken Stake that was taken; 0 when nothing is left.
+    function convict(
+        TaskId taskId,
+        uint256 dispute,
+        uint256 number,
+        Contribution calldata contribution,
+        bytes calldata signature
+    ) external returns (uint256 taken);
+
+    /// @notice Slashes signers of the certificate of an upheld case, each once for each kind of case in a dispute, and
+    /// for the first of them that it signed. Anyone may call it.
     /// @param members Bitmap over the task's committee: whom to punish in this call.
     function punish(TaskId taskId, uint256 dispute, uint256 number, uint64 members) external;
 }

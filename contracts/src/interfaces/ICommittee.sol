@@ -89,6 +89,9 @@ interface ICommittee {
     /// @notice No committee or court was assigned under this name.
     error PanelUnknown(TaskId taskId, uint256 dispute);
 
+    /// @notice The court was assigned before: there is no other draw.
+    error AlreadyAssigned(TaskId taskId, uint256 dispute);
+
     /// @notice The panel has its members.
     error AlreadyDrawn(TaskId taskId, uint256 dispute);
 

@@ -3,7 +3,13 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
-import {CertificateRecord, FaultLeaf, PayoutRecord, RoundCertificate} from "../types/Certificate.sol";
+import {
+    CertificateRecord,
+    Contribution,
+    FaultLeaf,
+    PayoutRecord,
+    RoundCertificate
+} from "../types/Certificate.sol";
 import {PayoutClaim, SignedCertificate} from "../types/Claim.sol";
 import {Epoch, TaskId} from "../types/Ids.sol";
 import {Permit} from "../types/Permit.sol";
@@ -18,7 +24,7 @@ import {IStakeVault} from "./IStakeVault.sol";
 /// payout or a signer's fee. Money is in the token's smallest unit, time in Unix seconds.
 ///
 /// A certificate is final when its challenge window has closed; until then its payouts wait, and a dispute freezes it
-/// and all later ones for a bounded time. What a certificate said is shown again as a *record*, of which the market keeps
+/// and all later ones for a bounded time, while the work goes on. What a certificate said is shown again as a *record*, of which the market keeps
 /// the hash: of the last 64 certificates, or of the last two where the task has no challenge window.
 ///
 /// Conservation, for each task: escrow = claimed payouts + signing fees + refund + what is still held.
@@ -58,8 +64,8 @@ interface ITrainingMarket {
     /// @notice A dispute froze the certificates of the task from number `from` on.
     event TaskDisputed(TaskId indexed taskId, uint256 from);
 
-    /// @notice A dispute ended, and all certificates stand; the last one is accepted until `deadline`.
-    event DisputeEnded(TaskId indexed taskId, uint256 deadline);
+    /// @notice A dispute ended, and all certificates stand.
+    event DisputeEnded(TaskId indexed taskId);
 
     /// @notice The certificates from number `from` on are void. The task ended at `lastRound`.
     event CertificatesOverturned(TaskId indexed taskId, uint256 from, uint32 lastRound);
@@ -134,6 +140,9 @@ interface ITrainingMarket {
     /// @notice Work began at `startsAt`.
     error TaskStarted(TaskId taskId, uint256 startsAt);
 
+    /// @notice The committee is drawn with the hash of block `drawBlock`, which is known.
+    error CommitteeFixed(TaskId taskId, uint256 drawBlock);
+
     /// @notice No certificate is accepted after `deadline`.
     error DeadlinePassed(TaskId taskId, uint256 deadline);
 
@@ -173,6 +182,12 @@ interface ITrainingMarket {
 
     /// @notice `account` did not sign the last certificate.
     error NotSigner(TaskId taskId, address account);
+
+    /// @notice The contribution belongs to the task `taskId`.
+    error WrongTask(TaskId taskId, TaskId expected);
+
+    /// @notice The contribution names `miner`, but its signature recovers to `signer` (zero: to nobody).
+    error NotSignedByMiner(TaskId taskId, address miner, address signer);
 
     /// @notice The fault has been slashed, or was found wrong on appeal.
     error AlreadySlashed(TaskId taskId, bytes32 leaf);
@@ -238,8 +253,9 @@ interface ITrainingMarket {
     /// certificates from `task(taskId).disputedFrom` on wait nevertheless.
     function maturesAt(TaskId taskId, CertificateRecord calldata record) external view returns (uint256);
 
-    /// @notice Seconds after the deadline in which disputes of a task with this challenge window can run, and with
-    /// them the deadline itself be moved: 3 windows and 2 terms of a court; 0 without a window. A task can be created only
+    /// @notice Seconds after the deadline in which disputes of a task with this challenge window can run: 3 windows and 2
+    /// terms of a court; 0 without a window. A certificate that is accepted while a dispute is running waits for its end,
+    /// then its own window; whoever challenges it in the last second of that gets a window and a term. A task can be created only
     /// while age of the snapshot + time to the deadline + this + `SETTLEMENT_MARGIN` <= the vault's unbonding delay.
     function settlementTime(uint256 challengeWindow) external view returns (uint256);
 
@@ -268,7 +284,7 @@ interface ITrainingMarket {
         returns (TaskId taskId);
 
     /// @notice Advances a task by a certificate. Anyone may post it. Refused, in this order, unless: the task is
-    /// open, has started, is not past its deadline; `firstRound` follows the last certified round; `lastRound` is
+    /// open or disputed, has started, is not past its deadline; `firstRound` follows the last certified round; `lastRound` is
     /// between it and the task's rounds; the epoch, the spec and the parent model are the task's; `paidTotal` does not fall
     /// and together with this certificate's fee stays inside what the certified rounds earned; the ring of records has
     /// room; a quorum of the task's committee signed.
@@ -314,20 +330,25 @@ interface ITrainingMarket {
         external
         returns (uint256 amount);
 
-    /// @notice Slashes the miner of a certified fault, once for each leaf. Anyone may call it.
+    /// @notice Slashes the miner of a certified fault, once for each leaf. Anyone may call it. Refused, in this order,
+    /// unless: the record stands and is final; the contribution is of this task; its leaf is under the record's faults
+    /// root; the miner signed it; it was not slashed or voided; the stake of that time is still held.
     /// @param taskId The task.
-    /// @param record A final certificate that declares the fault; its acceptance counts as the time of the fault.
-    /// @param leaf The fault.
+    /// @param record A final certificate that declares the fault; the begin of its window counts as the time of the fault.
+    /// @param contribution What the miner claimed to have computed.
+    /// @param signature The miner's signature of it, 64 bytes (EIP-2098, low s).
     /// @param proof Path from the leaf to the record's faults root.
     /// @return amount Stake that was taken.
     function slash(
         TaskId taskId,
         CertificateRecord calldata record,
-        FaultLeaf calldata leaf,
+        Contribution calldata contribution,
+        bytes calldata signature,
         bytes32[] calldata proof
     ) external returns (uint256 amount);
 
-    /// @notice Withdraws a task before its start and pays the whole escrow back. Only for the poster.
+    /// @notice Withdraws a task before its start and pays the whole escrow back. Only for the poster; and where the
+    /// committee is drawn, only until it can be known, lest posters draw until they like it.
     /// @return refund What was paid.
     function cancel(TaskId taskId) external returns (uint256 refund);
 
@@ -339,11 +360,11 @@ interface ITrainingMarket {
     /// @notice Freezes the certificate of `record` and all later ones until the dispute ends. The first dispute of a
     /// certificate must come within its window; while a dispute is running, what it freezes may be challenged further.
     /// @dev Only for the appeals contract, which bounds the time.
-    /// @return acceptedAt When the certificate was accepted.
-    function dispute(TaskId taskId, CertificateRecord calldata record) external returns (uint256 acceptedAt);
+    /// @return begunAt When the window of the certificate began: when it was accepted, or when the dispute that was
+    /// running then had to be over.
+    function dispute(TaskId taskId, CertificateRecord calldata record) external returns (uint256 begunAt);
 
-    /// @notice Ends a dispute; all certificates stand. The deadline moves by the time that the dispute took, in all by
-    /// no more than a window and a court's term.
+    /// @notice Ends a dispute; all certificates stand.
     /// @dev Only for the appeals contract.
     function endDispute(TaskId taskId) external;
 

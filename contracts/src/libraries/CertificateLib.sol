@@ -47,7 +47,9 @@ library CertificateLib {
 
     /// @notice Number of rounds covered; the caller has checked that the range is not empty.
     function span(RoundCertificate calldata certificate) internal pure returns (uint256) {
-        return uint256(certificate.lastRound) - certificate.firstRound + 1;
+        unchecked {
+            return uint256(certificate.lastRound) - certificate.firstRound + 1;
+        }
     }
 
     /// @notice Whether two certificates of one task and committee cover a round in common.

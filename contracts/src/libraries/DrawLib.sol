@@ -58,19 +58,16 @@ library DrawLib {
         }
     }
 
-    /// @notice Draws a court of up to `size` members: from those outside the task's committee alone if they are at
-    /// least `enough`; otherwise all of them, filled up from the inside.
-    function court(
-        uint256[] memory words,
-        bytes memory taskMembers,
-        bytes32 seed,
-        uint256 size,
-        uint256 enough
-    ) internal pure returns (uint256[] memory drawn) {
+    /// @notice Draws a court of `size` members from those outside the task's committee, if they are enough; otherwise all
+    /// of them, filled up from the inside. A smaller court of outsiders alone could be theirs whose stake was not drawn: of
+    /// 11 validators with 3 bad ones, a good committee of 7 leaves 4.
+    function court(uint256[] memory words, bytes memory taskMembers, bytes32 seed, uint256 size)
+        internal
+        pure
+        returns (uint256[] memory drawn)
+    {
         (uint256[] memory outside, uint256[] memory inside) = split(words, taskMembers);
-        if (outside.length >= enough) {
-            return sample(outside, seed, outside.length < size ? outside.length : size);
-        }
+        if (outside.length >= size) return sample(outside, seed, size);
         uint256 needed = size < words.length ? size - outside.length : inside.length;
         uint256[] memory fill = sample(inside, seed, needed);
         drawn = new uint256[](outside.length + needed);

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
-import {ContributionLeaf, FaultLeaf} from "../types/Certificate.sol";
+import {Contribution, ContributionLeaf, FaultLeaf} from "../types/Certificate.sol";
 import {TaskId} from "../types/Ids.sol";
 
 /// @title LeafLib
@@ -27,6 +27,16 @@ library LeafLib {
     /// bytes32 contributionDigest)`.
     function contribution(ContributionLeaf calldata leaf) internal pure returns (bytes32) {
         return twice(abi.encode(leaf));
+    }
+
+    /// @notice Leaf of the faults tree for what a miner signed.
+    function fault(Contribution calldata c) internal pure returns (bytes32) {
+        return twice(abi.encode(c.round, c.shard, c.miner, c.gradient));
+    }
+
+    /// @notice Leaf of the contributions tree for what a miner signed, with its digest.
+    function contribution(Contribution calldata c, bytes32 digest) internal pure returns (bytes32) {
+        return twice(abi.encode(c.round, c.shard, c.miner, c.gradient, digest));
     }
 
     /// @notice Root that `proof` leads to from `leaf`: what OpenZeppelin's `processProofCalldata` computes, at half its

@@ -51,22 +51,23 @@ library RecordLib {
         }
     }
 
-    /// @notice Stores certificate number `index`, final after `window` seconds.
+    /// @notice Stores certificate number `index`, whose window of `window` seconds begins at `begins`.
     function push(
         Ring storage self,
         RoundCertificate calldata certificate,
         uint64 signers,
         uint256 index,
-        uint256 window
+        uint256 window,
+        uint256 begins
     ) internal {
-        uint256 size = capacity(window);
-        // With a window, what is overwritten must leave at least one record that can be claimed from.
-        if (window != 0 && index + 1 >= size) {
-            uint256 oldest = uint32(uint256(self.slots[(index + 1) % size]));
-            if (block.timestamp < oldest) revert ITrainingMarket.RingFull(certificate.taskId, oldest);
+        uint256 size = SHORT_RING;
+        if (window != 0) {
+            size = RING;
+            checkRoom(self, certificate.taskId, index);
+            begins += window;
         }
         uint256 clear = (QuorumLib.popcount(signers) << SPAN_BITS) | certificate.span();
-        clear = (clear << TIME_BITS) | (block.timestamp + window);
+        clear = (clear << TIME_BITS) | begins;
         uint256 hash_ =
             hash(index, certificate.paidTotal, certificate.payoutsRoot, details(certificate, signers));
         self.slots[index % size] = bytes32((hash_ >> CLEAR_BITS << CLEAR_BITS) | clear);
@@ -109,6 +110,13 @@ library RecordLib {
         stored.maturesAt = uint32(slot);
         stored.span = uint16(slot >> TIME_BITS);
         stored.signers = uint8(slot >> (TIME_BITS + SPAN_BITS));
+    }
+
+    /// @dev What is overwritten must leave at least one record that can be claimed from.
+    function checkRoom(Ring storage self, TaskId taskId, uint256 index) private view {
+        if (index + 1 < RING) return;
+        uint256 oldest = uint32(uint256(self.slots[(index + 1) % RING]));
+        if (block.timestamp < oldest) revert ITrainingMarket.RingFull(taskId, oldest);
     }
 
     function requireHash(

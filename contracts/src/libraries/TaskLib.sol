@@ -7,7 +7,7 @@ import {Epoch, TaskId} from "../types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../types/Task.sol";
 import {CertificateLib} from "./CertificateLib.sol";
 import {QuorumLib} from "./QuorumLib.sol";
-import {Stored} from "./RecordLib.sol";
+import {RecordLib, Stored} from "./RecordLib.sol";
 import {RoundingLib} from "./RoundingLib.sol";
 
 /// @title TaskLib
@@ -18,6 +18,7 @@ import {RoundingLib} from "./RoundingLib.sol";
 /// |------------|-----------------------------|---------------------------------------------|
 /// | open       | None                        | Open                                        |
 /// | certify    | Open                        | Open, or Completed when no round is missing |
+/// | certify    | Disputed                    | Disputed                                    |
 /// | cancel     | Open                        | Cancelled                                   |
 /// | dispute    | Open, Completed, Disputed   | Disputed                                    |
 /// | endDispute | Disputed                    | Open, or Completed when no round is missing |
@@ -74,7 +75,7 @@ library TaskLib {
     /// @notice All that `certify` asks of a certificate but its signatures.
     function checkCertificate(Task storage self, RoundCertificate calldata certificate) internal view {
         TaskId id = certificate.taskId;
-        requireOpen(self, id);
+        requireTaking(self, id);
         if (block.timestamp < self.startsAt) revert ITrainingMarket.TaskNotStarted(id, self.startsAt);
         if (block.timestamp > self.deadline) revert ITrainingMarket.DeadlinePassed(id, self.deadline);
         checkRounds(self, certificate, id);
@@ -99,15 +100,24 @@ library TaskLib {
         uint256 last = certificate.lastRound;
         uint96 paid = uint96(certificate.paidTotal);
         self.model = certificate.model;
-        if (last == self.rounds) self.status = TaskStatus.Completed;
+        if (last == self.rounds) complete(self);
         // Each certificate covers a round, so there are no more of them than rounds. One slot, written in one go.
         unchecked {
             (self.paidTotal, self.lastRound, self.certificates) = (paid, uint16(last), uint16(index + 1));
         }
     }
 
-    /// @notice Freezes certificate number `index`, final at `maturesAt`, and all later ones.
-    function dispute(Task storage self, TaskId id, uint256 index, uint256 maturesAt) internal {
+    /// @notice Second in which the window of a certificate begins that is accepted in this one. Never before that of an
+    /// earlier certificate, so that what is final is never behind something that is not.
+    function windowBegins(Task storage self) internal view returns (uint256 begins) {
+        begins = self.disputesEnd;
+        if (begins < block.timestamp) begins = block.timestamp;
+    }
+
+    /// @notice Freezes certificate number `index`, final at `maturesAt`, and all later ones, for at most `longest` seconds.
+    function dispute(Task storage self, TaskId id, uint256 index, uint256 maturesAt, uint256 longest)
+        internal
+    {
         TaskStatus status = self.status;
         if (status == TaskStatus.Disputed) {
             if (index >= self.disputedFrom) return;
@@ -115,19 +125,14 @@ library TaskLib {
             revert ITrainingMarket.TaskNotOpen(id, status);
         }
         if (block.timestamp >= maturesAt) revert ITrainingMarket.WindowClosed(id, index, maturesAt);
-        if (status != TaskStatus.Disputed) self.disputedAt = uint40(block.timestamp);
+        if (status != TaskStatus.Disputed) self.disputesEnd = uint40(block.timestamp + longest);
         self.status = TaskStatus.Disputed;
         self.disputedFrom = uint16(index);
     }
 
-    /// @notice Disputed -> Open or Completed. The deadline moves by the time lost, in all by at most `maxExtension`.
-    function endDispute(Task storage self, TaskId id, uint256 maxExtension) internal {
+    /// @notice Disputed -> Open or Completed.
+    function endDispute(Task storage self, TaskId id) internal {
         requireDisputed(self, id);
-        uint256 before = self.extendedBy;
-        uint256 extended = before + block.timestamp - self.disputedAt;
-        if (extended > maxExtension) extended = maxExtension;
-        self.extendedBy = uint32(extended);
-        self.deadline += uint40(extended - before);
         self.status = self.lastRound == self.rounds ? TaskStatus.Completed : TaskStatus.Open;
     }
 
@@ -202,10 +207,24 @@ library TaskLib {
         return uint256(self.paidTotal) - self.claimedTotal + feeShare(self, last) * unpaid;
     }
 
+    function complete(Task storage self) private {
+        if (self.status == TaskStatus.Open) self.status = TaskStatus.Completed;
+    }
+
     function requireOpen(Task storage self, TaskId id) private view {
         TaskStatus status = self.status;
         if (status == TaskStatus.None) revert ITrainingMarket.TaskUnknown(id);
         if (status != TaskStatus.Open) revert ITrainingMarket.TaskNotOpen(id, status);
+    }
+
+    /// @dev A dispute stops payouts and not the work: else a bond would buy a standstill until the deadline. The
+    /// record before the disputed ones must stay, because the task may end there.
+    function requireTaking(Task storage self, TaskId id) private view {
+        if (self.status == TaskStatus.Open) return;
+        if (self.status != TaskStatus.Disputed) requireOpen(self, id);
+        if (uint256(self.certificates) + 1 >= self.disputedFrom + RecordLib.RING) {
+            revert ITrainingMarket.RingFull(id, self.disputesEnd);
+        }
     }
 
     function requireDisputed(Task storage self, TaskId id) private view {
@@ -236,7 +255,10 @@ library TaskLib {
         pure
         returns (uint256)
     {
-        return rounds * (shards * rewardPerShard + feePerRound);
+        // The fields that these come from are narrow: 2**32 * (2**32 * 2**128 + 2**128) at most.
+        unchecked {
+            return rounds * (shards * rewardPerShard + feePerRound);
+        }
     }
 
     function bounded(string memory field, uint256 value, uint256 min, uint256 max) private pure {

@@ -38,7 +38,7 @@ struct Dispute {
 /// @param miner Account that the leaf names.
 /// @param kind What is said to be wrong.
 /// @param settled Whether the bond has been paid out.
-/// @param acceptedAt When the certificate was accepted; slashing looks at the miner's stake of that second.
+/// @param acceptedAt When the certificate's window began; slashing looks at the miner's stake of that second.
 /// @param leaf Hash of the leaf.
 struct Case {
     address challenger;

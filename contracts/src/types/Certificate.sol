@@ -65,6 +65,28 @@ struct PayoutRecord {
     bytes32 details;
 }
 
+/// @notice What a miner signs (EIP-712) about one shard.
+/// @param taskId The task.
+/// @param round Round of the contribution.
+/// @param shard Shard of the contribution.
+/// @param miner Account that signs.
+/// @param specHash sha256 of the task's canonical spec.
+/// @param parentModel sha256 of the checkpoint that the gradient was computed on.
+/// @param gradient sha256 of the gradient blob.
+/// @param samples Number of samples.
+/// @param lossMicros Mean loss in 1e-6 nats.
+struct Contribution {
+    TaskId taskId;
+    uint32 round;
+    uint32 shard;
+    address miner;
+    bytes32 specHash;
+    bytes32 parentModel;
+    bytes32 gradient;
+    uint32 samples;
+    uint64 lossMicros;
+}
+
 /// @notice One leaf under `contributionsRoot`: a contribution that a committee accepted.
 /// @param round Round of the contribution.
 /// @param shard Shard of the contribution.

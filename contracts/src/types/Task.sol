@@ -6,6 +6,7 @@ import {Epoch} from "./Ids.sol";
 /// @notice Where a task is in its life. The only steps are
 /// None -> Open; Open -> Completed | Cancelled | Closed | Disputed; Completed -> Closed | Disputed;
 /// Disputed -> Open | Completed (the certificates stand) | Overturned (they do not); Overturned -> Closed.
+/// A disputed task still takes certificates: they fall with the disputed one, or stand with it.
 enum TaskStatus {
     None,
     Open,
@@ -65,11 +66,10 @@ struct TaskParams {
 /// @param deadline Last second at which a certificate is accepted.
 /// @param feesPaid Bitmap of the last certificate's signers that have taken their fee.
 /// @param disputedFrom While disputed: index of the first certificate that is frozen.
-/// @param disputedAt While disputed: when the dispute was opened.
+/// @param disputesEnd When the last dispute ends at the latest; windows of certificates accepted before begin then.
 /// @param poster Account that funded the task and gets the refund.
 /// @param slashPerFault Most that one proven fault costs the miner.
 /// @param minerStake Stake that a miner must hold to be assigned a shard.
-/// @param extendedBy Seconds by which disputes have moved the deadline.
 struct Task {
     uint96 paidTotal;
     uint96 claimedTotal;
@@ -88,9 +88,8 @@ struct Task {
     uint40 deadline;
     uint64 feesPaid;
     uint16 disputedFrom;
-    uint40 disputedAt;
+    uint40 disputesEnd;
     address poster;
     uint96 slashPerFault;
     uint96 minerStake;
-    uint32 extendedBy;
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {CaseKind} from "../../src/types/Appeal.sol";
 import {
     CertificateRecord,
+    Contribution,
     ContributionLeaf,
     FaultLeaf,
     RoundCertificate
@@ -24,7 +25,7 @@ abstract contract AppealsFixture is MarketFixture {
         super.setUp();
         taskId = challengeableTask();
         committeeMembers = committee.membersOfTask(taskId);
-        bad = ContributionLeaf(2, 0, miner(0), keccak256("noise"), keccak256("signed"));
+        bad = badLeaf(2);
         wrong = FaultLeaf(2, 1, miner(1), keccak256("good work"));
         certifyPanel(nextCertificate(taskId));
         vm.warp(vm.getBlockTimestamp() + 1 hours);
@@ -52,6 +53,19 @@ abstract contract AppealsFixture is MarketFixture {
         records[id(c.taskId)].push(recordOf(c, THREE, index));
     }
 
+    /// @dev What miner 0 signed about shard 0 of a round, and what it is in the tree.
+    function badClaim(uint32 round) internal view returns (Contribution memory) {
+        return claimOf(taskId, FaultLeaf(round, 0, miner(0), keccak256("noise")));
+    }
+
+    function badLeaf(uint32 round) internal view returns (ContributionLeaf memory) {
+        return leafOf(badClaim(round));
+    }
+
+    function leafOf(Contribution memory c) internal view returns (ContributionLeaf memory) {
+        return ContributionLeaf(c.round, c.shard, c.miner, c.gradient, contributionDigest(c));
+    }
+
     function record(uint256 index) internal view returns (CertificateRecord memory) {
         return records[id(taskId)][index];
     }
@@ -67,6 +81,8 @@ abstract contract AppealsFixture is MarketFixture {
     }
 
     function drawCourt(uint256 dispute) internal {
+        toVerdict(dispute);
+        appeals.summon(taskId);
         vm.roll(vm.getBlockNumber() + committee.DRAW_DELAY() + 1);
         committee.drawCourt(taskId, dispute);
     }

@@ -25,8 +25,48 @@ contract DecideTest is AppealsFixture {
         committee.drawCourt(taskId, 1);
     }
 
+    function test_summon_revertsIfNoDisputeRuns() public {
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeIs.selector, taskId, 0, DisputeStatus.None));
+        appeals.summon(taskId);
+    }
+
+    function test_summon_revertsIfCasesCanStillJoin() public {
+        challengeBad();
+        uint256 joinEnds = vm.getBlockTimestamp() + WINDOW;
+        vm.warp(joinEnds - 1);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.VerdictTooEarly.selector, taskId, 1, joinEnds));
+        appeals.summon(taskId);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.PanelUnknown.selector, taskId, 1));
+        committee.drawCourt(taskId, 1);
+    }
+
+    function test_summon_revertsIfSummonedBefore() public {
+        challengeBad();
+        toVerdict(1);
+        appeals.summon(taskId);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.AlreadyAssigned.selector, taskId, 1));
+        appeals.summon(taskId);
+        drawCourt1();
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.AlreadyAssigned.selector, taskId, 1));
+        appeals.summon(taskId);
+    }
+
+    function test_summon__joiningEnded__anyoneMay() public {
+        challengeBad();
+        toVerdict(1);
+        vm.expectEmit(address(appeals));
+        emit IAppeals.CourtSummoned(taskId, 1);
+        vm.prank(stranger);
+        appeals.summon(taskId);
+        assertEq(
+            committee.panelOf(taskId, 1).drawBlock, vm.getBlockNumber() + committee.DRAW_DELAY(), "draw block"
+        );
+    }
+
     function test_drawCourt_revertsIfTheBlockIsNotKnown() public {
         challengeBad();
+        toVerdict(1);
+        appeals.summon(taskId);
         uint256 drawBlock = vm.getBlockNumber() + committee.DRAW_DELAY();
         vm.expectRevert(
             abi.encodeWithSelector(ICommittee.DrawTooEarly.selector, vm.getBlockNumber(), drawBlock)
@@ -80,8 +120,9 @@ contract DecideTest is AppealsFixture {
 
     function test_decide_revertsIfTheCourtIsNotDrawn() public {
         challengeBad();
-        uint256 drawBlock = vm.getBlockNumber() + committee.DRAW_DELAY();
         toVerdict(1);
+        appeals.summon(taskId);
+        uint256 drawBlock = vm.getBlockNumber() + committee.DRAW_DELAY();
         CertificateRecord memory r = record(0);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.NotDrawn.selector, taskId, 1, drawBlock));
         appeals.decide(taskId, 1, 31, "", r);
@@ -164,12 +205,12 @@ contract DecideTest is AppealsFixture {
         decided(2);
         Task memory task = market.task(taskId);
         assertEq(uint256(task.status), uint256(TaskStatus.Open), "open");
-        assertEq(task.deadline, deadline + WINDOW, "the time that was lost");
+        assertEq(task.deadline, deadline, "the work went on meanwhile");
         assertTrue(market.slashed(taskId, faultLeaf(wrong)), "can never be slashed");
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.AlreadySlashed.selector, taskId, faultLeaf(wrong))
         );
-        market.slash(taskId, record(1), wrong, noProof());
+        market.slash(taskId, record(1), claimOf(taskId, wrong), signedClaim(taskId, wrong), noProof());
         certifyPanel(nextCertificate(taskId));
         assertEq(market.task(taskId).lastRound, 3, "goes on");
     }
@@ -216,33 +257,51 @@ contract DecideTest is AppealsFixture {
         appeals.lapse(taskId);
     }
 
-    function test_lapse__noVerdict__certificatesStandAndTheDeadlineMoves() public {
-        uint256 deadline = market.task(taskId).deadline;
+    function test_lapse__noVerdict__certificatesStand() public {
         lapsed();
         Task memory task = market.task(taskId);
         assertEq(uint256(task.status), uint256(TaskStatus.Open), "open");
-        assertEq(task.deadline, deadline + WINDOW + COURT_TERM, "the time that was lost");
-        assertEq(task.extendedBy, WINDOW + COURT_TERM, "and no more than that, ever");
         assertEq(task.certificates, 2, "both stand");
         certifyPanel(nextCertificate(taskId));
     }
 
-    function test_lapse__secondDispute__movesTheDeadlineNoFurther() public {
-        lapsed();
-        uint256 deadline = market.task(taskId).deadline;
-        bad.round = 3;
+    function test_lapse__certifiedMeanwhile__getsAWindowOfItsOwn() public {
+        challengeBad();
+        uint256 verdictEnds = appeals.disputeOf(taskId, 1).verdictEnds;
+        vm.warp(verdictEnds - 1);
+        bad = badLeaf(3);
         certifyBad(committeeMembers);
+        assertEq(market.maturesAt(taskId, record(2)), verdictEnds + WINDOW, "begins with the end of the term");
+        vm.warp(verdictEnds);
+        appeals.lapse(taskId);
+        vm.warp(verdictEnds + WINDOW - 1);
         CertificateRecord memory r = record(2);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, r, bad, noProof());
-        vm.warp(appeals.disputeOf(taskId, 2).verdictEnds);
+        (uint256 dispute,) = appeals.challengeContribution(taskId, r, bad, noProof());
+        assertEq(dispute, 2, "a dispute of its own");
+        assertEq(appeals.caseOf(taskId, 2, 0).acceptedAt, verdictEnds, "window");
+        // The last path there is: it ends within a window and a term of this second.
+        vm.warp(verdictEnds - 1 + 2 * uint256(WINDOW) + COURT_TERM);
         appeals.lapse(taskId);
-        assertEq(market.task(taskId).deadline, deadline, "bounded");
+    }
+
+    function test_lapse__everyRoundCertifiedMeanwhile__isCompleted() public {
+        challengeBad();
+        certifyPanel(nextCertificate(taskId, ROUNDS - 2));
+        assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Disputed), "still disputed");
+        vm.warp(appeals.disputeOf(taskId, 1).verdictEnds);
+        appeals.lapse(taskId);
+        assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Completed), "no round is missing");
     }
 
     /// @dev A new task of the whole new snapshot, twelve members.
     function startFresh() private returns (TaskId fresh) {
         fresh = challengeableTask();
+    }
+
+    function drawCourt1() private {
+        vm.roll(vm.getBlockNumber() + committee.DRAW_DELAY() + 1);
+        committee.drawCourt(taskId, 1);
     }
 
     function certifyBad(address[] memory members) private {

@@ -3,9 +3,11 @@ pragma solidity ^0.8.24;
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {CaseKind, DisputeStatus} from "../../src/types/Appeal.sol";
+import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {Contribution} from "../../src/types/Certificate.sol";
 import {AppealsFixture} from "./AppealsFixture.sol";
 
-/// @notice `settle` and `punish`. Case 0 is the contribution of miner 0, case 1 the fault of miner 1.
+/// @notice `settle`, `convict` and `punish`. Case 0 is the contribution of miner 0, case 1 the fault of miner 1.
 contract SettleTest is AppealsFixture {
     function test_settle_revertsIfCaseIsUnknown() public {
         decided(0);
@@ -37,35 +39,88 @@ contract SettleTest is AppealsFixture {
         assertEq(vault.stakeOf(miner(0)), MINER_STAKE, "nobody was slashed");
     }
 
-    function test_settle__contributionUpheld__minerIsSlashedAndTheBondIsBack() public {
+    function test_settle__contributionUpheld__bondIsBack() public {
+        uint256 before = token.balanceOf(challenger);
+        decided(1);
+        vm.expectEmit(address(appeals));
+        emit IAppeals.CaseSettled(taskId, 1, 0, BOND, 0);
+        appeals.settle(taskId, 1, 0);
+        assertEq(before - token.balanceOf(challenger), BOND, "the other bond is still there");
+    }
+
+    function test_convict_revertsIfCaseIsUnknown() public {
+        Contribution memory c = badClaim(2);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseUnknown.selector, taskId, 1, 0));
+        appeals.convict(taskId, 1, 0, c, "");
+    }
+
+    function test_convict_revertsIfCaseWasNotUpheld() public {
+        Contribution memory c = badClaim(2);
+        decided(2);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.CaseNotUpheld.selector, taskId, 1, 0));
+        appeals.convict(taskId, 1, 0, c, "");
+    }
+
+    function test_convict_revertsIfContributionIsAnotherOne() public {
+        decided(1);
+        Contribution memory c = badClaim(2);
+        c.samples += 1;
+        bytes memory signed = signedBy(c);
+        vm.expectRevert(abi.encodeWithSelector(IAppeals.NotTheCase.selector, taskId, 1, 0));
+        appeals.convict(taskId, 1, 0, c, signed);
+    }
+
+    function test_convict_revertsIfTheMinerDidNotSign() public {
+        decided(1);
+        Contribution memory c = badClaim(2);
+        bytes memory foreign = compact(minerKeys[1], contributionDigest(c));
+        vm.expectRevert(
+            abi.encodeWithSelector(ITrainingMarket.NotSignedByMiner.selector, taskId, miner(0), miner(1))
+        );
+        appeals.convict(taskId, 1, 0, c, foreign);
+        vm.expectRevert(
+            abi.encodeWithSelector(ITrainingMarket.NotSignedByMiner.selector, taskId, miner(0), address(0))
+        );
+        appeals.convict(taskId, 1, 0, c, "");
+    }
+
+    function test_convict_revertsIfConvictedBefore() public {
+        decided(1);
+        appeals.convict(taskId, 1, 0, badClaim(2), signedBy(badClaim(2)));
+        bytes memory signed = signedBy(badClaim(2));
+        vm.expectRevert(
+            abi.encodeWithSelector(IAppeals.AlreadyConvicted.selector, taskId, contributionLeaf(bad))
+        );
+        appeals.convict(taskId, 1, 0, badClaim(2), signed);
+    }
+
+    function test_convict__contributionUpheld__minerIsSlashedForPosterAndChallenger() public {
         uint256 before = token.balanceOf(challenger);
         uint256 posterBefore = token.balanceOf(poster);
         decided(1);
         vm.expectEmit(address(appeals));
-        emit IAppeals.CaseSettled(taskId, 1, 0, BOND, 0, SLASH);
-        appeals.settle(taskId, 1, 0);
+        emit IAppeals.MinerConvicted(taskId, 1, 0, miner(0), SLASH);
+        vm.prank(stranger);
+        assertEq(appeals.convict(taskId, 1, 0, badClaim(2), signedBy(badClaim(2))), SLASH, "taken");
         assertEq(vault.stakeOf(miner(0)), MINER_STAKE - SLASH, "stake");
         assertEq(token.balanceOf(poster) - posterBefore, SLASH / 2, "half to the poster");
-        assertEq(
-            before - token.balanceOf(challenger), BOND - SLASH / 10, "bounty; the other bond is still there"
-        );
+        assertEq(before - token.balanceOf(challenger), 2 * BOND - SLASH / 10, "the challenger's bounty");
         assertEq(token.balanceOf(treasury), SLASH * 4 / 10, "the rest");
+        assertTrue(appeals.convicted(taskId, contributionLeaf(bad)), "remembered");
     }
 
-    function test_settle__minerHasNothingLeft__bondIsBackAllTheSame() public {
-        uint256 before = token.balanceOf(challenger);
+    function test_convict__minerHasNothingLeft__takesNothing() public {
         decided(1);
         vm.prank(address(market));
         vault.slash(miner(0), MINER_STAKE, vm.getBlockTimestamp(), poster, poster);
-        appeals.settle(taskId, 1, 0);
-        assertEq(before - token.balanceOf(challenger), BOND, "the bond of case 0 is back");
+        assertEq(appeals.convict(taskId, 1, 0, badClaim(2), signedBy(badClaim(2))), 0, "nothing");
     }
 
     function test_settle__contributionRejected__halfToTheMinerHalfToTheTreasury() public {
         uint256 before = token.balanceOf(miner(0));
         decided(0);
         vm.expectEmit(address(appeals));
-        emit IAppeals.CaseSettled(taskId, 1, 0, 0, BOND / 2, 0);
+        emit IAppeals.CaseSettled(taskId, 1, 0, 0, BOND / 2);
         appeals.settle(taskId, 1, 0);
         assertEq(token.balanceOf(miner(0)) - before, BOND / 2, "the wronged miner");
         assertEq(token.balanceOf(treasury), BOND / 2, "the treasury");
@@ -114,19 +169,22 @@ contract SettleTest is AppealsFixture {
         appeals.punish(taskId, 1, 0, 15);
     }
 
-    function test_punish__contributionUpheld__signersLoseATenthToThePoster() public {
+    function test_punish__contributionUpheld__signersLoseNoMoreThanTheMinerAndNobodyGains() public {
         decided(1);
         uint256 before = token.balanceOf(poster);
-        uint256 taken = VALIDATOR_STAKE / 10;
+        uint256 challengerBefore = token.balanceOf(challenger);
+        uint256 taken = SLASH;
         vm.expectEmit(address(appeals));
         emit IAppeals.SignerPunished(taskId, 1, 0, committeeMembers[0], taken);
         appeals.punish(taskId, 1, 0, 1);
         appeals.punish(taskId, 1, 0, type(uint64).max);
         for (uint256 i = 0; i < 3; ++i) {
-            assertEq(vault.stakeOf(committeeMembers[i]), VALIDATOR_STAKE - taken, "a tenth");
+            assertEq(vault.stakeOf(committeeMembers[i]), VALIDATOR_STAKE - taken, "what the miner loses");
         }
         assertEq(vault.stakeOf(committeeMembers[3]), VALIDATOR_STAKE, "who did not sign");
-        assertEq(token.balanceOf(poster) - before, 3 * taken / 2, "half of it to the poster");
+        assertEq(token.balanceOf(treasury), 3 * taken, "all of it to the treasury");
+        assertEq(token.balanceOf(poster), before, "nothing to the poster");
+        assertEq(token.balanceOf(challenger), challengerBefore, "nothing to the challenger");
         assertEq(appeals.punishedOf(taskId, 1, CaseKind.Contribution), THREE, "remembered");
     }
 
@@ -145,8 +203,8 @@ contract SettleTest is AppealsFixture {
         decided(3);
         appeals.punish(taskId, 1, 0, THREE);
         appeals.punish(taskId, 1, 1, THREE);
-        uint256 left = VALIDATOR_STAKE - VALIDATOR_STAKE / 10 - VALIDATOR_STAKE / 2;
-        assertEq(vault.stakeOf(committeeMembers[2]), left, "a tenth and a half");
+        uint256 left = VALIDATOR_STAKE - SLASH - VALIDATOR_STAKE / 2;
+        assertEq(vault.stakeOf(committeeMembers[2]), left, "one of each");
     }
 
     function testFuzz_settle__anyVerdict__bondsAreConserved(uint64 upheld) public {

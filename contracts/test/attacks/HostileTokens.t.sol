@@ -70,9 +70,13 @@ contract HostileTokensAttack is MarketFixture {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
         hostile.arm(
-            address(market), abi.encodeCall(market.slash, (taskId, lastRecord(taskId), leaf, noProof()))
+            address(market),
+            abi.encodeCall(
+                market.slash,
+                (taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof())
+            )
         );
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         assertRefused();
         assertEq(vault.slashableOf(miner(0)), MINER_STAKE - SLASH, "slashed once");
     }

@@ -12,7 +12,7 @@ contract SlashForProfitAttack is MarketFixture {
         FaultLeaf memory leaf = certifyFault(taskId);
         uint256 before = token.balanceOf(poster);
         vm.prank(poster);
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         assertEq(token.balanceOf(poster) - before, 24 ether, "half and a tenth");
         assertEq(token.balanceOf(treasury), 16 ether, "never all of it");
     }
@@ -21,7 +21,7 @@ contract SlashForProfitAttack is MarketFixture {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
         vm.prank(stranger);
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         assertEq(token.balanceOf(stranger), SLASH / 10, "a tenth comes back");
         assertEq(vault.slashableOf(miner(0)), MINER_STAKE - SLASH, "all of it is gone");
     }

@@ -26,7 +26,13 @@ contract UnbondBeforeSlashAttack is MarketFixture {
         vm.prank(miner(0));
         (bool left,) = address(vault).call(abi.encodeCall(vault.withdraw, ()));
         assertTrue(!left, "the stake is still here");
-        assertEq(market.slash(taskId, lastRecord(taskId), leaf, noProof()), SLASH, "slashed");
+        assertEq(
+            market.slash(
+                taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof()
+            ),
+            SLASH,
+            "slashed"
+        );
     }
 
     /// @dev The committee was snapshot as long ago as allowed, and a member unbonds right after the snapshot.

@@ -118,7 +118,7 @@ contract FunctionsGasTest is MarketFixture {
         bytes32[] memory proof = MerkleTree.proof(leaves, 0);
         CertificateRecord memory record = lastRecord(taskId);
         vm.prank(stranger);
-        market.slash(taskId, record, leaf, proof);
+        market.slash(taskId, record, claimOf(taskId, leaf), signedClaim(taskId, leaf), proof);
         shot("slash, 1024 faults");
     }
 

@@ -37,7 +37,7 @@ contract GasTest is MarketFixture {
     function test_slash__certifiedFault__isMeasured() public {
         TaskId taskId = startedTask();
         FaultLeaf memory leaf = certifyFault(taskId);
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         vm.snapshotGasLastCall("market", "slash");
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {RoundCertificate} from "../../src/types/Certificate.sol";
+import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
@@ -80,8 +80,11 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (count == 0) return;
         which %= count;
         bytes32[] memory proof = MerkleTree.proof(faultTree(id(taskId)), which);
-        bytes memory data =
-            abi.encodeCall(market.slash, (taskId, lastRecord(taskId), faults[id(taskId)][which], proof));
+        FaultLeaf memory leaf = faults[id(taskId)][which];
+        bytes memory data = abi.encodeCall(
+            market.slash,
+            (taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), proof)
+        );
         bool again = market.slashed(taskId, faultLeaf(faults[id(taskId)][which]));
         bool late = time() > faultsAt(taskId) + UNBONDING_DELAY;
         if (again || late) refused(address(market), data, "slash twice or too late");

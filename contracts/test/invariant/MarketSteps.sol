@@ -148,7 +148,8 @@ abstract contract MarketSteps is World {
         uint256 toReporter = token.balanceOf(reporter);
         uint256 toTreasury = token.balanceOf(treasury);
         as_(reporter);
-        uint256 amount = market.slash(taskId, lastRecord(taskId), leaf, proof);
+        uint256 amount =
+            market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), proof);
         punish(leaf.miner, amount);
         ++books[id(taskId)].slashes;
         (toPoster, toReporter, toTreasury) =

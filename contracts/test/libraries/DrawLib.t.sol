@@ -47,10 +47,9 @@ contract DrawLibTest is Test {
         pure
     {
         uint256 inside = bound(n, 4, 16);
-        uint256 all = bound(count, inside + 4, 64);
+        uint256 all = bound(count, 3 * inside - 1, 64);
         uint256[] memory drawn = court(seed, all, inside, 2 * inside - 1);
-        uint256 outside = all - inside;
-        assertEq(drawn.length, outside < 2 * inside - 1 ? outside : 2 * inside - 1, "as many as there are");
+        assertEq(drawn.length, 2 * inside - 1, "larger than the committee");
         for (uint256 i = 0; i < drawn.length; ++i) {
             assertTrue(uint160(MembersLib.accountOf(drawn[i])) > inside, "outside");
             assertTrue(i == 0 || drawn[i - 1] < drawn[i], "ascending");
@@ -62,7 +61,7 @@ contract DrawLibTest is Test {
         pure
     {
         uint256 inside = bound(n, 4, 16);
-        uint256 outside = bound(more, 0, 3);
+        uint256 outside = bound(more, 0, 2 * inside - 2);
         uint256[] memory drawn = court(seed, inside + outside, inside, 2 * inside - 1);
         uint256 size = 2 * inside - 1;
         assertEq(drawn.length, inside + outside < size ? inside + outside : size, "size");
@@ -85,7 +84,7 @@ contract DrawLibTest is Test {
             words[i] = MembersLib.word(address(uint160(i + 1)), 1e18 + i);
             if (i < inside) packed = abi.encodePacked(packed, words[i]);
         }
-        return DrawLib.court(words, packed, seed, size, 4);
+        return DrawLib.court(words, packed, seed, size);
     }
 
     function pool(uint256 n, uint256 seed) private pure returns (uint256[] memory words) {

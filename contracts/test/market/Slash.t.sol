@@ -20,7 +20,13 @@ contract SlashTest is MarketFixture {
 
     function test_slash_revertsIfTaskIsUnknown() public {
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.TaskUnknown.selector, 9));
-        market.slash(TaskId.wrap(9), lastRecord(TaskId.wrap(9)), leaf, noProof());
+        market.slash(
+            TaskId.wrap(9),
+            lastRecord(TaskId.wrap(9)),
+            claimOf(TaskId.wrap(9), leaf),
+            signedClaim(TaskId.wrap(9), leaf),
+            noProof()
+        );
     }
 
     function test_slash_revertsIfFaultIsNotCertified() public {
@@ -30,33 +36,39 @@ contract SlashTest is MarketFixture {
                 ITrainingMarket.ProofInvalid.selector, taskId, faultLeaf(other), faultLeaf(leaf)
             )
         );
-        market.slash(taskId, lastRecord(taskId), other, noProof());
+        market.slash(
+            taskId, lastRecord(taskId), claimOf(taskId, other), signedClaim(taskId, other), noProof()
+        );
     }
 
     function test_slash_revertsIfSlashedBefore() public {
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.AlreadySlashed.selector, taskId, faultLeaf(leaf))
         );
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
     }
 
     function test_slash_revertsIfFaultsExpired() public {
         uint256 expiresAt = vm.getBlockTimestamp() + UNBONDING_DELAY;
         vm.warp(expiresAt + 1);
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.FaultsExpired.selector, taskId, expiresAt));
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
     }
 
     function test_slash_revertsIfMinerHeldNothing() public {
         RoundCertificate memory c = nextCertificate(taskId);
-        FaultLeaf memory ghost = FaultLeaf(2, 0, stranger, keccak256("zeros"));
+        minerKeys.push(0x6057);
+        address ghostly = vm.addr(0x6057);
+        FaultLeaf memory ghost = FaultLeaf(2, 0, ghostly, keccak256("zeros"));
         c.faultsRoot = faultLeaf(ghost);
         certify(c);
         vm.expectRevert(
-            abi.encodeWithSelector(IStakeVault.NothingToSlash.selector, stranger, vm.getBlockTimestamp())
+            abi.encodeWithSelector(IStakeVault.NothingToSlash.selector, ghostly, vm.getBlockTimestamp())
         );
-        market.slash(taskId, lastRecord(taskId), ghost, noProof());
+        market.slash(
+            taskId, lastRecord(taskId), claimOf(taskId, ghost), signedClaim(taskId, ghost), noProof()
+        );
     }
 
     function test_slash__certifiedFault__isSplit() public {
@@ -64,7 +76,13 @@ contract SlashTest is MarketFixture {
         vm.expectEmit(address(market));
         emit ITrainingMarket.FaultSlashed(taskId, miner(0), stranger, leaf, SLASH, 4 ether);
         vm.prank(stranger);
-        assertEq(market.slash(taskId, lastRecord(taskId), leaf, noProof()), SLASH, "amount");
+        assertEq(
+            market.slash(
+                taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof()
+            ),
+            SLASH,
+            "amount"
+        );
         assertEq(token.balanceOf(poster) - posterBefore, 20 ether, "half to the poster");
         assertEq(token.balanceOf(stranger), 4 ether, "a tenth to the reporter");
         assertEq(token.balanceOf(treasury), 16 ether, "the rest to the treasury");
@@ -76,7 +94,7 @@ contract SlashTest is MarketFixture {
         address culprit = miner(0);
         uint256 before = token.balanceOf(culprit);
         vm.prank(culprit);
-        market.slash(taskId, lastRecord(taskId), leaf, noProof());
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         assertEq(token.balanceOf(culprit), before, "no bounty");
         assertEq(token.balanceOf(treasury), 20 ether, "treasury");
     }
@@ -84,7 +102,13 @@ contract SlashTest is MarketFixture {
     function test_slash__afterClose__stillWorks() public {
         vm.warp(market.task(taskId).deadline + 1);
         market.close(taskId);
-        assertEq(market.slash(taskId, lastRecord(taskId), leaf, noProof()), SLASH, "amount");
+        assertEq(
+            market.slash(
+                taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof()
+            ),
+            SLASH,
+            "amount"
+        );
     }
 
     function test_slash__manyFaults__neverExceedsTheStake() public {
@@ -99,13 +123,21 @@ contract SlashTest is MarketFixture {
         certify(c);
         uint256 total = 0;
         for (uint256 i = 0; i < 3; ++i) {
-            total += market.slash(taskId, lastRecord(taskId), faults[i], MerkleTree.proof(leaves, i));
+            total += market.slash(
+                taskId,
+                lastRecord(taskId),
+                claimOf(taskId, faults[i]),
+                signedClaim(taskId, faults[i]),
+                MerkleTree.proof(leaves, i)
+            );
         }
         assertEq(total, MINER_STAKE, "40 + 40 + the 20 that were left");
         bytes32[] memory proof = MerkleTree.proof(leaves, 3);
         vm.expectRevert(
             abi.encodeWithSelector(IStakeVault.NothingToSlash.selector, miner(1), vm.getBlockTimestamp())
         );
-        market.slash(taskId, lastRecord(taskId), faults[3], proof);
+        market.slash(
+            taskId, lastRecord(taskId), claimOf(taskId, faults[3]), signedClaim(taskId, faults[3]), proof
+        );
     }
 }

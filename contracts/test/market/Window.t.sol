@@ -62,9 +62,13 @@ contract WindowTest is MarketFixture {
         CertificateRecord memory r = lastRecord(taskId);
         uint256 maturesAt = vm.getBlockTimestamp() + WINDOW;
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.NotMature.selector, taskId, 0, maturesAt));
-        market.slash(taskId, r, leaf, noProof());
+        market.slash(taskId, r, claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
         vm.warp(maturesAt);
-        assertEq(market.slash(taskId, r, leaf, noProof()), SLASH, "then it is");
+        assertEq(
+            market.slash(taskId, r, claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof()),
+            SLASH,
+            "then it is"
+        );
     }
 
     function test_close_revertsIfWindowIsOpen() public {

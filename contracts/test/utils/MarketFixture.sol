@@ -10,6 +10,7 @@ import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {
     CertificateRecord,
+    Contribution,
     ContributionLeaf,
     FaultLeaf,
     PayoutRecord,
@@ -233,6 +234,56 @@ abstract contract MarketFixture is Test {
     function faultLeaf(FaultLeaf memory leaf) internal pure returns (bytes32) {
         return
             keccak256(bytes.concat(keccak256(abi.encode(leaf.round, leaf.shard, leaf.miner, leaf.gradient))));
+    }
+
+    /// @dev What the miner of a fault had claimed. No call but to cheatcodes, so that a prank stays for what follows.
+    function claimOf(TaskId taskId, FaultLeaf memory leaf) internal pure returns (Contribution memory) {
+        return Contribution({
+            taskId: taskId,
+            round: leaf.round,
+            shard: leaf.shard,
+            miner: leaf.miner,
+            specHash: keccak256("spec"),
+            parentModel: keccak256(abi.encode("parent", leaf.round)),
+            gradient: leaf.gradient,
+            samples: 32,
+            lossMicros: 1_000_000
+        });
+    }
+
+    /// @dev EIP-712, written out anew rather than taken from the library that is under test.
+    function contributionDigest(Contribution memory c) internal view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("ProofOfTraining"),
+                keccak256("1"),
+                block.chainid,
+                market
+            )
+        );
+        bytes32 typehash = keccak256(
+            "Contribution(uint256 taskId,uint32 round,uint32 shard,address miner,bytes32 specHash,bytes32 parentModel,bytes32 gradient,uint32 samples,uint64 lossMicros)"
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, keccak256(abi.encode(typehash, c))));
+    }
+
+    /// @dev Its miner's signature.
+    function signedBy(Contribution memory c) internal view returns (bytes memory) {
+        return compact(minerKey(c.miner), contributionDigest(c));
+    }
+
+    function signedClaim(TaskId taskId, FaultLeaf memory leaf) internal view returns (bytes memory) {
+        return signedBy(claimOf(taskId, leaf));
+    }
+
+    function minerKey(address account) internal view virtual returns (uint256) {
+        for (uint256 i = 0; i < minerKeys.length; ++i) {
+            if (miner(i) == account) return minerKeys[i];
+        }
+        revert("no miner");
     }
 
     function contributionLeaf(ContributionLeaf memory leaf) internal pure returns (bytes32) {

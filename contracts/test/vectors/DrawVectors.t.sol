@@ -7,8 +7,6 @@ import {MarketFixture} from "../utils/MarketFixture.sol";
 
 /// @notice `tests/vectors/draw.json`, which pytest reads too: whoever repeats a draw gets the contract's members.
 contract DrawVectorsTest is MarketFixture {
-    uint256 private constant MIN_MEMBERS = 4;
-
     function test_draw__sharedVectors__hasTheSameMembers() public view {
         string memory json = vm.readFile("../tests/vectors/draw.json");
         uint256 count = 0;
@@ -31,7 +29,7 @@ contract DrawVectorsTest is MarketFixture {
         for (uint256 i = 0; i < committee_.length; ++i) {
             packed = abi.encodePacked(packed, MembersLib.word(committee_[i], 1));
         }
-        return MembersLib.accounts(DrawLib.court(words, packed, seed, size, MIN_MEMBERS));
+        return MembersLib.accounts(DrawLib.court(words, packed, seed, size));
     }
 
     function snapshot(string memory json, string memory at) private pure returns (uint256[] memory words) {

@@ -9,7 +9,7 @@ import {MarketFixture} from "../utils/MarketFixture.sol";
 /// @notice `tests/vectors/verdict.json`: what a court signs in Python is what the contract asks for.
 contract VerdictVectorTest is MarketFixture {
     function test_verdict__sharedVector__hasTheSameDigest() public {
-        string memory json = vector("verdict");
+        string memory json = vm.readFile("../tests/vectors/verdict.json");
         vm.chainId(vm.parseJsonUint(json, ".chain_id"));
         address at = vm.parseJsonAddress(json, ".verifying_contract");
         vm.etch(at, address(market).code);
