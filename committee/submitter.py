@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed", "AlreadyDrawn"})
 """Refusals that say that somebody else was quicker."""
-POINTLESS = frozenset({"DeadlinePassed", "NothingToSlash", "FaultsExpired"})
+POINTLESS = frozenset({"DeadlinePassed", "NothingToSlash", "FaultsExpired", "NotSignedByMiner"})
 """Refusals that no later try can turn into an acceptance."""
 
 
@@ -103,6 +103,7 @@ class Submitter:
         what = f"task {task_id}: slash of {fault.miner} for round {fault.round} shard {fault.shard}"
         try:
             segment = slashable_segment(self._contracts, history, fault)
+            signed = history.signed_by_miner(fault)
         except PotError as error:
             log.warning("%s, tried again later: %s", what, error)
             return Outcome.UNREACHABLE
@@ -110,7 +111,7 @@ class Submitter:
             return Outcome.EARLY
         leaves = segment.record.fault_leaves()
         proof = merkle.proof(leaves, merkle.FAULT_LEAF, segment.record.faults.index(fault))
-        call = self._contracts.market.slash(task_id, segment.event.record, fault, proof)
+        call = self._contracts.market.slash(segment.event.record, signed, proof)
         return self._once(what, lambda: self._sender.send(call))
 
     @staticmethod

@@ -58,20 +58,21 @@ class Contribution:
 
     def digest(self, domain: Domain) -> Digest:
         """The EIP-712 digest. Raises ValueError when a field does not fit its Solidity type."""
-        return domain.digest(
-            CONTRIBUTION_TYPE,
-            {
-                "taskId": self.task_id,
-                "round": self.round,
-                "shard": self.shard,
-                "miner": self.miner,
-                "specHash": self.spec_hash,
-                "parentModel": self.parent_model,
-                "gradient": self.gradient,
-                "samples": self.samples,
-                "lossMicros": self.loss_micros,
-            },
-        )
+        return domain.digest(CONTRIBUTION_TYPE, self.typed_values())
+
+    def typed_values(self) -> dict[str, Any]:
+        """The fields under their Solidity names, in declaration order."""
+        return {
+            "taskId": self.task_id,
+            "round": self.round,
+            "shard": self.shard,
+            "miner": self.miner,
+            "specHash": self.spec_hash,
+            "parentModel": self.parent_model,
+            "gradient": self.gradient,
+            "samples": self.samples,
+            "lossMicros": self.loss_micros,
+        }
 
     def sign(self, domain: Domain, account: LocalAccount) -> "SignedContribution":
         return SignedContribution(contribution=self, signature=sign(self.digest(domain), account))

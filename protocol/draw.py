@@ -68,12 +68,12 @@ def sample(candidates: Sequence[Candidate], seed: bytes, size: int) -> tuple[Add
 def court(
     candidates: Sequence[Candidate], committee: Sequence[Address], seed: bytes, size: int
 ) -> tuple[Address, ...]:
-    """A court of up to ``size`` members: from those outside the task's ``committee`` alone if they are at
-    least MIN_MEMBERS, else all of them, filled up from the inside."""
+    """A court of ``size`` members: from those outside the task's ``committee`` alone if they are enough, else
+    all of them, filled up from the inside."""
     inside = [candidate for candidate in candidates if candidate.account in committee]
     outside = [candidate for candidate in candidates if candidate.account not in committee]
-    if len(outside) >= MIN_MEMBERS:
-        return sample(outside, seed, min(size, len(outside)))
+    if len(outside) >= size:
+        return sample(outside, seed, size)
     needed = min(size, len(candidates)) - len(outside)
     return _ascending([*(candidate.account for candidate in outside), *sample(inside, seed, needed)])
 

@@ -66,9 +66,8 @@ def _derive_terms(tx: Transaction, task: Task, turns: list[ChainEvent]) -> None:
     if turns:
         tx.chain.mark_void(task.task_id, int(turns[-1].data["first"]) if overturned else None)
     task.disputed_from = int(last.data["first"]) if last is not None and last.kind == "TaskDisputed" else None
-    moved = [event.data["deadline"] for event in turns if event.kind == "DisputeEnded"]
     created = tx.chain.of_task(task.task_id, "TaskCreated")
-    task.deadline = int(moved[-1] if moved else created[-1].data["params"]["deadline"])
+    task.deadline = int(created[-1].data["params"]["deadline"])
 
 
 def _event(task: Task, end: str, turn: str) -> TaskEvent | None:

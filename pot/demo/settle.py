@@ -31,7 +31,8 @@ def slash_faults(poster: Client, task_id: TaskId, say: Callable[[str], None]) ->
             continue  # its certificate can still be challenged
         place = segment.record.faults.index(fault)
         proof = merkle.proof(segment.record.fault_leaves(), merkle.FAULT_LEAF, place)
-        poster.sender.send(poster.contracts.market.slash(task_id, segment.event.record, fault, proof))
+        signed = history.signed_by_miner(fault)
+        poster.sender.send(poster.contracts.market.slash(segment.event.record, signed, proof))
         say(f"the poster had {fault.miner} slashed for round {fault.round}, shard {fault.shard}")
 
 

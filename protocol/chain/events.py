@@ -83,10 +83,9 @@ class TaskDisputed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeEnded(Event):
-    """All certificates stand; the last one is accepted until ``deadline``."""
+    """All certificates stand."""
 
     task_id: TaskId
-    deadline: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +229,7 @@ _MARKET: dict[str, Builder] = {
         bounty=a["bounty"],
     ),
     "TaskDisputed": lambda w, a: TaskDisputed(where=w, task_id=a["taskId"], first=a["from"]),
-    "DisputeEnded": lambda w, a: DisputeEnded(where=w, task_id=a["taskId"], deadline=a["deadline"]),
+    "DisputeEnded": lambda w, a: DisputeEnded(where=w, task_id=a["taskId"]),
     "CertificatesOverturned": lambda w, a: CertificatesOverturned(
         where=w, task_id=a["taskId"], first=a["from"], last_round=a["lastRound"]
     ),

@@ -21,8 +21,10 @@ from protocol.chain.events import (
     TaskCreated,
     TaskDisputed,
 )
+from protocol.contribution import SignedContribution
 from protocol.draw import needs_draw
 from protocol.errors import Refused, VerificationFailed
+from protocol.evidence import Fault
 from protocol.ids import Address, RoundNo, TaskId
 from protocol.ledger import TaskLedger
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
@@ -48,7 +50,8 @@ class TaskHistory:
     """Everything public about one task. ``ledger`` is the state after the last certificate that stands,
     ``forgotten`` the number of segments before the first of ``segments``; its members are none until the
     committee is drawn. ``disputed_from`` is the first certificate that a running dispute freezes, ``voided``
-    holds the leaf hashes of faults that an appeal found wrong, ``void`` the certificates that fell."""
+    holds the leaf hashes of faults that an appeal found wrong, ``void`` the certificates that fell;
+    ``evidence`` is what the miners of certified faults had signed."""
 
     domain: Domain
     created: TaskCreated
@@ -60,7 +63,7 @@ class TaskHistory:
     ended: TaskCancelled | TaskClosed | None = None
     forgotten: int = 0
     disputed_from: int | None = None
-    extended_deadline: int | None = None
+    evidence: tuple[SignedContribution, ...] = ()
     overturned: CertificatesOverturned | None = None
     voided: tuple[bytes, ...] = ()
     void: tuple[CertifiedSegment, ...] = ()
@@ -77,8 +80,18 @@ class TaskHistory:
 
     @property
     def deadline(self) -> int:
-        """Last second, Unix time, at which a certificate is accepted; disputes move it."""
-        return self.created.params.deadline if self.extended_deadline is None else self.extended_deadline
+        """Last second, Unix time, at which a certificate is accepted."""
+        return self.created.params.deadline
+
+    def signed_by_miner(self, fault: Fault) -> SignedContribution:
+        """What the miner of a certified fault had signed. Raises VerificationFailed when no report carried
+        it."""
+        for signed in self.evidence:
+            if Fault.of(signed) == fault:
+                return signed
+        raise VerificationFailed(
+            f"fault of round {fault.round} shard {fault.shard}", "no report carries what its miner signed"
+        )
 
     def trimmed(self, keep: int) -> "TaskHistory":
         """The same state without the records of all but the last ``keep`` segments and without claims: what
@@ -101,11 +114,17 @@ class TaskHistory:
             case CertificateAccepted():
                 segment = read_segment(self.ledger, event, self.domain, blobs)
                 ledger = advance(self.ledger, segment)
-                return replace(self, segments=(*self.segments, segment), ledger=ledger)
+                found = {report.fault: report.contribution for report in segment.record.fault_evidence}
+                return replace(
+                    self,
+                    segments=(*self.segments, segment),
+                    ledger=ledger,
+                    evidence=(*self.evidence, *found.values()),
+                )
             case TaskDisputed():
                 return replace(self, disputed_from=event.first)
             case DisputeEnded():
-                return replace(self, disputed_from=None, extended_deadline=event.deadline)
+                return replace(self, disputed_from=None)
             case CertificatesOverturned():
                 return self._without(event)
             case FaultVoided():

@@ -8,10 +8,11 @@ from typing import Any
 from protocol.certificate import RoundCertificate, SignedCertificate
 from protocol.chain.contract import Block, Call, ContractClient
 from protocol.chain.token import Permit
+from protocol.contribution import SignedContribution
 from protocol.errors import InvalidInput
-from protocol.evidence import Fault
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei
 from protocol.record import CertificateRecord
+from protocol.signing import to_compact
 from protocol.spec import TaskSpec
 
 
@@ -267,8 +268,13 @@ class Market(ContractClient):
     def claim_signing_fee(self, task_id: TaskId, record: CertificateRecord, account: Address) -> Call:
         return self.write("claimSigningFee", task_id, record.argument(), account)
 
-    def slash(self, task_id: TaskId, record: CertificateRecord, fault: Fault, proof: list[bytes]) -> Call:
-        return self.write("slash", task_id, record.argument(), fault.leaf(), proof)
+    def slash(self, record: CertificateRecord, signed: SignedContribution, proof: list[bytes]) -> Call:
+        """Slash the miner of a fault that ``record`` declares, by what it signed; ``proof`` leads from the
+        fault to the record's faults root."""
+        values = tuple(signed.contribution.typed_values().values())
+        signature = to_compact(signed.signature)
+        task_id = signed.contribution.task_id
+        return self.write("slash", task_id, record.argument(), values, signature, proof)
 
     def cancel(self, task_id: TaskId) -> Call:
         return self.write("cancel", task_id)

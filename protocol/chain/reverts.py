@@ -125,6 +125,11 @@ SENTENCES = {
     "TaskNotEnded": "Task {taskId} is {status} and can be closed once all rounds are certified or its "
     "deadline, {deadline}, has passed.",
     "TaskNotStarted": "Task {taskId} begins at {startsAt}; nothing is certified before.",
+    "CommitteeFixed": "The committee of task {taskId} is drawn: it cannot be cancelled any more, and can be "
+    "closed at the latest after its deadline.",
+    "NotSignedByMiner": "{miner} did not sign this contribution to task {taskId}, and pays "
+    "nothing for it.",
+    "WrongTask": "The contribution belongs to task {taskId}, not to task {expected}.",
     "TaskStarted": "Task {taskId} began at {startsAt}; it can only be cancelled before.",
     "DeadlinePassed": "The deadline of task {taskId}, {deadline}, has passed: close it.",
     "NotPoster": "Task {taskId} belongs to {poster}; {caller} cannot do this.",

@@ -50,7 +50,7 @@ def test_draw_seed__task_dispute_or_source__each_changes_it() -> None:
 
 
 def test_court__enough_others__holds_none_of_the_committee() -> None:
-    pool = members(*[10] * 8)
+    pool = members(*[10] * 11)
     committee = [candidate.account for candidate in pool[:4]]
     assert court(pool, committee, seed(1), 7) == tuple(candidate.account for candidate in pool[4:])
 
