@@ -155,7 +155,7 @@ class Client:
         spec = draft.spec
         self.check_funds(draft)
         self.terms(draft, start_in_s=start_in_s)
-        for blob in (draft.dataset_blob, draft.genesis_blob, spec.blob):
+        for blob in draft.blobs:
             self.blobs.put(blob)
         starts_at = self.contracts.client.block().timestamp + start_in_s
         params = TaskParams.of(spec, draft.genesis, starts_at)

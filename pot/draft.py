@@ -17,12 +17,14 @@ from pot.amounts import parse_amount, parse_duration_s, parse_share_ppm, plain_d
 from protocol.blobs import BlobMissing, BlobStore
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.policy import MAX_POLICY_BYTES, NotCalibrated, Policy, default_policy, load_policy
 from protocol.spec import MAX_SPEC_BYTES, DatasetSpec, TaskSpec
 from worker.training.checkpoint import initial_checkpoint
 from worker.training.data import MAX_DATASET_BYTES, Dataset, Text, load_dataset, parse_dataset
 from worker.training.errors import InvalidDataset
 from worker.training.ingest import bundled_dataset, from_file
 from worker.training.models import ARCHITECTURES, layout_of
+from worker.training.tolerance import limits_of
 
 _MONEY: Final = ("reward_per_shard", "fee_per_round", "miner_stake", "slash_per_fault")
 _LENGTHS: Final = ("radius", "smoothing")
@@ -41,12 +43,18 @@ _TEXT_SUFFIXES: Final = (".txt", ".md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A task ready to be posted: all three blobs, whose hashes the chain and the spec name."""
+    """A task ready to be posted, with all blobs whose hashes the chain and the spec name."""
 
     spec: TaskSpec
     dataset: Dataset
     dataset_blob: bytes
     genesis_blob: bytes
+    policy: Policy
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """What must be in the blob store before the task is created."""
+        return self.dataset_blob, self.genesis_blob, self.policy.blob, self.spec.blob
 
     @property
     def genesis(self) -> Sha256:
@@ -68,15 +76,17 @@ def build_draft(value: dict[str, Any], folder: Path, title: str, blobs: BlobStor
     document["model"] = _filled_model(_section(document, "model"), dataset)
     document["money"] = _money(_section(document, "money"))
     document["recipe"] = _recipe(_section(document, "recipe"))
-    document["verification"] = _verification(document)
+    policy = _policy(_section(document, "verification").get("policy"), folder, blobs)
+    document["verification"] = {**_verification(document), "policy": policy.hash.hex()}
     document["limits"] = _renamed(document, "limits", _DURATIONS, parse_duration_s)
     spec = TaskSpec.from_value(document)
     layout_of(spec.model)
+    _check_policy(spec, policy)
     dataset.require_fit(spec.model)
     _check_blob_limit(spec, len(blob))
     genesis = initial_checkpoint(spec)
     _check_blob_limit(spec, len(genesis))
-    return Draft(spec=spec, dataset=dataset, dataset_blob=blob, genesis_blob=genesis)
+    return Draft(spec=spec, dataset=dataset, dataset_blob=blob, genesis_blob=genesis, policy=policy)
 
 
 class _Loader(yaml.SafeLoader):
@@ -227,6 +237,37 @@ def _verification(document: dict[str, Any]) -> dict[str, Any]:
     if entries.get("committee_size") == EVERYBODY:
         entries["committee_size"] = 0
     return entries
+
+
+def _policy(named: object, folder: Path, blobs: BlobStore | None) -> Policy:
+    """The policy that a draft names by file or by hash; the shipped one when it names none."""
+    if named is None:
+        return default_policy()
+    text = str(named)
+    if re.fullmatch("[0-9a-f]{64}", text) is None:
+        return Policy.parse(_read_file(folder / text, MAX_POLICY_BYTES, "the verification policy"))
+    name = parse_sha256(text)
+    if name == default_policy().hash:
+        return default_policy()
+    if blobs is None:
+        raise InvalidInput(f"verification.policy is {text}, which is not the shipped policy; name its file.")
+    try:
+        return load_policy(name, blobs)
+    except BlobMissing as error:
+        raise InvalidInput(f"verification.policy is {text}, which is not in the blob store.") from error
+
+
+def _check_policy(spec: TaskSpec, policy: Policy) -> None:
+    """Nobody could judge work that was not measured, and every validator would abstain."""
+    try:
+        limits = limits_of(spec, policy)
+    except NotCalibrated as error:
+        raise InvalidInput(f"{error} Choose another recipe.compute or recipe.codec.") from error
+    if limits.hardware_class != spec.verification.hardware_class:
+        raise InvalidInput(
+            f"verification.hardware_class is {spec.verification.hardware_class}, but {spec.recipe.compute} "
+            f"work is {limits.hardware_class} in the verification policy."
+        )
 
 
 def _renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:

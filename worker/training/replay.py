@@ -11,7 +11,7 @@ from worker.training.data import Dataset
 from worker.training.errors import BlobRejected
 from worker.training.models import layout_of
 from worker.training.step import encode_gradient, shard_gradient
-from worker.training.tolerance import CodeComparison, compare_codes
+from worker.training.tolerance import CodeComparison, compare_codes, limits_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,6 @@ def replay_shard(
         samples=own.samples,
         loss_micros=own.loss_micros,
         reason=reason,
-    )
-
-
-def limits_of(spec: TaskSpec, policy: Policy, device: str = "cpu") -> Limits:
-    """The limits that ``policy`` sets for a task's shards on a torch device. Raises NotCalibrated."""
-    return policy.limits_for(
-        arch=spec.model.arch, compute=spec.recipe.compute, codec=spec.recipe.codec, device=device
     )
 
 

@@ -14,7 +14,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.policy import Limits
+from protocol.policy import Limits, Policy
+from protocol.spec import TaskSpec
 from worker.training.codec import Codes
 
 MAX_LEVEL = 2**31 - 1
@@ -61,6 +62,13 @@ class CodeComparison:
     def differing_ppm(self) -> int:
         """Parts per million, rounded up: 0 means that all codes are equal."""
         return -(-self.differing * 1_000_000 // self.total)
+
+
+def limits_of(spec: TaskSpec, policy: Policy, device: str = "cpu") -> Limits:
+    """The limits that ``policy`` sets for a task's shards on a torch device. Raises NotCalibrated."""
+    return policy.limits_for(
+        arch=spec.model.arch, compute=spec.recipe.compute, codec=spec.recipe.codec, device=device
+    )
 
 
 def compare_codes(a: Codes, b: Codes, limits: Limits) -> CodeComparison:

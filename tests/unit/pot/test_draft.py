@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pot.cli import main
@@ -10,6 +11,7 @@ from protocol.aggregation import Aggregation
 from protocol.blobs import open_blob_store
 from protocol.errors import InvalidInput
 from protocol.ids import sha256
+from protocol.policy import default_policy
 
 DRAFT = """
 title: digits
@@ -181,3 +183,33 @@ def test_draft__lengths_of_a_robust_rule__become_decimal_strings(tmp_path: Path)
     assert made.spec.recipe.aggregation == Aggregation(
         rule="centred-clipping", f=0, radius="2.5", smoothing="0.001"
     )
+
+
+def test_draft__policy__is_the_shipped_one_unless_a_file_or_hash_names_another(tmp_path: Path) -> None:
+    shipped = draft(tmp_path)
+    assert shipped.policy is default_policy()
+    assert shipped.spec.policy_sha256 == default_policy().hash
+    own = msgspec.structs.replace(default_policy(), test_ppb=7)
+    (tmp_path / "own.json").write_bytes(own.blob)
+    named = draft(tmp_path, ("sample: 25%", "sample: 25%, policy: own.json"))
+    assert named.spec.policy_sha256 == own.hash
+    assert own.blob in named.blobs
+    assert named.spec.hash != shipped.spec.hash
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ("policy: missing.json", "the verification policy"),
+        (f"policy: '{'ab' * 32}'", "is not the shipped policy; name its file"),
+        ("hardware_class: tolerant", "float64 work is exact in the verification policy"),
+    ],
+)
+def test_draft__policy_that_cannot_judge_it__is_a_sentence(tmp_path: Path, new: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        draft(tmp_path, ("sample: 25%", f"sample: 25%, {new}"))
+
+
+def test_draft__work_that_nobody_measured__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no limits for mlp in float32 as float32 on cpu"):
+        draft(tmp_path, ("rounds: 20", "rounds: 20\n  compute: float32\n  codec: float32"))
