@@ -16,12 +16,16 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.events import CertificateAccepted, EventReader
 from protocol.errors import ConfigurationError, PotError
 from protocol.ids import Address, Sha256
+from protocol.policy import load_policy
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
 from protocol.spec import TaskSpec
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork, Trainer, answer
 from worker.training.checkpoint import Checkpoint
+from worker.training.codec import MANTISSA_BITS, quantise, values_of
 from worker.training.data import Batch
 from worker.training.models import layout_of
+from worker.training.push import push
+from worker.training.tolerance import limits_of
 
 if TYPE_CHECKING:
     from worker.training.step import ShardResult
@@ -134,6 +138,17 @@ def selective_abort(tools: Accomplices, work: ShardWork) -> "ShardResult":
     return tools.honest.compute(work)
 
 
+def inside_tolerance(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """The honest gradient, with every code that the policy lets differ moved one level away from zero: no
+    check of one shard finds it, a test over many does."""
+    result, spec = tools.honest.compute(work), work.spec
+    layout = layout_of(spec.model)
+    limits = limits_of(spec, load_policy(spec.policy_sha256, tools.blobs))
+    own = quantise(MANTISSA_BITS[spec.recipe.codec], layout, result.gradient)
+    pushed = push(own, np.sign(own.codes).astype(np.int64), limits)
+    return replace(result, gradient=values_of(layout, pushed))
+
+
 class Stale:
     """Gradients at the first model of the task it ever saw, forever."""
 
@@ -188,6 +203,7 @@ KINDS: Final[Mapping[str, Callable[[Accomplices], Trainer]]] = {
     "partial-batch": _forging(partial_batch),
     "label-flip": _forging(label_flip),
     "low-precision": _forging(low_precision),
+    "inside-tolerance": _forging(inside_tolerance),
     "late": _forging(late),
     "selective-abort": _forging(selective_abort),
     "copied": Copier,

@@ -17,6 +17,7 @@ from tests.unit.worker.parts import TASK, Bench, bench
 from worker.adversary import KINDS, Accomplices, Copier, Withheld, adversary
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork
 from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.tolerance import Zone, limits_of
 
 CAUGHT = [
     "lazy",
@@ -42,7 +43,12 @@ def tools(at: Bench, slept: list[float] | None = None) -> Accomplices:
     contract = SimpleNamespace(address=MINER, event=lambda name: (name.encode(), dict))
     deployment = SimpleNamespace(block=0, addresses=[])
     contracts = SimpleNamespace(
-        client=client, deployment=deployment, market=contract, vault=contract, committee=contract
+        client=client,
+        deployment=deployment,
+        market=contract,
+        vault=contract,
+        committee=contract,
+        appeals=contract,
     )
     return Accomplices(
         honest=HonestTrainer(1, "cpu"),
@@ -74,6 +80,16 @@ def test_adversary__once_sampled__is_caught(at: Bench, kind: str) -> None:
     # It looks like work: the blob is readable and claims all samples.
     assert verdict.comparison is not None
     assert answer.samples == at.spec.recipe.samples_per_shard
+
+
+def test_inside_tolerance__one_shard__passes_as_far_from_honest_as_the_policy_lets_it(at: Bench) -> None:
+    work = at.work()
+    verdict = judged(work, adversary("inside-tolerance", tools(at)).train(work))
+    assert verdict.comparison is not None
+    limits = limits_of(work.spec, default_policy())
+    assert (verdict.comparison.zone, verdict.identical) == (Zone.NEAR, False)
+    assert verdict.comparison.differing == limits.codes(verdict.comparison.total)
+    assert verdict.comparison.max_level == 1
 
 
 def test_stale__from_the_second_model_on__is_caught(at: Bench) -> None:
