@@ -36,6 +36,7 @@ BOUNDS: Final = {
     ("sizes", "TrainingMarket"): 20_000,
     ("sizes", "StakeVault"): 20_000,
     ("sizes", "Committee"): 20_000,
+    ("sizes", "BlsKeys"): 20_000,
 }
 
 Figures = dict[str, dict[str, int]]
@@ -76,11 +77,24 @@ def tables(figures: Figures) -> str:
         (str(n), str(reference[0]), committee[f"certify {n}"], *(cell or "-" for cell in reference[1:]))
         for n, reference in REFERENCES.items()
     ]
+    bls = figures["bls"]
+    schemes: list[tuple[object, ...]] = [
+        (
+            n,
+            bls[f"certify, quorum, signatures, {n}"],
+            bls[f"certify, all, aggregate, {n}"],
+            bls[f"certify, quorum, aggregate, {n}"],
+            bls[f"gather, {n}"],
+        )
+        for n in sorted(int(name.split(", ")[1]) for name in bls if name.startswith("gather"))
+    ]
     leaves = sorted(int(name.split()[1]) for name in figures["leaves"] if name.startswith("certify"))
     trees = sorted(int(name.split()[1]) for name in figures["leaves"] if name.startswith("claim"))
     parts = [
         "### Certificate by size of the committee\n",
         table("members | signatures | gas | sketch | OpenZeppelin's library | published", sizes),
+        "### Certificate by scheme of signatures\n",
+        table("members | quorum of signatures | aggregate of all | of a quorum | gathering, once", schemes),
         "### Certificate by number of payees\n",
         table("leaves | gas", [(n, figures["leaves"][f"certify {n}"]) for n in leaves]),
         "### Claim by size of the tree\n",
