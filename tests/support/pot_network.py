@@ -17,11 +17,12 @@ from protocol.chain.client import ChainClient
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import read_task
 from protocol.chain.sender import Sender
+from protocol.evidence import FaultReport
 from protocol.ids import TaskId, parse_address
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
 from protocol.ledger import TaskLedger
-from protocol.members import quorum
-from protocol.segment import RoundRecord
+from protocol.members import max_faulty, quorum
+from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import sign, to_compact
 from tests.support.rounds import train_round
 
@@ -79,8 +80,27 @@ class PotNetwork:
     def certify_round(self, task_id: TaskId, signers: int | None = None) -> None:
         """Train the next round on both miners, and certify it with the first ``signers`` members of its
         committee (default: as few as are enough)."""
+        sender = Sender(self.contracts.client, self.accounts["validator-1"])
+        sender.send(self.contracts.market.certify(self.signed_round(task_id, signers)))
+
+    def signed_round(self, task_id: TaskId, signers: int | None = None) -> SignedCertificate:
+        """The next round trained on both miners, and its certificate, not posted."""
         ledger = read_task(self.contracts, self.blobs, task_id).ledger
-        record = ledger.extend((self._train(ledger),))
+        return self._signed(ledger, ledger.extend((self._train(ledger, (0, 1)),)), signers)
+
+    def signed_fault(self, task_id: TaskId) -> SignedCertificate:
+        """The next round without shard 1, whose miner handed in zeros: the certificate declares its fault."""
+        ledger, domain = (
+            read_task(self.contracts, self.blobs, task_id).ledger,
+            self.contracts.deployment.domain,
+        )
+        lazy = train_round(ledger, self.blobs, domain, self._miner, shards=(0, 1), zeros=(1,))
+        keys = {parse_address(account.address): account for account in self.accounts.values()}
+        reporters = [keys[member] for member in ledger.members[: max_faulty(len(ledger.members)) + 1]]
+        reports = tuple(FaultReport.signed(lazy.contributions[1], domain, key) for key in reporters)
+        return self._signed(ledger, ledger.extend((self._train(ledger, (0,)),), reports), None)
+
+    def _signed(self, ledger: TaskLedger, record: SegmentRecord, signers: int | None) -> SignedCertificate:
         self.blobs.put(record.blob)
         domain = self.contracts.deployment.domain
         certificate = record.certificate(domain, ledger.epoch)
@@ -88,10 +108,10 @@ class PotNetwork:
         signers = signers or quorum(len(ledger.members))
         digest = certificate.digest(domain)
         joined = b"".join(to_compact(sign(digest, keys[member])) for member in ledger.members[:signers])
-        signed = SignedCertificate(certificate=certificate, signers=(1 << signers) - 1, signatures=joined)
-        sender = Sender(self.contracts.client, self.accounts["validator-1"])
-        sender.send(self.contracts.market.certify(signed))
+        return SignedCertificate(certificate=certificate, signers=(1 << signers) - 1, signatures=joined)
 
-    def _train(self, ledger: TaskLedger) -> RoundRecord:
-        domain = self.contracts.deployment.domain
-        return train_round(ledger, self.blobs, domain, lambda shard: self.accounts[f"miner-{shard % 2 + 1}"])
+    def _miner(self, shard: int) -> LocalAccount:
+        return self.accounts[f"miner-{shard % 2 + 1}"]
+
+    def _train(self, ledger: TaskLedger, shards: tuple[int, ...]) -> RoundRecord:
+        return train_round(ledger, self.blobs, self.contracts.deployment.domain, self._miner, shards=shards)
