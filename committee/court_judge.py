@@ -10,11 +10,17 @@ from committee.verify import Checker, Finding, Judgement
 from protocol.blobs import BlobStore
 from protocol.chain.appeals import CaseKind, OnchainCase
 from protocol.chain.contracts import Contracts
+from protocol.chain.docket import matter_of
 from protocol.chain.history import read_spec
-from protocol.chain.records import Certified, Matter, matters_of, read_certified, read_record
-from protocol.contribution import SignedContribution
-from protocol.errors import PeerMisbehaved, PotError, VerificationFailed
-from protocol.evidence import Fault
+from protocol.chain.records import (
+    Certified,
+    Matter,
+    check_place,
+    read_certified,
+    read_record,
+    reported_contribution,
+)
+from protocol.errors import PeerMisbehaved, PotError
 from protocol.ids import TaskId
 from protocol.segment import SegmentRecord
 from protocol.spec import TaskSpec
@@ -40,7 +46,7 @@ class CourtJudge:
             certified = read_certified(self.contracts, task_id)
             spec = read_spec(certified.created, self.blobs)
             record = self._record(certified, case.index)
-            matter = find_matter(record, case, self._domain)
+            matter = matter_of(record, case, self._domain)
             if case.kind is CaseKind.CONTRIBUTION:
                 return self._contribution(spec, record, matter)
             return self._fault(spec, certified, case.index, matter)
@@ -64,51 +70,7 @@ class CourtJudge:
 
     def _fault(self, spec: TaskSpec, certified: Certified, index: int, matter: Matter) -> Judgement:
         assert matter.fault is not None
-        signed = self._evidence(certified, index, matter.fault)
+        signed = reported_contribution(self.blobs, certified, index, matter.fault, self._domain)
         if signed is None:
             return Judgement(finding=Finding.VALID, reason="no report carries work that the miner signed")
         return self.checker.reexecute(spec, signed)
-
-    def _evidence(self, certified: Certified, index: int, fault: Fault) -> SignedContribution | None:
-        """The miner's own contribution in a report of this fault, from the certificate that declared it
-        first. Raises what an unreadable record raises."""
-        found: SignedContribution | None = None
-        for number in range(index, -1, -1):
-            record = self._record(certified, number)
-            if fault not in record.faults:
-                break
-            for report in record.fault_evidence:
-                if report.fault == fault and self._is_of_task(certified, report.contribution):
-                    found = report.contribution
-        return found
-
-    def _is_of_task(self, certified: Certified, signed: SignedContribution) -> bool:
-        c, created = signed.contribution, certified.created
-        try:
-            signed.verify(self._domain)
-        except PeerMisbehaved:
-            return False
-        return (c.task_id, c.spec_hash) == (created.task_id, created.params.spec_hash)
-
-
-def find_matter(record: SegmentRecord, case: OnchainCase, domain: Domain) -> Matter:
-    """The leaf that a case challenges. Raises VerificationFailed when it is not in the record."""
-    for matter in matters_of(record, case.kind, domain):
-        if matter.leaf_hash == case.leaf:
-            return matter
-    raise VerificationFailed(f"case {case.number}", "its leaf is not in the record of its certificate")
-
-
-def check_place(spec: TaskSpec, record: SegmentRecord, signed: SignedContribution, domain: Domain) -> None:
-    """Raises PeerMisbehaved unless the miner signed the contribution, and it is for the work of the round
-    that the record lists it in."""
-    c = signed.contribution
-    place = next(item for item in record.rounds if signed in item.contributions)
-    signed.verify(domain)
-    stated = (c.task_id, c.round, c.spec_hash, c.parent_model, c.samples)
-    asked = (record.task_id, place.round, spec.hash, place.parent_model, spec.recipe.samples_per_shard)
-    if stated != asked or c.shard >= spec.recipe.shards:
-        raise PeerMisbehaved(
-            f"contribution to round {c.round} shard {c.shard}",
-            "it is for other work than it was accepted for",
-        )

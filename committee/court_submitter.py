@@ -8,9 +8,21 @@ from typing import assert_never
 
 from committee.court import Decide
 from committee.submitter import Outcome
+from protocol.blobs import BlobStore
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
-from protocol.chain.docket import Docket, DrawCourt, Lapse, Punish, Settle, Step, call_of, falls_from
+from protocol.chain.docket import (
+    Convict,
+    Docket,
+    DrawCourt,
+    Lapse,
+    Punish,
+    Settle,
+    Step,
+    Summon,
+    call_of,
+    falls_from,
+)
 from protocol.chain.records import read_certified
 from protocol.chain.sender import Sender
 from protocol.errors import PotError, Refused
@@ -18,18 +30,22 @@ from protocol.record import CertificateRecord
 
 log = logging.getLogger(__name__)
 
-ALREADY_DONE = frozenset({"AlreadyDrawn", "DisputeIs", "CaseIsSettled", "NobodyToPunish"})
+ALREADY_DONE = frozenset(
+    {"AlreadyAssigned", "AlreadyDrawn", "DisputeIs", "CaseIsSettled", "AlreadyConvicted", "NobodyToPunish"}
+)
 """Refusals that say that somebody else was quicker."""
 EARLY = frozenset({"DrawTooEarly", "VerdictTooEarly", "VerdictStillPossible"})
 """Refusals that only time can turn into an acceptance."""
-POINTLESS = frozenset({"VerdictTooLate"})
+POINTLESS = frozenset({"VerdictTooLate", "NotSignedByMiner", "NotTheCase"})
+"""Refusals that no later try can turn into an acceptance; what no miner signed convicts none."""
 
 
 class CourtSubmitter:
     """Sends from the validator's own account; used by one thread."""
 
-    def __init__(self, contracts: Contracts, sender: Sender) -> None:
+    def __init__(self, contracts: Contracts, blobs: BlobStore, sender: Sender) -> None:
         self._contracts = contracts
+        self._blobs = blobs
         self._sender = sender
 
     def act(self, docket: Docket, act: Step | Decide) -> Outcome:
@@ -48,7 +64,7 @@ class CourtSubmitter:
     def _call(self, docket: Docket, act: Step | Decide) -> Call:
         if isinstance(act, Decide):
             return self._contracts.appeals.decide(act.signed, self._before(docket, act.signed.verdict.upheld))
-        return call_of(self._contracts, docket, act)
+        return call_of(self._contracts, self._blobs, docket, act)
 
     def _before(self, docket: Docket, upheld: int) -> CertificateRecord | None:
         """The record before the first one that falls, which the contract goes back to."""
@@ -69,12 +85,16 @@ class CourtSubmitter:
 
 def _name(act: Step | Decide) -> str:
     match act:
+        case Summon():
+            return "summons of the court"
         case DrawCourt():
             return "draw of the court"
         case Lapse():
             return "end without a verdict"
         case Settle(case=case):
             return f"bond of case {case}"
+        case Convict(case=case):
+            return f"conviction of the miner for case {case}"
         case Punish(case=case):
             return f"punishment for case {case}"
         case Decide(signed=signed):

@@ -123,7 +123,7 @@ class ValidatorNode:
         self._court_watch = CourtWatch(self._contracts)
         self._watch = ChainWatch(self._contracts, self._blobs, self._me)
         self._host = Host(self, config.state_dir, config.tick_s)
-        self._bench = self._make_bench(checking, CourtSubmitter(sending, sender))
+        self._bench = self._make_bench(checking, CourtSubmitter(sending, self._blobs, sender))
         self._transport = Transport(
             TransportConfig(domain=self._domain.separator, listen_host=config.host, listen_port=config.port),
             self._signer,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address, Digest, TaskId
-from protocol.multisig import check_quorum
+from protocol.multisig import KeyOf, check_quorum
 from protocol.typed_data import Domain, StructType
 
 VERDICT_TYPE = StructType(
@@ -69,13 +69,15 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedVerdict:
     """A verdict with the signatures that make it count: bit i of ``signers`` is member i of the court,
-    ``signatures`` the 64-byte EIP-2098 signatures in that order, joined."""
+    ``signatures`` the 64-byte EIP-2098 signatures in that order, joined, or the 96-byte BLS sum of theirs."""
 
     verdict: Verdict
     signers: int
     signatures: bytes
 
-    def verify(self, domain: Domain, court: Sequence[Address]) -> list[Address]:
-        """The addresses that signed. Raises PeerMisbehaved unless a quorum of the ``court`` did."""
+    def verify(self, domain: Domain, court: Sequence[Address], key_of: KeyOf | None = None) -> list[Address]:
+        """The addresses that signed. Raises PeerMisbehaved unless a quorum of the ``court`` did; without
+        ``key_of`` a BLS sum is refused."""
         subject = f"verdict of dispute {self.verdict.dispute} of task {self.verdict.task_id}"
-        return check_quorum(subject, self.verdict.digest(domain), court, self.signers, self.signatures)
+        digest = self.verdict.digest(domain)
+        return check_quorum(subject, digest, court, self.signers, self.signatures, key_of)

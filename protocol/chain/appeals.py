@@ -5,8 +5,10 @@ from enum import IntEnum
 
 from protocol import merkle
 from protocol.chain.contract import Block, Call, ContractClient
+from protocol.contribution import SignedContribution
 from protocol.ids import ZERO32, Address, TaskId, Wei
 from protocol.record import CertificateRecord
+from protocol.signing import to_compact
 from protocol.verdict import SignedVerdict, Verdict
 
 MAX_CASES = 64
@@ -73,9 +75,9 @@ class Appeals(ContractClient):
 
     NAME = "Appeals"
 
-    def bond(self, block: Block = "latest") -> Wei:
-        """Bond of one case, in the token's smallest unit."""
-        return Wei(self.view("BOND", block=block))
+    def bond_of(self, case: int, block: Block = "latest") -> Wei:
+        """Bond of case number ``case`` of a dispute, in the token's smallest unit; later cases cost more."""
+        return Wei(self.view("bondOf", case, block=block))
 
     def court_term_s(self, block: Block = "latest") -> int:
         """Seconds that a court has."""
@@ -124,6 +126,10 @@ class Appeals(ContractClient):
         """Members of the task's committee that were punished for cases of ``kind``, as a bitmap."""
         return int(self.view("punishedOf", task_id, dispute, int(kind), block=block))
 
+    def convicted(self, task_id: TaskId, leaf: bytes, block: Block = "latest") -> bool:
+        """Whether the miner of the contribution whose 32-byte leaf hash is ``leaf`` was slashed for it."""
+        return bool(self.view("convicted", task_id, leaf, block=block))
+
     def verdict_digest(self, task_id: TaskId, dispute: int, upheld: int, block: Block = "latest") -> bytes:
         """The EIP-712 digest that the contract expects the court to sign."""
         return bytes(self.view("verdictDigest", task_id, dispute, upheld, block=block))
@@ -139,6 +145,10 @@ class Appeals(ContractClient):
     ) -> Call:
         """Say that a fault was declared wrongly; takes the bond, which needs an allowance."""
         return self.write("challengeFault", task_id, record.argument(), tuple(leaf), proof)
+
+    def summon(self, task_id: TaskId) -> Call:
+        """Assign the court of the running dispute; refused until joining has ended, or when it is there."""
+        return self.write("summon", task_id)
 
     def decide(self, signed: SignedVerdict, before: CertificateRecord | None) -> Call:
         """Post a court's verdict. ``before`` is the record of the certificate before the first one that
@@ -168,8 +178,14 @@ class Appeals(ContractClient):
         return self.write("lapse", task_id)
 
     def settle(self, task_id: TaskId, dispute: int, case: int) -> Call:
-        """Pay the bond of a case out, and slash the miner of an upheld contribution."""
+        """Pay the bond of a case out."""
         return self.write("settle", task_id, dispute, case)
+
+    def convict(self, dispute: int, case: int, signed: SignedContribution) -> Call:
+        """Slash the miner of an upheld contribution by what it signed."""
+        values = tuple(signed.contribution.typed_values().values())
+        signature = to_compact(signed.signature)
+        return self.write("convict", signed.contribution.task_id, dispute, case, values, signature)
 
     def punish(self, task_id: TaskId, dispute: int, case: int, members: int) -> Call:
         """Slash those of ``members`` (a bitmap over the task's committee) that signed the certificate of an

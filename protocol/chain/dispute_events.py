@@ -47,6 +47,14 @@ class CaseBrought(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CourtSummoned(Event):
+    """Joining has ended, and the court was assigned."""
+
+    task_id: TaskId
+    dispute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictAccepted(Event):
     """Bit i of ``upheld`` is case i, of ``signers`` member i of the court."""
 
@@ -64,15 +72,23 @@ class DisputeLapsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSettled(Event):
-    """Of the bond, ``returned`` went to the challenger and ``compensation`` to the wronged side; ``slashed``
-    is what the miner of an upheld contribution case lost."""
+    """Of the bond, ``returned`` went to the challenger and ``compensation`` to the wronged side; the rest to
+    the treasury."""
 
     task_id: TaskId
     dispute: int
     number: int
     returned: Wei
     compensation: Wei
-    slashed: Wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerConvicted(Event):
+    task_id: TaskId
+    dispute: int
+    number: int
+    miner: Address
+    amount: Wei
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +126,7 @@ APPEALS_EVENTS: dict[str, Builder] = {
         miner=a["miner"],
         leaf=bytes(a["leaf"]),
     ),
+    "CourtSummoned": lambda w, a: CourtSummoned(where=w, task_id=a["taskId"], dispute=a["dispute"]),
     "VerdictAccepted": lambda w, a: VerdictAccepted(
         where=w, task_id=a["taskId"], dispute=a["dispute"], upheld=a["upheld"], signers=a["signers"]
     ),
@@ -121,7 +138,14 @@ APPEALS_EVENTS: dict[str, Builder] = {
         number=a["number"],
         returned=a["returned"],
         compensation=a["compensation"],
-        slashed=a["slashed"],
+    ),
+    "MinerConvicted": lambda w, a: MinerConvicted(
+        where=w,
+        task_id=a["taskId"],
+        dispute=a["dispute"],
+        number=a["number"],
+        miner=a["miner"],
+        amount=a["amount"],
     ),
     "SignerPunished": lambda w, a: SignerPunished(
         where=w,

@@ -1,5 +1,6 @@
 """The segment record behind a certificate, and the leaves of it that can be challenged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol import merkle
@@ -7,12 +8,14 @@ from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.chain.appeals import CaseKind
 from protocol.chain.contracts import Contracts
+from protocol.chain.event_base import Event
 from protocol.chain.events import CertificateAccepted, CertificatesOverturned, EventReader, TaskCreated
 from protocol.contribution import SignedContribution
-from protocol.errors import Refused, VerificationFailed
+from protocol.errors import PeerMisbehaved, Refused, VerificationFailed
 from protocol.evidence import Fault
 from protocol.ids import TaskId
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
+from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 
 
@@ -39,13 +42,18 @@ class Matter:
 
 
 def read_certified(contracts: Contracts, task_id: TaskId) -> Certified:
-    """The certificates of a task up to the latest block. Raises Refused when there is no such task, or the
-    endpoint leaves one out."""
+    """The certificates of a task up to the latest block. Raises as ``certified_of``."""
     latest = contracts.client.block().number
+    return certified_of(EventReader(contracts).read(contracts.deployment.block, latest), task_id)
+
+
+def certified_of(events: Iterable[Event], task_id: TaskId) -> Certified:
+    """The certificates of a task among ``events`` in chain order. Raises Refused when there is no such task,
+    or the endpoint left one out."""
     created: TaskCreated | None = None
     found: list[CertificateAccepted] = []
     standing: int | None = None
-    for event in EventReader(contracts).read(contracts.deployment.block, latest):
+    for event in events:
         match event:
             case TaskCreated() if event.task_id == task_id:
                 created = event
@@ -56,7 +64,7 @@ def read_certified(contracts: Contracts, task_id: TaskId) -> Certified:
             case CertificatesOverturned() if event.task_id == task_id:
                 standing = event.first
     if created is None:
-        raise Refused(f"There is no task {task_id} on chain {contracts.deployment.chain_id}.", "TaskUnknown")
+        raise Refused(f"There is no task {task_id} on this deployment.", "TaskUnknown")
     return Certified(
         created=created,
         certificates=tuple(found),
@@ -101,3 +109,48 @@ def proof_of(record: SegmentRecord, matter: Matter, domain: Domain) -> list[byte
     else:
         leaves, types = record.contribution_leaves(domain), merkle.CONTRIBUTION_LEAF
     return merkle.proof(leaves, types, leaves.index(matter.leaf))
+
+
+def check_place(spec: TaskSpec, record: SegmentRecord, signed: SignedContribution, domain: Domain) -> None:
+    """Raises PeerMisbehaved unless the miner signed the contribution, and it is for the work of the round
+    that the record lists it in."""
+    c = signed.contribution
+    place = next(item for item in record.rounds if signed in item.contributions)
+    signed.verify(domain)
+    stated = (c.task_id, c.round, c.spec_hash, c.parent_model, c.samples)
+    asked = (record.task_id, place.round, spec.hash, place.parent_model, spec.recipe.samples_per_shard)
+    if stated != asked or c.shard >= spec.recipe.shards:
+        raise PeerMisbehaved(
+            f"contribution to round {c.round} shard {c.shard}",
+            "it is for other work than it was accepted for",
+        )
+
+
+def reported_contribution(
+    blobs: BlobStore, certified: Certified, index: int, fault: Fault, domain: Domain
+) -> SignedContribution | None:
+    """The miner's own contribution in a report of ``fault``, which certificate number ``index`` declares.
+
+    It is in the record of the certificate that declared the fault first; None when it is not. Raises what an
+    unreadable record raises.
+    """
+    found: SignedContribution | None = None
+    created = certified.created
+    for number in range(index, -1, -1):
+        record = read_record(blobs, certified.certificates[number].certificate, domain)
+        if fault not in record.faults:
+            break
+        for report in record.fault_evidence:
+            c = report.contribution.contribution
+            of_task = (c.task_id, c.spec_hash) == (created.task_id, created.params.spec_hash)
+            if report.fault == fault and of_task and _is_signed(report.contribution, domain):
+                found = report.contribution
+    return found
+
+
+def _is_signed(signed: SignedContribution, domain: Domain) -> bool:
+    try:
+        signed.verify(domain)
+    except PeerMisbehaved:
+        return False
+    return True
