@@ -12,19 +12,23 @@ ENTRIES = (
     ),
     Entry("network", "pot.network_command:app", "A local network that stays: up, down, status, logs."),
     Entry("task", "pot.commands.task:app", "Posters: quote, post, list, show, watch, cancel, close, fetch."),
-    Entry("miner", "pot.commands.miner:app", "Miners: doctor, stake, run, status, claim, unstake."),
+    Entry("miner", "pot.commands.miner:app", "Miners: doctor, stake, run, status, claim, appeal, unstake."),
     Entry(
         "validator", "pot.commands.validator:app", "Validators: doctor, stake, run, status, claim, unstake."
     ),
     Entry("coordinator", "pot.commands.coordinator:app", "Dispatch and bookkeeping without authority: run."),
     Entry("audit", "pot.audit.command:app", "Check a task from events and blobs alone, by replay."),
     Entry("why", "pot.commands.why:app", "Explain each unit earned, withheld or slashed, with evidence."),
+    Entry("challenge", "pot.commands.challenge:app", "Say that a contribution was accepted wrongly."),
+    Entry("disputes", "pot.commands.disputes:app", "Disputes, deadlines, verdicts, and what is due."),
+    Entry("settle", "pot.commands.settle:app", "Do what is due in the disputes of a task."),
     Entry("doctor", "pot.commands.doctor:app", "What is missing here, and the command that fixes it."),
     Entry("faucet", "pot.commands.faucet:app", "Development tokens and coin on a local chain."),
     Entry("keystore", "pot.commands.keystore:app", "Make a key file, or show the address in one."),
     Entry("config", "pot.commands.config:app", "Show each setting and where it comes from."),
     Entry("contracts", "pot.commands.contracts:app", "Compile and deploy the contracts."),
     Entry("export", "pot.commands.export:app", "A certified model in other formats."),
+    Entry("experiment", "pot.experiment.command:app", "Measurements that anybody can repeat."),
 )
 
 

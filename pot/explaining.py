@@ -3,9 +3,12 @@
 from pot.amounts import format_amount
 from pot.claims import Claimable
 from pot.client import Client
+from pot.disputes.reasons import dispute_reasons
 from pot.earning import wait_line
 from pot.output import Reply
+from pot.task_events import read_events
 from pot.why import Reason, explains, reasons
+from protocol.chain.dispute_log import read_logs
 from protocol.chain.history import TaskHistory, read_task
 from protocol.errors import InvalidInput
 from protocol.ids import Address, TaskId, parse_address, parse_hex_bytes
@@ -18,7 +21,7 @@ def explain(
     if sum(choice is not None for choice in (account, round_number, tx)) != 1:
         raise InvalidInput("Choose one of --account ADDR, --round R and --tx HASH.")
     history = read_task(client.contracts, client.blobs, TaskId(number))
-    found = reasons(history)
+    found = [*reasons(history), *_disputes(client, history)]
     if account is not None:
         return _about_account(client, history, found, parse_address(account))
     if round_number is not None:
@@ -43,6 +46,16 @@ def _waiting(client: Client, history: TaskHistory, account: Address) -> Claimabl
         return None
     (found,) = client.claimable(account, history.ledger.task_id)
     return found if found.waiting else None
+
+
+def _disputes(client: Client, history: TaskHistory) -> list[Reason]:
+    """What disputes moved."""
+    task_id = history.created.task_id
+    events = read_events(client.contracts)
+    logs = read_logs(event for event in events if getattr(event, "task_id", None) == task_id)
+    cases = max((len(log.cases) for log in logs), default=0)
+    bonds = tuple(client.contracts.appeals.bond_of(case) for case in range(cases))
+    return dispute_reasons(history, logs, bonds)
 
 
 def _about_account(client: Client, history: TaskHistory, found: list[Reason], account: Address) -> Reply:

@@ -10,7 +10,21 @@ from protocol.chain.history import CertifiedSegment, TaskHistory, signers_of
 from protocol.ids import Address
 from protocol.payouts import fee_share_down
 
-Kind = Literal["funded", "earned", "fee", "withheld", "slashed", "claimed", "refunded", "void"]
+Kind = Literal[
+    "funded",
+    "earned",
+    "fee",
+    "withheld",
+    "slashed",
+    "claimed",
+    "refunded",
+    "void",
+    "disputed",
+    "bond",
+    "compensated",
+    "punished",
+]
+"""The reason's code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

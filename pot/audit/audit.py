@@ -1,18 +1,30 @@
 """Audit one task: rebuild every root, signature, payout and model hash, and redo the training."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pot.audit import money
+from pot.audit.disputes import DisputeAudit
 from pot.audit.replay import Replayer
-from pot.audit.report import AuditReport
+from pot.audit.report import AuditReport, WrongLeaf
+from protocol import merkle
 from protocol.blobs import BlobMissing, BlobStore
+from protocol.chain.appeals import CaseKind
 from protocol.chain.contracts import Contracts, KeyBook
-from protocol.chain.events import Event, EventReader, TaskCreated, certificate_behind
+from protocol.chain.draws import check_draw
+from protocol.chain.events import (
+    CommitteeDrawn,
+    Event,
+    EventReader,
+    StakeSlashed,
+    TaskCreated,
+    certificate_behind,
+)
 from protocol.chain.history import CertifiedSegment, TaskHistory, follow, genesis, signers_of
 from protocol.chain.market import OnchainTask
+from protocol.chain.records import certified_of
 from protocol.errors import InvalidInput, PotError, Refused, ServiceUnreachable, VerificationFailed
-from protocol.ids import TaskId
+from protocol.ids import ZERO32, TaskId
 from protocol.ledger import TaskLedger
 from worker.training.errors import UnusualArithmetic
 
@@ -41,6 +53,7 @@ def audit_task(
         raise
     except VerificationFailed as error:
         report.failed(error.subject, error.detail)
+        report.wrong = error if isinstance(error, WrongLeaf) else None
     except BlobMissing as error:
         report.failed(
             f"blob {error.name.hex()}", "it is not in the blob store, so its claim cannot be checked"
@@ -57,6 +70,7 @@ class _Scene:
     contracts: Contracts
     created: TaskCreated
     events: list[Event]
+    stake_slashes: list[StakeSlashed]
     task: OnchainTask
     held: int
 
@@ -73,6 +87,7 @@ def _read_chain(contracts: Contracts, task_id: TaskId) -> _Scene:
         contracts=contracts,
         created=created,
         events=events,
+        stake_slashes=[event for event in everything if isinstance(event, StakeSlashed)],
         task=market.task(task_id, latest),
         held=market.held(task_id, latest),
     )
@@ -89,6 +104,8 @@ def _audit(
     history = follow(scene.contracts, blobs, scene.events, None, scene.created.task_id)
     assert history is not None
     report.rounds_certified = history.ledger.last_round
+    drawn = next((event for event in scene.events if isinstance(event, CommitteeDrawn)), None)
+    report.passed("committee", check_draw(scene.contracts, scene.created, drawn))
     replayer = Replayer(
         spec=start.ledger.spec,
         blobs=blobs,
@@ -96,9 +113,9 @@ def _audit(
         on_shard=lambda number, shard: say(f"round {number} shard {shard} re-executed"),
     )
     _check_start(replayer, scene.created, report)
-    ledger, keys = start.ledger, KeyBook(scene.contracts)
+    ledger, keys = replace(start.ledger, members=history.ledger.members), KeyBook(scene.contracts)
     for segment in history.segments:
-        ledger = _check_segment(scene.contracts, replayer, ledger, segment, keys, report)
+        ledger = _check_segment(scene.contracts, replayer, ledger, segment, history.voided, keys, report)
     report.notes.extend(replayer.notes)
     _check_state(scene.contracts, scene.task, history, ledger, report)
     replayer.model(ledger.model)
@@ -106,6 +123,15 @@ def _audit(
         "certified model", f"{ledger.model.hex()} after round {ledger.last_round} is stored, intact"
     )
     _check_money(scene, history, report)
+    DisputeAudit(
+        contracts=scene.contracts,
+        blobs=blobs,
+        history=history,
+        certified=certified_of(scene.events, scene.created.task_id),
+        stake_slashes=scene.stake_slashes,
+        report=report,
+        replayer=replayer,
+    ).run(scene.events)
 
 
 def _check_spec(scene: _Scene, blobs: BlobStore, report: AuditReport) -> TaskHistory:
@@ -134,6 +160,7 @@ def _check_segment(
     replayer: Replayer,
     ledger: TaskLedger,
     segment: CertifiedSegment,
+    voided: Collection[bytes],
     keys: KeyBook,
     report: AuditReport,
 ) -> TaskLedger:
@@ -143,10 +170,16 @@ def _check_segment(
     signers = signed.verify(domain, ledger.members, keys)
     ledger.check(segment.record, domain)
     for report_ in {r.fault: r for r in segment.record.fault_evidence}.values():
+        if merkle.leaf_hash(report_.fault.leaf(), merkle.FAULT_LEAF) in voided:
+            continue  # a court has said already that it is none
         if not replayer.is_fault(report_.contribution):
-            raise VerificationFailed(
+            raise WrongLeaf(
                 f"fault of {report_.fault.miner} in round {report_.fault.round}",
                 "re-execution finds the work honest",
+                kind=CaseKind.FAULT,
+                round_number=report_.fault.round,
+                shard=report_.fault.shard,
+                miner=report_.fault.miner,
             )
     shards = 0
     for item in segment.record.rounds:
@@ -166,9 +199,10 @@ def _check_state(
     contracts: Contracts, task: OnchainTask, history: TaskHistory, ledger: TaskLedger, report: AuditReport
 ) -> None:
     """The contract's state is the one its events lead to: no certificate was left out at the end."""
+    fell_whole = history.overturned is not None and not history.segments
     for name, here, there in (
         ("last round", task.last_round, ledger.last_round),
-        ("model", task.model, ledger.model),
+        ("model", task.model, ZERO32 if fell_whole else ledger.model),
         ("paid total", task.paid_total, sum(ledger.payouts.values())),
         ("number of certificates", task.certificates, len(history.segments)),
     ):

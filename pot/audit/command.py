@@ -3,7 +3,7 @@
 import random
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
@@ -11,6 +11,9 @@ import typer
 from pot.output import Reply, Table
 from pot.session import session_of
 from protocol.errors import InvalidInput, ServiceUnreachable
+
+if TYPE_CHECKING:
+    from pot.audit.report import AuditReport
 
 MAX_DIGITS = 7
 """Of a number of rounds; a task has at most a million."""
@@ -25,6 +28,10 @@ def audit(
     replay: Annotated[
         str, typer.Option(help="Rounds to re-execute from the samples up: `all`, or how many at random.")
     ] = "all",
+    challenge: Annotated[
+        bool, typer.Option("--challenge", help="Challenge the first lie, if it can be. Costs a bond.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the bond is paid.")] = False,
 ) -> Reply:
     """Rebuild roots, signatures, payouts and models of a task from events and blobs, and replay its
     rounds."""
@@ -33,7 +40,7 @@ def audit(
 
     wanted = _wanted(replay)
     session = session_of(ctx)
-    client = session.client("auditor")
+    client = session.client("poster")
     _require_folder(client.settings.need("blob_url"))
 
     def choose(certified: int) -> Collection[int]:
@@ -43,6 +50,11 @@ def audit(
         return frozenset(random.SystemRandom().sample(everything, min(wanted, certified)))
 
     report = audit_task(client.contracts, client.blobs, TaskId(task), choose, session.say)
+    cases: list[dict[str, Any]] = []
+    if challenge and report.wrong is not None:
+        from pot.disputes.bringing import challenge_lie
+
+        cases = challenge_lie(client, TaskId(task), report.wrong, assume_yes=yes)
     rows = [("ok" if line.ok else "LIE", line.subject, line.detail) for line in report.lines]
     lie = report.lie
     verdict = (
@@ -50,9 +62,19 @@ def audit(
         if lie is None
         else f"Task {task} is NOT true. First lie: {lie.subject}: {lie.detail}"
     )
-    rows += [("note", "loss", note) for note in report.notes]
-    text = (Table(title=f"Audit of task {task}", columns=("", "subject", "finding"), rows=rows), verdict)
-    return Reply(data=report.to_json(), text=text, ok=report.ok)
+    rows += [("note", "", note) for note in report.notes]
+    hint = _hint(task, report, challenged=bool(cases))
+    table = Table(title=f"Audit of task {task}", columns=("", "subject", "finding"), rows=rows)
+    return Reply(data={**report.to_json(), "cases": cases}, text=(table, verdict, *hint), ok=report.ok)
+
+
+def _hint(task: int, report: "AuditReport", *, challenged: bool) -> list[str]:
+    """What can be done about a lie."""
+    if challenged:
+        return [f"It was challenged; follow it with `pot disputes {task}`."]
+    if report.wrong is None:
+        return []
+    return ["If its window is still open, `pot audit --challenge` challenges it."]
 
 
 def _require_folder(blob_url: str) -> None:

@@ -1,5 +1,6 @@
 """The balance sheet of a task: what went in is what came out, to the last unit."""
 
+from protocol import merkle
 from protocol.chain.events import TaskCancelled, TaskClosed
 from protocol.chain.history import TaskHistory
 from protocol.errors import VerificationFailed
@@ -45,7 +46,11 @@ def check_fees(history: TaskHistory) -> int:
 def check_slashes(history: TaskHistory) -> int:
     """Every slash rests on a certified fault, is the only one for it and takes no more than the spec says;
     returns how many there were. Raises VerificationFailed."""
-    open_faults = {fault.leaf() for fault in history.ledger.faults}
+    open_faults = {
+        fault.leaf()
+        for fault in history.ledger.faults
+        if merkle.leaf_hash(fault.leaf(), merkle.FAULT_LEAF) not in history.voided
+    }
     most = history.ledger.spec.money.slash_per_fault_wei
     for slash in history.slashes:
         subject = f"slash in transaction 0x{slash.where.tx_hash.hex()}"

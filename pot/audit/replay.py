@@ -4,7 +4,9 @@ up."""
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from pot.audit.report import WrongLeaf
 from protocol.blobs import BlobStore
+from protocol.chain.appeals import CaseKind
 from protocol.contribution import SignedContribution
 from protocol.errors import VerificationFailed
 from protocol.ids import Sha256, sha256
@@ -60,9 +62,13 @@ class Replayer:
             c = signed.contribution
             verdict = self.shard(signed, parent, gradients[c.shard])
             if not verdict.ok:
-                raise VerificationFailed(
+                raise WrongLeaf(
                     f"gradient {c.gradient.hex()} of round {c.round} shard {c.shard} by {c.miner}",
                     f"re-execution disagrees: {verdict.reason}",
+                    kind=CaseKind.CONTRIBUTION,
+                    round_number=c.round,
+                    shard=c.shard,
+                    miner=c.miner,
                 )
             self._note_loss(signed, verdict.loss_micros)
             self.on_shard(c.round, c.shard)

@@ -3,6 +3,31 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.chain.appeals import CaseKind
+from protocol.errors import VerificationFailed
+from protocol.ids import Address
+
+
+class WrongLeaf(VerificationFailed):
+    """A lie that can be challenged: what a certificate says of the work of ``miner`` on a shard."""
+
+    def __init__(
+        self, subject: str, detail: str, *, kind: CaseKind, round_number: int, shard: int, miner: Address
+    ) -> None:
+        super().__init__(subject, detail)
+        self.kind = kind
+        self.round_number = round_number
+        self.shard = shard
+        self.miner = miner
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.name.lower(),
+            "round": self.round_number,
+            "shard": self.shard,
+            "miner": self.miner,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
@@ -16,7 +41,7 @@ class AuditLine:
 @dataclass(slots=True, kw_only=True)
 class AuditReport:
     """Grows while the audit runs; after the first lie nothing more is checked. ``notes`` are false statements
-    that change neither money nor model."""
+    that change neither money nor model, ``wrong`` is the lie if it can be challenged."""
 
     task_id: int
     lines: list[AuditLine] = field(default_factory=list)
@@ -24,6 +49,7 @@ class AuditReport:
     shards_replayed: int = 0
     rounds_certified: int = 0
     notes: list[str] = field(default_factory=list)
+    wrong: WrongLeaf | None = None
 
     @property
     def ok(self) -> bool:
@@ -48,6 +74,7 @@ class AuditReport:
             "rounds_replayed": self.rounds_replayed,
             "shards_replayed": self.shards_replayed,
             "lie": None if lie is None else {"subject": lie.subject, "detail": lie.detail},
+            "wrong": None if self.wrong is None else self.wrong.to_json(),
             "notes": self.notes,
             "checks": [
                 {"subject": line.subject, "ok": line.ok, "detail": line.detail} for line in self.lines

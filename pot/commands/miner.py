@@ -16,7 +16,7 @@ Approve = Annotated[bool, typer.Option("--approve", help="Approve first instead 
 
 @app.callback()
 def miner() -> None:
-    """Miners: doctor, stake, run, status, claim, unstake."""
+    """Miners: doctor, stake, run, status, claim, appeal, unstake."""
 
 
 @app.command()
@@ -67,6 +67,28 @@ def claim(
     from pot.earning import claim_reply
 
     return claim_reply(session_of(ctx).client("miner"), task, account)
+
+
+@app.command()
+def appeal(
+    ctx: typer.Context,
+    task: Annotated[int, typer.Argument(metavar="TASK", min=1, help="Number of the task.")],
+    round_: Annotated[
+        int | None, typer.Option("--round", min=1, help="Only the fault in this round,")
+    ] = None,
+    shard: Annotated[int | None, typer.Option(min=0, help="and of this shard.")] = None,
+    miner: Annotated[
+        str | None, typer.Option(help="Whose fault it is said to be; default: the keystore's account.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the bond is paid.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Appeal without re-executing the work here first.")
+    ] = False,
+) -> Reply:
+    """Appeal against a fault before its window closes; a court re-executes the work. Costs a bond."""
+    from pot.disputes.bringing import appeal_reply
+
+    return appeal_reply(session_of(ctx), task, (round_, shard), miner, assume_yes=yes, unchecked=unchecked)
 
 
 @app.command()
