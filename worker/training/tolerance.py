@@ -117,9 +117,14 @@ def residual(claimed: Codes, own: Codes) -> NDArray[np.int64]:
 
 
 def _relative_l2_ppb(a: Codes, b: Codes) -> int:
-    x, y = (grid.codes * np.ldexp(1.0, grid.exponents)[:, np.newaxis] for grid in (a, b))
+    x, y = _values(a), _values(b)
     length, apart = max(_length(x), _length(y)), _length(x - y)
     return min(_PPB, int(np.ceil(apart / length * _PPB))) if apart else 0
+
+
+def _values(grid: Codes) -> NDArray[np.float64]:
+    scale: NDArray[np.float64] = np.ldexp(1.0, grid.exponents)
+    return grid.codes.astype(np.float64) * scale[:, np.newaxis]
 
 
 def _length(values: NDArray[np.float64]) -> float:
