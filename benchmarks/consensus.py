@@ -3,8 +3,9 @@
 n validator processes on this machine: real websockets over loopback, real secp256k1 signatures, write-ahead
 logs flushed to disk. The application's check is empty and every decision is final at once. Measured in the
 primary, from the request to the decision with its quorum of endorsements; first one at a time, then with a
-full window. All members share this machine's cores: with two of them, n members need n / 2 times the
-processor time of one for each decision. Exit status 1 when a figure is missed.
+full window. Then the primary of another committee is killed: measured from there to the first certificate of
+the new view, in view timeouts. All members share this machine's cores: with two of them, n members need
+n / 2 times the processor time of one for each decision. Exit status 1 when a figure is missed.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import socket
 import statistics
 import subprocess
@@ -27,7 +29,7 @@ from committee.state import Crypto, Decided, Rejected, ReplicaConfig, Verify
 from committee.transport import Transport, TransportConfig
 from protocol.ids import Address
 from protocol.members import Members
-from protocol.pbft_messages import MAX_VALUE_BYTES, Evidence, Instance
+from protocol.pbft_messages import MAX_VALUE_BYTES, Evidence, Instance, Request
 from protocol.signing import KeySigner, is_signed_by, is_statement_of
 
 DOMAIN = hashlib.sha256(b"benchmark").digest()
@@ -41,6 +43,11 @@ LATENCY_MS = {4: 3.0, 7: 6.0, 16: 30.0}
 """The median to stay below, by the number of members."""
 PIPELINED_PER_S = {4: 1_000.0}
 REQUESTS_PER_S = {4: 20_000.0}
+VIEW_TIMEOUT_TICKS = 50
+TICK_S = 0.1
+FAIL_OVER_TICKS = 10
+"""The view timeout of the committee that loses its primary: one second."""
+FAIL_OVER_TIMEOUTS = 2.0
 
 
 def endorsement_digest(seq: int, value: bytes) -> bytes:
@@ -81,14 +88,15 @@ class EmptyApplication:
 
 
 async def _replica(config: dict[str, Any]) -> dict[str, float] | None:
-    """One validator; member 0 also makes the load and returns the figures."""
+    """One validator. Member 0 also makes the load and returns the figures; when it is to be killed, member
+    1 does."""
     me, n = config["me"], config["n"]
     signers = sorted(
         (KeySigner(hashlib.sha256(b"b%d" % i).digest()) for i in range(n)), key=lambda s: int(s.address, 16)
     )
     members = Members.of(signer.address for signer in signers)
     application = EmptyApplication()
-    host = application.host = Host(application, Path(config["folder"]))
+    host = application.host = Host(application, Path(config["folder"]), TICK_S)
     transport = Transport(
         TransportConfig(domain=DOMAIN, listen_port=config["ports"][me]),
         signers[me],
@@ -106,12 +114,15 @@ async def _replica(config: dict[str, Any]) -> dict[str, float] | None:
         statement_verifier=is_statement_of,
         endorsement_digest=endorsement_digest,
     )
-    host.add(ReplicaConfig(instance=instance, me=me, view_timeout_ticks=50), crypto)
+    ticks = FAIL_OVER_TICKS if "kill" in config else VIEW_TIMEOUT_TICKS
+    host.add(ReplicaConfig(instance=instance, me=me, view_timeout_ticks=ticks), crypto)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            if me == 0:
+            if me == ("kill" in config):
                 while len(transport.connected) < n - 1:
                     await asyncio.sleep(0.01)
+                if "kill" in config:
+                    return await _fail_over(host, application, transport, config["kill"])
                 return await _load(host, application, config["decisions"])
             await host.failed
     finally:
@@ -164,8 +175,36 @@ async def _pipelined(ask: Any, seq: int, decisions: int, size: int) -> float:
     return decisions / (time.perf_counter() - started)
 
 
+async def _fail_over(
+    host: Host, application: EmptyApplication, transport: Transport, primary: int
+) -> dict[str, float]:
+    """View timeouts from the death of process ``primary`` to the first certificate without it."""
+    replica, rng = host.replica(TASK), random.Random(1)
+
+    async def decide(seq: int) -> float:
+        waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        application.seen[seq] = waiting
+        request = Request(task=TASK, seq=seq, value=rng.randbytes(REQUEST_BYTES))
+        transport.send(replica.members.addresses, request)  # a client asks everybody
+        host.on_request(request)
+        return await waiting
+
+    for seq in range(1, WARM_UP + 1):
+        await decide(seq)
+    killed = time.perf_counter()
+    os.kill(primary, signal.SIGKILL)
+    decided = await decide(WARM_UP + 1)
+    assert replica.view > 0
+    return {"fail_over_view_timeouts": (decided - killed) / (FAIL_OVER_TICKS * TICK_S)}
+
+
 def measure(n: int, decisions: int) -> dict[str, float]:
     """The figures of one committee. Raises RuntimeError when it does not finish."""
+    return _run(n, 0, decisions=decisions) | _run(n, 1)
+
+
+def _run(n: int, maker: int, **extra: int) -> dict[str, float]:
+    """What member ``maker`` returns; member 1 is told whom to kill."""
     with tempfile.TemporaryDirectory() as folder:
         sockets = [socket.socket() for _ in range(n)]
         for one in sockets:
@@ -173,18 +212,20 @@ def measure(n: int, decisions: int) -> dict[str, float]:
         ports = [one.getsockname()[1] for one in sockets]
         for one in sockets:
             one.close()
-        processes = []
+        processes: list[subprocess.Popen[bytes]] = []
         for me in range(n):
-            config = {"me": me, "n": n, "ports": ports, "folder": f"{folder}/{me}", "decisions": decisions}
+            config = {"me": me, "n": n, "ports": ports, "folder": f"{folder}/{me}", **extra}
+            if maker == 1:
+                config["kill"] = processes[0].pid if processes else 0
             command = [sys.executable, "-m", "benchmarks.consensus", "--replica", json.dumps(config)]
             processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         try:
-            out, err = processes[0].communicate(timeout=TIMEOUT_S)
+            out, err = processes[maker].communicate(timeout=TIMEOUT_S)
         finally:
             for process in processes:
                 process.kill()
                 process.communicate()
-        if processes[0].returncode != 0:
+        if processes[maker].returncode != 0:
             raise RuntimeError(err.decode()[-2000:])
         return dict(json.loads(out.splitlines()[-1]))
 
@@ -200,6 +241,8 @@ def report(n: int, figures: dict[str, float]) -> list[str]:
             line = f"{_judged(value >= PIPELINED_PER_S[n])} {line} (at least {PIPELINED_PER_S[n]:.0f})"
         elif name == "requests_per_s" and n in REQUESTS_PER_S:
             line = f"{_judged(value >= REQUESTS_PER_S[n])} {line} (at least {REQUESTS_PER_S[n]:.0f})"
+        elif name == "fail_over_view_timeouts":
+            line = f"{_judged(value <= FAIL_OVER_TIMEOUTS)} {line} (at most {FAIL_OVER_TIMEOUTS:.0f})"
         else:
             line = f"       {line}"
         lines.append(line)
