@@ -127,8 +127,7 @@ SENTENCES = {
     "TaskNotStarted": "Task {taskId} begins at {startsAt}; nothing is certified before.",
     "CommitteeFixed": "The committee of task {taskId} is drawn: it cannot be cancelled any more, and can be "
     "closed at the latest after its deadline.",
-    "NotSignedByMiner": "{miner} did not sign this contribution to task {taskId}, and pays "
-    "nothing for it.",
+    "NotSignedByMiner": "{miner} did not sign this contribution to task {taskId}, and pays nothing for it.",
     "WrongTask": "The contribution belongs to task {taskId}, not to task {expected}.",
     "TaskStarted": "Task {taskId} began at {startsAt}; it can only be cancelled before.",
     "DeadlinePassed": "The deadline of task {taskId}, {deadline}, has passed: close it.",
@@ -168,6 +167,9 @@ SENTENCES = {
     "CaseUnknown": "Dispute {dispute} of task {taskId} has no case {number}.",
     "CaseIsSettled": "The bond of case {number} was paid out before.",
     "CaseNotUpheld": "Case {number} of dispute {dispute} was not upheld.",
+    "NotTheCase": "Case {number} of dispute {dispute} is about another contribution.",
+    "AlreadyConvicted": "The miner of this contribution to task {taskId} was slashed for it before.",
+    "AlreadyAssigned": "The court of dispute {dispute} of task {taskId} was summoned before.",
     "NobodyToPunish": "Nobody of these is left to be punished for case {number}.",
     # Certificates.
     "FirstRoundMismatch": "A certificate of task {taskId} has to begin with round {expected}, this one "

@@ -181,7 +181,7 @@ def send(network: PotNetwork, call: Call) -> None:
 
 def trained(network: PotNetwork, number: TaskId) -> tuple[TaskLedger, SegmentRecord]:
     state = history(network, number).ledger
-    return state, state.extend((network._train(state),))
+    return state, state.extend((network._train(state, (0, 1)),))
 
 
 def overpaid(state: TaskLedger, record: SegmentRecord, network: PotNetwork) -> SegmentRecord:

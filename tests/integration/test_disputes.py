@@ -169,4 +169,3 @@ def test_dispute__judges_restarted_before_the_verdict__decide_once(world: CourtW
         world.start_node(name)
     world.until_dispute(task, 1, DisputeStatus.DECIDED)
     assert contracts.appeals.dispute(task, 1).upheld == 1
-
