@@ -21,7 +21,7 @@ from protocol.errors import PeerMisbehaved
 from protocol.ids import Address, TaskId
 from protocol.members import Members
 from protocol.pbft_messages import Instance
-from protocol.signing import Signer, is_signed_by
+from protocol.signing import Signer, is_signed_by, is_statement_of
 from protocol.typed_data import Domain
 from protocol.verdict import Verdict
 
@@ -143,6 +143,7 @@ class Bench:
         crypto = Crypto(
             signer=self._signer,
             verifier=is_signed_by,
+            statement_verifier=is_statement_of,
             endorsement_digest=verdict_digest(self._domain, docket.task_id, docket.number),
         )
         try:

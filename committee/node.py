@@ -47,7 +47,7 @@ from protocol.ids import Address, TaskId, parse_address
 from protocol.members import Members
 from protocol.parsing import peer_value
 from protocol.pbft_messages import Evidence, Instance
-from protocol.signing import KeySigner
+from protocol.signing import KeySigner, is_statement_of
 from protocol.typed_data import Domain
 from worker.training.data import DatasetCache
 
@@ -284,6 +284,7 @@ class ValidatorNode:
         return Crypto(
             signer=self._signer,
             verifier=is_endorsed_by,
+            statement_verifier=is_statement_of,
             endorsement_digest=endorsement_digest(self._domain, task),
             secret=self._secret if members.n >= self._config.aggregate_from else None,
         )

@@ -17,7 +17,7 @@ from committee.transport import Transport, TransportConfig
 from protocol.ids import Address
 from protocol.members import Members
 from protocol.pbft_messages import Evidence, Instance, value_digest
-from protocol.signing import KeySigner, is_signed_by
+from protocol.signing import KeySigner, is_signed_by, is_statement_of
 
 DOMAIN = hashlib.sha256(b"a deployment for tests").digest()
 TASK = 7
@@ -96,7 +96,12 @@ async def main(path: str) -> None:
             me=me,
             view_timeout_ticks=config["view_timeout_ticks"],
         ),
-        Crypto(signer=signers[me], verifier=is_signed_by, endorsement_digest=endorsement_digest),
+        Crypto(
+            signer=signers[me],
+            verifier=is_signed_by,
+            statement_verifier=is_statement_of,
+            endorsement_digest=endorsement_digest,
+        ),
     )
     print("ready", flush=True)
     try:
