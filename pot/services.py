@@ -12,8 +12,9 @@ from protocol.errors import ConfigurationError
 COORDINATOR_PORT: Final = 8080
 
 
-def run_miner(client: Client, adversary: str | None) -> Reply:
-    """Mine until interrupted."""
+def run_miner(client: Client, adversary: str | None, *, appeal: bool) -> Reply:
+    """Mine until interrupted; ``appeal`` against faults that are declared wrongly."""
+    from pot.disputes.appealing import FaultWatch
     from worker.agent import run
     from worker.config import MinerConfig
 
@@ -30,7 +31,8 @@ def run_miner(client: Client, adversary: str | None) -> Reply:
         adversary=adversary,
     )
     log_to_stderr("worker")
-    return _ended("miner", run(config, client.account))
+    with FaultWatch(Client(settings, role="miner"), appeal=appeal):
+        return _ended("miner", run(config, client.account))
 
 
 def run_validator(client: Client) -> Reply:

@@ -41,11 +41,14 @@ def run(
     adversary: Annotated[
         str | None, typer.Option(metavar="KIND", help="Cheat on purpose (lazy, ...), for demonstrations.")
     ] = None,
+    appeal: Annotated[
+        bool, typer.Option("--appeal", help="Appeal against wrong faults without being asked; costs bonds.")
+    ] = False,
 ) -> Reply:
     """Work for the network until interrupted."""
     from pot.services import run_miner
 
-    return run_miner(session_of(ctx).client("miner"), adversary)
+    return run_miner(session_of(ctx).client("miner"), adversary, appeal=appeal)
 
 
 @app.command()

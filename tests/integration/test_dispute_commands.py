@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from pot.cli import main
+from pot.client import Client
+from pot.disputes.appealing import FaultWatch
+from pot.settings import load_settings
 from protocol.chain.appeals import DisputeStatus
 from protocol.ids import TaskId
 from tests.support.court_world import CourtWorld, court_world
@@ -126,3 +129,19 @@ def test_commands__false_fault__its_miner_appeals_and_keeps_its_stake(world: Cou
     assert (status, report["lie"]) == (0, None)
     status, error = pot("miner", "appeal", number, "--yes", *miner)
     assert (status, "found wrong, before" in error["message"]) == (1, True)
+
+
+def test_fault_watch__fault_declared__tells_the_command_or_appeals(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = world.post()
+    world.blame(task, 1)
+    monkeypatch.chdir(world.folder)
+    client = Client(load_settings({"keystore": "miner-2"}), role="miner")
+    FaultWatch(client, appeal=False).check()
+    assert f"`pot miner appeal {task} --round 1 --shard 1`" in caplog.text
+    assert world.contracts.appeals.disputes_of(task) == 0
+    watch = FaultWatch(client, appeal=True)
+    watch.check()
+    watch.check()
+    assert world.contracts.appeals.dispute(task, 1).cases == 1
