@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pot.experiment import cheats, dial, sleepers
+from pot.experiment.drift import Drift
 from pot.experiment.executions import SETTINGS, Setting
 from pot.experiment.machine import machine
 from pot.experiment.noise import Cell, settings_text
@@ -21,8 +22,8 @@ _PEAKS: Final = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How much to measure: ``calibrating`` and ``validating`` tasks of ``rounds`` rounds per shape; cheats
-    and pursuits on ``cheat_rounds`` rounds; ``campaigns`` simulated tasks per point of the dial;
-    ``players`` validators per strategy."""
+    and pursuits on ``cheat_rounds`` rounds, as many again for what a push does to a model; ``campaigns``
+    simulated tasks per point of the dial; ``players`` validators per strategy."""
 
     calibrating: int
     validating: int
@@ -49,6 +50,7 @@ class Findings:
     alarms: int
     zones: dict[str, dict[str, int]]
     pursuits: list[cheats.Pursuit]
+    drifts: list[Drift]
     dials: list[dial.Measured]
     games: list[tuple[sleepers.Game, list[sleepers.Outcome]]]
 
@@ -137,6 +139,7 @@ def summary(found: Findings) -> dict[str, Any]:
         "inside_tolerance": [
             {**asdict(item), "test": item.test.name.lower() if item.test else None} for item in found.pursuits
         ],
+        "drift": [asdict(item) for item in found.drifts],
         "dial": [
             {
                 **asdict(item.case),

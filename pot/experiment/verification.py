@@ -8,6 +8,7 @@ from typing import Final
 import torch
 
 from pot.experiment import cheats, dial, sleepers
+from pot.experiment.drift import drifts
 from pot.experiment.executions import Work, execute, prepare
 from pot.experiment.findings import Findings, Plan, measurement_value
 from pot.experiment.machine import machine
@@ -56,6 +57,7 @@ def measure(plan: Plan) -> Findings:
         alarms=validation.alarms,
         zones=zones,
         pursuits=pursuits,
+        drifts=drifts(limits_of, rounds=plan.cheat_rounds, seed=plan.seed),
         dials=[dial.measure(case, plan.campaigns, plan.seed) for case in dial.CASES],
         games=_games(plan),
     )
