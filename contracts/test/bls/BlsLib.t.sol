@@ -116,10 +116,20 @@ contract BlsLibTest is Test {
         this.addPoints(BlsSigner.GENERATOR_G2, abi.encodePacked(new bytes(255), hex"01"));
     }
 
+    function test_sumWithout_revertsIfAKeyIsNoPoint() public {
+        address keys = BlsKeysLib.storeCode(bytes.concat(new bytes(256 + 191), hex"01"));
+        vm.expectRevert(BlsLib.PointInvalid.selector);
+        this.sumWithout(keys, 1);
+    }
+
     function test_store_revertsIfNothingCanBeCreated() public {
         vm.setNonceUnsafe(address(this), type(uint64).max);
         vm.expectRevert(BlsKeysLib.KeysNotStored.selector);
         this.store();
+    }
+
+    function sumWithout(address keys, uint256 absent) external view returns (bytes memory) {
+        return BlsKeysLib.sumWithout(keys, absent);
     }
 
     function store() external returns (address) {
