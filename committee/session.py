@@ -283,8 +283,6 @@ class TaskSession:
         endorsed, due = self._decided.get(self.history.certificates + 1, (None, None))
         if endorsed is None or due is None or due.busy or due.at > self._now or self.over:
             return
-        if self.history.disputed_from is not None:
-            return  # nothing is accepted before the dispute ends
         if self._desk.now_s() >= self.history.created.params.starts_at:
             due.busy = True
             self._desk.certify(endorsed, lambda outcome: due.postpone(self._now))
@@ -300,11 +298,11 @@ class TaskSession:
 
 
 def is_past(history: TaskHistory, now_s: int) -> bool:
-    """The task was closed, cancelled or overturned, or its deadline, which a dispute stops, is past: nothing
-    can be certified any more."""
+    """The task was closed, cancelled or overturned, or its deadline has passed: nothing can be certified any
+    more. A dispute stops payouts and not the work."""
     if history.ended is not None or history.overturned is not None:
         return True
-    return history.disputed_from is None and now_s > history.deadline + DEADLINE_GRACE_S
+    return now_s > history.deadline + DEADLINE_GRACE_S
 
 
 def continues(old: TaskHistory, new: TaskHistory) -> bool:

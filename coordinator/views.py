@@ -161,7 +161,7 @@ def list_certificates(tx: Transaction, task: Task, *, before: int | None, limit:
 
 def _final_at(row: CertificateRow, task: Task) -> int | None:
     frozen = task.disputed_from is not None and row.number >= task.disputed_from
-    return None if frozen or row.void else row.timestamp + task.challenge_window
+    return None if frozen or row.void else row.matures_at
 
 
 def _certificate(row: CertificateRow, task: Task) -> Certificate:

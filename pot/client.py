@@ -208,11 +208,9 @@ class Client:
             if task != seen and on_change is not None:
                 on_change(task)
             seen = task
-            late = self.contracts.client.block().timestamp > task.deadline
-            # A dispute ends, and the task may go on; its deadline moves by the time lost.
-            over = task.status not in (TaskStatus.OPEN, TaskStatus.DISPUTED) or (
-                task.status is TaskStatus.OPEN and late
-            )
+            # The work goes on while certificates are disputed.
+            working = task.status in (TaskStatus.OPEN, TaskStatus.DISPUTED) and task.last_round < task.rounds
+            over = not working or self.contracts.client.block().timestamp > task.deadline
             if over or time.monotonic() >= give_up:
                 return task
             time.sleep(WAIT_POLL_S)

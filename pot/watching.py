@@ -86,8 +86,9 @@ def _ending(task: OnchainTask, *, done: bool) -> str:
         return f"All rounds are certified. Next: `pot task fetch {number}`, `pot task close {number}`."
     if task.status is TaskStatus.DISPUTED:
         return (
-            f"Certificates from number {task.disputed_from} on are in dispute; the task goes on, or ends, "
-            f"with the verdict. See `pot task show {task.task_id}`."
+            f"Round {task.last_round} of {task.rounds} is certified, but certificates from number "
+            f"{task.disputed_from} on are in dispute: with the verdict they stand, or fall and end the task. "
+            f"See `pot task show {task.task_id}`."
         )
     if task.status is TaskStatus.OPEN:
         return (

@@ -85,7 +85,8 @@ class TaskBook:
 
 
 def _require_workable(task: OnchainTask, spec_hash: Sha256, now_s: float) -> None:
-    if task.status is not TaskStatus.OPEN:
+    # A dispute stops payouts and not the work.
+    if task.status not in (TaskStatus.OPEN, TaskStatus.DISPUTED):
         raise JobRefused(
             "not-open", f"Task {task.task_id} is {task.status.name}: nobody would pay for work on it."
         )

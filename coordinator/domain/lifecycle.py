@@ -8,8 +8,8 @@ from protocol.errors import PotError
 
 
 class TaskStatus(StrEnum):
-    """``WAITING`` for its committee, its start or its spec blob; ``DISPUTED`` for a verdict; ``COMPLETED``,
-    ``EXPIRED`` and ``OVERTURNED`` wait for ``close`` on the chain.
+    """``WAITING`` for its committee, its start or its spec blob; ``COMPLETED``, ``EXPIRED`` and
+    ``OVERTURNED`` wait for ``close`` on the chain. A dispute is no state: it stops payouts, not the work.
     """
 
     WAITING = "waiting"
@@ -17,7 +17,6 @@ class TaskStatus(StrEnum):
     UNUSABLE = "unusable"
     COMPLETED = "completed"
     EXPIRED = "expired"
-    DISPUTED = "disputed"
     OVERTURNED = "overturned"
     CLOSED = "closed"
     CANCELLED = "cancelled"
@@ -25,15 +24,13 @@ class TaskStatus(StrEnum):
 
 class TaskEvent(StrEnum):
     """What happens to a task. ``REWOUND``: a reorganisation undid chain events; the others are told again
-    after it. ``UPHELD``: a dispute ended and all certificates stand; the task goes on from ``WAITING``.
+    after it. ``OVERTURNED``: an appeal voided certificates, and with them the task ended.
     """
 
     STARTED = "started"
     SPEC_REFUSED = "spec refused"
     LAST_ROUND_CERTIFIED = "last round certified"
     DEADLINE_PASSED = "deadline passed"
-    DISPUTED = "disputed"
-    UPHELD = "certificates upheld"
     OVERTURNED = "certificates overturned"
     CANCELLED = "cancelled"
     CLOSED = "closed"
@@ -76,19 +73,13 @@ class IllegalTransition(PotError):
 _T, _TE = TaskStatus, TaskEvent
 _REWIND = {(status, TaskEvent.REWOUND): TaskStatus.WAITING for status in TaskStatus}
 
-_DISPUTE = {
-    (status, TaskEvent.DISPUTED): TaskStatus.DISPUTED
-    for status in (_T.WAITING, _T.RUNNING, _T.UNUSABLE, _T.COMPLETED, _T.EXPIRED)
-}
 _OVERTURN = {
-    # A verdict may be read in the same breath as the dispute that it ends.
     (status, TaskEvent.OVERTURNED): TaskStatus.OVERTURNED
-    for status in (_T.WAITING, _T.RUNNING, _T.UNUSABLE, _T.COMPLETED, _T.EXPIRED, _T.DISPUTED)
+    for status in (_T.WAITING, _T.RUNNING, _T.UNUSABLE, _T.COMPLETED, _T.EXPIRED)
 }
 
 TASK_STEPS: Final[Mapping[tuple[TaskStatus, TaskEvent], TaskStatus]] = (
     _REWIND
-    | _DISPUTE
     | _OVERTURN
     | {
         (_T.WAITING, _TE.STARTED): _T.RUNNING,
@@ -112,8 +103,6 @@ TASK_STEPS: Final[Mapping[tuple[TaskStatus, TaskEvent], TaskStatus]] = (
         (_T.EXPIRED, _TE.CANCELLED): _T.CANCELLED,
         (_T.EXPIRED, _TE.CLOSED): _T.CLOSED,
         (_T.COMPLETED, _TE.CLOSED): _T.CLOSED,
-        (_T.DISPUTED, _TE.UPHELD): _T.WAITING,
-        (_T.DISPUTED, _TE.CLOSED): _T.CLOSED,
         (_T.OVERTURNED, _TE.CLOSED): _T.CLOSED,
     }
 )

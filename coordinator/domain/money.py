@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from coordinator.domain.lifecycle import TaskStatus
 from protocol.payouts import fee_share_down
 
-_MAY_STILL_EARN = frozenset(
-    {TaskStatus.WAITING, TaskStatus.RUNNING, TaskStatus.UNUSABLE, TaskStatus.DISPUTED}
-)
+_MAY_STILL_EARN = frozenset({TaskStatus.WAITING, TaskStatus.RUNNING, TaskStatus.UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

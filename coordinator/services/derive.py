@@ -43,16 +43,14 @@ def _derive_task(tx: Transaction, task: Task, now_s: float) -> None:
     task.fees_claimed = sum(e.amount or 0 for e in tx.chain.of_task(task.task_id, "SigningFeeClaimed"))
     ends = tx.chain.of_task(task.task_id, "TaskClosed", "TaskCancelled")
     task.refund = ends[-1].amount if ends else None
-    before = task.status
-    while (event := _event(task, ends[-1].kind if ends else "", turns[-1].kind if turns else "")) is not None:
-        tx.tasks.step(task, event)
-    if task.status != before:
+    event = _event(task, ends[-1].kind if ends else "", turns[-1].kind if turns else "")
+    if event is not None and tx.tasks.step(task, event):
         tx.shards.drop_leases(task.task_id, 1)
         tx.feed.add("task.status", now_s, task.task_id, status=task.status, note=task.note)
 
 
 def _derive_terms(tx: Transaction, task: Task, turns: list[ChainEvent]) -> None:
-    """Who certifies, until when, and what disputes left standing."""
+    """Who certifies, and what disputes left standing."""
     snapshot = tx.chain.members(task.epoch)
     drawn = tx.chain.of_task(task.task_id, "CommitteeDrawn")
     if drawn:
@@ -66,8 +64,6 @@ def _derive_terms(tx: Transaction, task: Task, turns: list[ChainEvent]) -> None:
     if turns:
         tx.chain.mark_void(task.task_id, int(turns[-1].data["first"]) if overturned else None)
     task.disputed_from = int(last.data["first"]) if last is not None and last.kind == "TaskDisputed" else None
-    created = tx.chain.of_task(task.task_id, "TaskCreated")
-    task.deadline = int(created[-1].data["params"]["deadline"])
 
 
 def _event(task: Task, end: str, turn: str) -> TaskEvent | None:
@@ -81,10 +77,6 @@ def _event(task: Task, end: str, turn: str) -> TaskEvent | None:
         return TaskEvent.CLOSED
     if turn == "CertificatesOverturned":
         return None if status is TaskStatus.OVERTURNED else TaskEvent.OVERTURNED
-    if turn == "TaskDisputed":
-        return None if status is TaskStatus.DISPUTED else TaskEvent.DISPUTED
-    if status is TaskStatus.DISPUTED:
-        return TaskEvent.UPHELD
     if task.certified_round == task.rounds and task.status != TaskStatus.COMPLETED:
         return TaskEvent.LAST_ROUND_CERTIFIED
     return None

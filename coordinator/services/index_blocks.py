@@ -82,7 +82,8 @@ def _append(tx: Transaction, event: Event, batch: Batch, now_s: float) -> ChainE
             tx.chain.add(_task(event))
             tx.feed.add("task.created", now_s, event.task_id, poster=event.poster)
         case CertificateAccepted():
-            tx.chain.add(_certificate(event, batch))
+            tx.session.flush()
+            tx.chain.add(_certificate(tx, event, batch))
         case EpochAdvanced():
             number = event.where.block_number
             tx.chain.add(Epoch(epoch=event.epoch, block_number=number, members=list(event.members)))
@@ -148,13 +149,16 @@ def _task(event: TaskCreated) -> Task:
     )
 
 
-def _certificate(event: CertificateAccepted, batch: Batch) -> CertificateRow:
-    block = batch.blocks[event.where.block_number]
+def _certificate(tx: Transaction, event: CertificateAccepted, batch: Batch) -> CertificateRow:
+    block, task = batch.blocks[event.where.block_number], tx.tasks.get(event.task_id)
+    window_s = task.challenge_window if task is not None else 0
+    begins = max(block.timestamp, tx.chain.disputes_end(event.task_id)) if window_s else block.timestamp
     return CertificateRow(
         task_id=event.task_id,
         last_round=event.certificate.last_round,
         number=event.index,
         void=False,
+        matures_at=begins + window_s,
         first_round=event.certificate.first_round,
         encoded=event.certificate.encode(),
         signers=event.signers,

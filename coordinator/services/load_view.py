@@ -54,9 +54,12 @@ def _room(ctx: Context, tx: Transaction, task: Task) -> tuple[float, bool]:
 
     def final_at(number: int) -> float:
         row = tx.chain.certificate(task.task_id, number) if number >= 0 else None
-        return 0.0 if row is None else float(row.timestamp + task.challenge_window)
+        return 0.0 if row is None else float(row.matures_at)
 
     full_until = final_at(count + 1 - MAX_RECORDS)
+    if task.disputed_from is not None and count + 1 >= task.disputed_from + MAX_RECORDS:
+        # The record before the disputed ones has to stay.
+        full_until = max(full_until, float(tx.chain.disputes_end(task.task_id)))
     return (full_until if full_until > now_s else 0.0), final_at(count - MAX_RECORDS // 2) > now_s
 
 

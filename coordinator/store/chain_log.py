@@ -127,12 +127,16 @@ class ChainLog:
     def newest_final(self, task: Task, now_s: float) -> CertificateRow | None:
         """The newest certificate whose challenge window has closed at ``now_s`` and which no dispute
         freezes; None while there is none."""
-        query = select(CertificateRow).where(
-            *_standing(task.task_id), CertificateRow.timestamp <= now_s - task.challenge_window
-        )
+        query = select(CertificateRow).where(*_standing(task.task_id), CertificateRow.matures_at <= now_s)
         if task.disputed_from is not None:
             query = query.where(CertificateRow.number < task.disputed_from)
         return self._session.scalar(query.order_by(CertificateRow.last_round.desc()).limit(1))
+
+    def disputes_end(self, task_id: int) -> int:
+        """When the newest dispute about the task ends at the latest, Unix seconds; 0 when there was none. The
+        windows of certificates accepted before that begin then."""
+        opened = self.of_task(task_id, "DisputeOpened")
+        return int(opened[-1].data["verdict_ends"]) if opened else 0
 
     def certificate(self, task_id: int, number: int) -> CertificateRow | None:
         """Certificate ``number`` (from 0) of the task, if it stands."""

@@ -52,8 +52,8 @@ class Task(Base):
 
     ``spec`` is null until the spec blob was read; ``note`` says why a task waits or cannot be used.
     ``adopted_round`` is the certified round up to which ``rounds`` and ``contributions`` agree with the
-    chain. ``members`` is the task's committee, null until it is drawn; ``deadline`` moves with disputes;
-    ``disputed_from`` is the first certificate that a running dispute freezes.
+    chain. ``members`` is the task's committee, null until it is drawn; ``disputed_from`` is the number of
+    the first certificate that a running dispute freezes, while the work goes on.
     """
 
     __tablename__ = "tasks"
@@ -95,7 +95,8 @@ class Task(Base):
 
 class CertificateRow(Base):
     """An accepted certificate, ``number`` (from 0) of its task; ``encoded`` is its ABI encoding, ``signers``
-    the bitmap over the task's committee. ``void``: an appeal overturned it.
+    the bitmap over the task's committee. ``void``: an appeal overturned it. It is final from second
+    ``matures_at`` on, unless a dispute freezes it.
     """
 
     __tablename__ = "certificates"
@@ -105,6 +106,7 @@ class CertificateRow(Base):
     last_round: Mapped[int] = mapped_column(Integer, primary_key=True)
     number: Mapped[int] = mapped_column(Integer)
     void: Mapped[bool] = mapped_column(Boolean, default=False)
+    matures_at: Mapped[int] = mapped_column(BigInteger)
     first_round: Mapped[int] = mapped_column(Integer)
     encoded: Mapped[bytes] = mapped_column(LargeBinary(ENCODED_BYTES))
     signers: Mapped[int] = mapped_column(WeiColumn)

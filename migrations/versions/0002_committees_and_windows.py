@@ -37,6 +37,7 @@ def upgrade() -> None:
     with op.batch_alter_table("certificates", recreate="always") as table:
         table.add_column(sa.Column("number", sa.Integer(), nullable=False))
         table.add_column(sa.Column("void", sa.Boolean(), nullable=False))
+        table.add_column(sa.Column("matures_at", sa.BigInteger(), nullable=False))
     op.create_table(
         "certified_payouts",
         sa.Column("task_id", sa.BigInteger(), nullable=False),
@@ -51,6 +52,7 @@ def downgrade() -> None:
     _forget()
     op.drop_table("certified_payouts")
     with op.batch_alter_table("certificates", recreate="always") as table:
+        table.drop_column("matures_at")
         table.drop_column("void")
         table.drop_column("number")
     with op.batch_alter_table("tasks", recreate="always") as table:

@@ -41,9 +41,13 @@ def newest_final(
 
 
 def final_at(contracts: Contracts, task: OnchainTask, event: CertificateAccepted) -> int | None:
-    """Second from which a certificate that stands is final; None while a dispute freezes it."""
+    """Second from which a certificate that stands is final; None while a dispute freezes it. The window of
+    one accepted during a dispute begins when that has to be over. Raises Refused, ServiceUnreachable."""
     if task.status is TaskStatus.DISPUTED and event.index >= task.disputed_from:
         return None
+    if task.challenge_window_s and event.index >= task.certificates - MAX_RECORDS:
+        return contracts.market.matures_at(task.task_id, event.record)
+    # What is no longer kept has been final since then at the latest, unless a dispute moved it.
     return contracts.client.block(event.where.block_number).timestamp + task.challenge_window_s
 
 

@@ -15,6 +15,7 @@ from coordinator.services.load_view import load_view
 from coordinator.services.prepare_task import UNDRAWN
 from coordinator.store.chain_tables import CertificateRow, Task
 from protocol.certificate import ENCODED_BYTES
+from protocol.chain.dispute_events import DisputeOpened
 from protocol.chain.events import (
     CertificatesOverturned,
     CommitteeDrawn,
@@ -142,19 +143,27 @@ def test_window__open__payouts_wait_and_the_sheet_adds_up(w: World) -> None:
     assert all(int(item.claimable) + int(item.waiting) == int(item.earned) for item in later)
 
 
-def test_dispute__running__nothing_is_handed_out_and_it_goes_on_when_certificates_stand(w: World) -> None:
+def test_dispute__running__payouts_wait_and_the_work_goes_on(w: World) -> None:
     certified(w)
+    ends = int(START_S) + 10_000
+    opened = DisputeOpened(
+        where=w.where(), task_id=TASK, dispute=1, join_ends=int(START_S) + WINDOW_S, verdict_ends=ends
+    )
+    w.mine(opened)
     dispute(w, first=0)
-    assert task_of(w).status == "disputed"
-    assert not w.leases()
-    with w.store.read() as tx:
-        (certificate,) = views.list_certificates(tx, task_of(w), before=None, limit=10).items
-        assert certificate.final_at is None
-    w.mine(DisputeEnded(where=w.where(), task_id=TASK))
-    w.drive()
-    assert (task_of(w).status, task_of(w).disputed_from) == ("running", None)
+    assert (task_of(w).status, task_of(w).disputed_from) == ("running", 0)
     certified(w)
     assert task_of(w).certified_round == 2
+    with w.store.read() as tx:
+        frozen = views.list_certificates(tx, task_of(w), before=None, limit=10).items
+        assert [item.final_at for item in frozen] == [None, None]
+        assert views.escrow_of(tx, task_of(w)).claimable == "0"
+    w.mine(DisputeEnded(where=w.where(), task_id=TASK))
+    w.drive()
+    with w.store.read() as tx:
+        after = views.list_certificates(tx, task_of(w), before=None, limit=10).items
+    # The window of what was accepted meanwhile begins when the dispute had to be over.
+    assert [item.final_at for item in after] == [ends + WINDOW_S, after[1].timestamp + WINDOW_S]
 
 
 def test_overturned__later_certificates_fall__the_task_ends_with_what_stands(w: World) -> None:
@@ -212,6 +221,7 @@ def test_ring__fills_up_within_a_window__certificates_cover_more_rounds_and_then
                         block_number=0,
                         tx_hash=bytes(32),
                         gas_used=0,
+                        matures_at=int(START_S) + number + WINDOW_S,
                         timestamp=int(START_S) + number,
                     )
                 )

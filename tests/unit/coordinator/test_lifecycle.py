@@ -14,15 +14,14 @@ from coordinator.domain.lifecycle import (
 )
 
 TASK_TABLE = {
-    "waiting": "running unusable completed expired cancelled closed waiting disputed - overturned",
-    "running": "- - completed expired cancelled closed waiting disputed - overturned",
-    "unusable": "- - completed expired cancelled closed waiting disputed - overturned",
-    "completed": "- - - - - closed waiting disputed - overturned",
-    "expired": "- - completed - cancelled closed waiting disputed - overturned",
-    "disputed": "- - - - - closed waiting - waiting overturned",
-    "overturned": "- - - - - closed waiting - - -",
-    "closed": "- - - - - - waiting - - -",
-    "cancelled": "- - - - - - waiting - - -",
+    "waiting": "running unusable completed expired cancelled closed waiting overturned",
+    "running": "- - completed expired cancelled closed waiting overturned",
+    "unusable": "- - completed expired cancelled closed waiting overturned",
+    "completed": "- - - - - closed waiting overturned",
+    "expired": "- - completed - cancelled closed waiting overturned",
+    "overturned": "- - - - - closed waiting -",
+    "closed": "- - - - - - waiting -",
+    "cancelled": "- - - - - - waiting -",
 }
 TASK_COLUMNS = (
     TaskEvent.STARTED,
@@ -32,8 +31,6 @@ TASK_COLUMNS = (
     TaskEvent.CANCELLED,
     TaskEvent.CLOSED,
     TaskEvent.REWOUND,
-    TaskEvent.DISPUTED,
-    TaskEvent.UPHELD,
     TaskEvent.OVERTURNED,
 )
 ROUND_TABLE = {
