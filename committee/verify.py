@@ -6,9 +6,10 @@ out of reach) is an abstention and never counts against anybody.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from committee.noise_book import NoiseBook
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution
@@ -27,6 +28,7 @@ from worker.training.data import DatasetCache
 from worker.training.errors import BlobRejected, Diverged
 from worker.training.replay import ReplayVerdict, replay_shard
 from worker.training.rounds import apply_round
+from worker.training.tolerance import limits_of
 
 
 class Finding(Enum):
@@ -62,6 +64,7 @@ class Checker:
     datasets: DatasetCache
     threads: int = 1
     device: str = "cpu"
+    noise: NoiseBook = field(default_factory=NoiseBook)
 
     def judge(self, ledger: TaskLedger, certificate: RoundCertificate, known: frozenset[Fault]) -> Judgement:
         """Judge a proposal to extend ``ledger``; ``known`` are faults this replica has confirmed already.
@@ -130,8 +133,8 @@ class Checker:
         plan = self._plan(ledger)
         for item in record.rounds:
             parent = self.blobs.get(item.parent_model, ledger.spec.limits.max_blob_bytes)
-            looked = [s for s in item.contributions if plan.holds(item.round, s.contribution.shard)]
-            faults = self._faults(ledger.spec, parent, looked)
+            looked = [signed for signed in item.contributions if self._looks_at(ledger, plan, signed)]
+            faults = self._faults(ledger, plan.seed, parent, looked)
             executed += len(looked)
             if faults:
                 return Judgement(
@@ -154,10 +157,26 @@ class Checker:
             share_ppm=ledger.spec.verification.sample_ppm,
         )
 
+    def _looks_at(self, ledger: TaskLedger, plan: SamplePlan, signed: SignedContribution) -> bool:
+        """Its own sample, and everything by a miner whose noise points somewhere."""
+        c = signed.contribution
+        return plan.holds(c.round, c.shard) or bool(self.noise.suspicions(ledger.task_id, c.miner))
+
     def _faults(
-        self, spec: TaskSpec, parent: bytes, looked: list[SignedContribution]
+        self, ledger: TaskLedger, secret: bytes, parent: bytes, looked: list[SignedContribution]
     ) -> tuple[SignedContribution, ...]:
-        return tuple(signed for signed in looked if not self._replay(spec, parent, signed).ok)
+        if not looked:
+            return ()
+        policy = load_policy(ledger.spec.policy_sha256, self.blobs)
+        limits = limits_of(ledger.spec, policy, self.device)
+        faults = []
+        for signed in looked:
+            c, verdict = signed.contribution, self._replay(ledger.spec, parent, signed)
+            who, place = (ledger.task_id, c.miner), (int(c.round), int(c.shard))
+            self.noise.observe(who, place, verdict, limits, policy.test_ppb, secret)
+            if not verdict.ok:
+                faults.append(signed)
+        return tuple(faults)
 
     def _replay(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> ReplayVerdict:
         c = signed.contribution

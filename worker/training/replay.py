@@ -1,12 +1,12 @@
 """Was this gradient blob the work that was asked for? Compute the shard again and compare."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocol.policy import Limits, Policy
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import Checkpoint
-from worker.training.codec import decode_codes
+from worker.training.codec import Codes, decode_codes
 from worker.training.data import Dataset
 from worker.training.errors import BlobRejected
 from worker.training.models import layout_of
@@ -20,7 +20,7 @@ class ReplayVerdict:
 
     ``identical``: the blob has the hash of the replayer's own; ``comparison`` is None then, and when the blob
     could not be read. ``samples`` and ``loss_micros`` are the replayer's. ``reason`` is a sentence, empty
-    when ``ok``.
+    when ``ok``. ``codes`` are the claimed and the own ones where they were compared.
     """
 
     ok: bool
@@ -30,6 +30,7 @@ class ReplayVerdict:
     samples: int
     loss_micros: int
     reason: str
+    codes: tuple[Codes, Codes] | None = field(default=None, compare=False, repr=False)
 
     @property
     def differing_ppm(self) -> int:
@@ -61,7 +62,7 @@ def replay_shard(
     limits = limits_of(spec, policy, device)
     own = shard_gradient(spec, checkpoint, dataset, round_number, shard, threads=threads, device=device)
     own_blob = encode_gradient(spec, own.gradient)
-    comparison, reason = _judge(spec, limits, own_blob, gradient_blob)
+    comparison, codes, reason = _judge(spec, limits, own_blob, gradient_blob)
     return ReplayVerdict(
         ok=not reason,
         identical=own_blob == gradient_blob,
@@ -70,19 +71,22 @@ def replay_shard(
         samples=own.samples,
         loss_micros=own.loss_micros,
         reason=reason,
+        codes=codes,
     )
 
 
-def _judge(spec: TaskSpec, limits: Limits, own: bytes, claimed: bytes) -> tuple[CodeComparison | None, str]:
+def _judge(
+    spec: TaskSpec, limits: Limits, own: bytes, claimed: bytes
+) -> tuple[CodeComparison | None, tuple[Codes, Codes] | None, str]:
     if own == claimed:
-        return None, ""
+        return None, None, ""
     codec, layout = spec.recipe.codec, layout_of(spec.model)
     try:
-        codes = decode_codes(codec, layout, claimed)
+        codes = decode_codes(codec, layout, claimed), decode_codes(codec, layout, own)
     except BlobRejected as error:
-        return None, str(error)
-    comparison = compare_codes(decode_codes(codec, layout, own), codes, limits)
-    return comparison, "" if comparison.ok else _why(comparison, limits)
+        return None, None, str(error)
+    comparison = compare_codes(*codes, limits)
+    return comparison, codes, "" if comparison.ok else _why(comparison, limits)
 
 
 def _why(found: CodeComparison, limits: Limits) -> str:

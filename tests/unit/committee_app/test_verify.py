@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from committee.noise_book import NoiseBook
 from committee.verify import Checker, Finding
 from protocol.blobs import BlobCorrupt, BlobStore, open_blob_store
 from protocol.contribution import Contribution, SignedContribution
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.evidence import Fault
-from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, parse_address, sha256
+from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.sampling import SamplePlan, sample_seed
 from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import KeySigner
 from tests.support.miner_network import digits, digits_spec
 from tests.unit.protocol.builders import DOMAIN, TASK, account, members
+from worker.training.bias import Suspicion
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import DatasetCache, load_dataset
 from worker.training.errors import Diverged
@@ -223,3 +225,18 @@ def test_judge__device_that_nobody_measured__abstains() -> None:
     judged = replace(world.checker(), device="cuda").judge(world.ledger, certificate, frozenset())
     assert judged.finding is Finding.UNKNOWN
     assert "no limits for mlp" in judged.reason
+
+
+def test_judge__a_suspected_miner__is_looked_at_outside_the_sample() -> None:
+    world = World("suspect", sample_ppm=0)
+    record = world.record(honest(world))
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    watched = parse_address(account(2).address)
+
+    class Suspicious(NoiseBook):
+        def suspicions(self, task: TaskId, miner: Address) -> tuple[Suspicion, ...]:
+            return (Suspicion.PAST,) if miner == watched else ()
+
+    assert world.checker().judge(world.ledger, certificate, frozenset()).executed == 0
+    judged = replace(world.checker(), noise=Suspicious()).judge(world.ledger, certificate, frozenset())
+    assert (judged.finding, judged.executed) == (Finding.VALID, 1)
