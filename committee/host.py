@@ -8,7 +8,7 @@ is told meanwhile needs no flush: a decision proves itself, and a member that fo
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -286,7 +286,7 @@ class Host:
             return
         addresses = running.replica.members.addresses
         for send in sends:
-            to: Iterable[Address] = addresses if send.to is None else (addresses[send.to],)
+            to = addresses if send.to is None else (addresses[send.to],)
             self._transport.send(to, send.message)
 
     def _tell(self, status: Status) -> None:

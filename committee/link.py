@@ -6,14 +6,14 @@ that made it, without waking a task in between. Only a peer that does not keep u
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed
 
 from committee.framing import DirectConnection
 from protocol.errors import PeerMisbehaved
-from protocol.frames import MAX_BUNDLE, Bucket, Bundle, Frame, FrameMalformed, decode_frame, encode_frame
+from protocol.frames import MAX_BUNDLE, Bucket, Frame, FrameMalformed, decode_frame
 from protocol.ids import Address
 
 BUNDLE_BYTES = 256 * 1024
@@ -21,69 +21,60 @@ BUNDLE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkLimits:
-    """Per connection. Beyond the rates a peer is cut off; beyond the outbox its oldest messages are dropped
+    """Per connection. Beyond the rates a peer is cut off; beyond the outbox its oldest frames are dropped
     (the agreement repeats what matters)."""
 
     frames_per_s: float = 5_000
     bytes_per_s: float = 16 * 1024 * 1024
     burst_s: float = 2.0
-    outbox_messages: int = 4_096
+    outbox_frames: int = 4_096
     outbox_bytes: int = 32 * 1024 * 1024
     offences: int = 64
 
 
 MEMBER_LIMITS = LinkLimits()
 CLIENT_LIMITS = LinkLimits(
-    frames_per_s=50, bytes_per_s=1024 * 1024, outbox_messages=512, outbox_bytes=4 * 1024 * 1024, offences=16
+    frames_per_s=50, bytes_per_s=1024 * 1024, outbox_frames=512, outbox_bytes=4 * 1024 * 1024, offences=16
 )
 
 
-Encoded = dict[tuple[bytes, ...], bytes]
-"""Bundles that were encoded for one peer and are the same for the next."""
-
-
 class Outbox:
-    """Frames and message bodies waiting to be written, oldest dropped when full."""
+    """Frames waiting to be written, oldest dropped when full."""
 
     def __init__(self, limits: LinkLimits) -> None:
         self._limits = limits
-        self._items: deque[tuple[bool, bytes]] = deque()  # (is a message body, bytes)
+        self._frames: deque[bytes] = deque()
         self._bytes = 0
         self.dropped = 0
 
-    def push(self, data: bytes, *, body: bool) -> None:
-        items, limits = self._items, self._limits
-        items.append((body, data))
-        self._bytes += len(data)
-        while len(items) > limits.outbox_messages or self._bytes > limits.outbox_bytes:
-            self._bytes -= len(items.popleft()[1])
+    def push(self, frame: bytes) -> None:
+        frames, limits = self._frames, self._limits
+        frames.append(frame)
+        self._bytes += len(frame)
+        while len(frames) > limits.outbox_frames or self._bytes > limits.outbox_bytes:
+            self._bytes -= len(frames.popleft())
             self.dropped += 1
 
-    def take_frame(self, encoded: Encoded | None = None) -> bytes | None:
-        """The next frame to write, if there is one; waiting message bodies travel together. ``encoded``
-        remembers bundles from one outbox to the next."""
-        items = self._items
-        if not items:
+    def take(self) -> bytes | None:
+        """The next frame to write, if there is one."""
+        if not self._frames:
             return None
-        is_body, data = items.popleft()
-        self._bytes -= len(data)
-        if not is_body:
-            return data
-        bodies, size = [data], len(data)
-        while items and items[0][0] and len(bodies) < MAX_BUNDLE:
-            size += len(items[0][1])
-            if size > BUNDLE_BYTES:
-                break
-            bodies.append(items.popleft()[1])
-            self._bytes -= len(bodies[-1])
-        return _bundle(tuple(bodies), {} if encoded is None else encoded)
+        frame = self._frames.popleft()
+        self._bytes -= len(frame)
+        return frame
 
 
-def _bundle(bodies: tuple[bytes, ...], encoded: Encoded) -> bytes:
-    frame = encoded.get(bodies)
-    if frame is None:
-        frame = encoded[bodies] = encode_frame(Bundle(bodies=bodies))
-    return frame
+def bundles(bodies: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """The messages that travel together: as many as fit into MAX_BUNDLE and, if more than one,
+    BUNDLE_BYTES."""
+    start, size = 0, 0
+    for at, body in enumerate(bodies):
+        size += len(body)
+        if at > start and (size > BUNDLE_BYTES or at - start == MAX_BUNDLE):
+            yield tuple(bodies[start:at])
+            start, size = at, len(body)
+    if bodies:
+        yield tuple(bodies[start:])
 
 
 class Link:
@@ -100,12 +91,12 @@ class Link:
 
     # ------------------------------------------------------------------ writing
 
-    def flush(self, encoded: Encoded | None = None) -> None:
+    def flush(self) -> None:
         """Write what waits in the outbox, as far as the peer keeps up; the rest follows by itself."""
         if self._congested.is_set():
             return
         while not self.connection.transport.get_write_buffer_size():
-            frame = self.outbox.take_frame(encoded)
+            frame = self.outbox.take()
             if frame is None:
                 return
             self.connection.write_whole(frame)
@@ -114,7 +105,7 @@ class Link:
     async def _write_to_slow_peer(self) -> None:
         while True:
             await self._congested.wait()
-            frame = self.outbox.take_frame()
+            frame = self.outbox.take()
             if frame is None:
                 self._congested.clear()
             else:

@@ -8,7 +8,7 @@ true.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from committee.framing import DiallingConnection, DirectConnection, ListeningConnection
-from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, Encoded, Link
+from committee.link import CLIENT_LIMITS, MEMBER_LIMITS, Link, bundles
 from protocol.errors import PeerMisbehaved
 from protocol.frames import (
     MAX_FRAME_BYTES,
@@ -92,6 +92,7 @@ class Transport:
         self._diallers: dict[Address, asyncio.Task[None]] = {}
         self._banned: dict[Address, float] = {}
         self._handshakes = 0
+        self._waiting: list[tuple[Sequence[Address], list[bytes]]] = []
         self._flush_planned = False
         self._server: Server | None = None
 
@@ -149,20 +150,14 @@ class Transport:
 
     # ------------------------------------------------------------------ sending
 
-    def send(self, to: Iterable[Address], message: Message) -> None:
-        """Send an agreement message to members (the own address is skipped). It leaves in the next
-        turn of the loop, together with what else is sent until then."""
-        body, links = encode(message), self._links
-        for address in to:
-            link = links.get(address)
-            if link is not None:
-                link.outbox.push(body, body=True)
-            elif (
-                self.config.listen_host is None
-                and address != self._signer.address
-                and not self._endpoints.get(address)
-            ):
-                self._send_around(address, body)
+    def send(self, to: Sequence[Address], message: Message) -> None:
+        """Send an agreement message to members (the own address is skipped). It leaves with ``flush``, or
+        else in the next turn of the loop, together with what else is sent until then."""
+        body, waiting = encode(message), self._waiting
+        if waiting and waiting[-1][0] == to:
+            waiting[-1][1].append(body)
+        else:
+            waiting.append((to, [body]))
         if not self._flush_planned:
             self._flush_planned = True
             asyncio.get_running_loop().call_soon(self.flush)
@@ -172,22 +167,35 @@ class Transport:
         if not self._flush_planned:
             return
         self._flush_planned = False
-        encoded: Encoded = {}
+        waiting, self._waiting = self._waiting, []
+        for to, bodies in waiting:
+            for together in bundles(bodies):
+                self._push(to, together)
         for link in list(self._links.values()):
-            link.flush(encoded)
+            link.flush()
 
-    def _send_around(self, address: Address, body: bytes) -> None:
+    def _push(self, to: Sequence[Address], bodies: tuple[bytes, ...]) -> None:
+        frame, links = encode_frame(Bundle(bodies=bodies)), self._links
+        cannot_listen = self.config.listen_host is None
+        for address in to:
+            link = links.get(address)
+            if link is not None:
+                link.outbox.push(frame)
+            elif cannot_listen and address != self._signer.address and not self._endpoints.get(address):
+                self._send_around(address, bodies)
+
+    def _send_around(self, address: Address, bodies: tuple[bytes, ...]) -> None:
         """Both ends can only dial: pass it through members that both have dialled."""
-        frame = encode_frame(Forward(to=address, bodies=(body,)))
+        frame = encode_frame(Forward(to=address, bodies=bodies))
         for link in list(self._links.values())[:RELAYS]:
-            link.outbox.push(frame, body=False)
+            link.outbox.push(frame)
 
     def send_app(self, kind: str, body: bytes, to: Iterable[Address] | None = None) -> None:
         """Send an application message to members, or to every member and client when ``to`` is None."""
         frame = encode_frame(App(kind=kind, body=body))
         links = [*self._links.values(), *self._clients] if to is None else self._links_to(to)
         for link in links:
-            link.outbox.push(frame, body=False)
+            link.outbox.push(frame)
             link.flush()
 
     def _links_to(self, addresses: Iterable[Address]) -> list[Link]:
@@ -197,7 +205,7 @@ class Transport:
         """Tell every client."""
         frame = encode_frame(status)
         for link in self._clients:
-            link.outbox.push(frame, body=False)
+            link.outbox.push(frame)
             link.flush()
 
     # ------------------------------------------------------------------ receiving
@@ -209,7 +217,7 @@ class Transport:
             case Forward(to=to, bodies=bodies) if link.address is not None:
                 target = self._links.get(Address(to))
                 if target is not None:
-                    target.outbox.push(encode_frame(Bundle(bodies=bodies, relayed=True)), body=False)
+                    target.outbox.push(encode_frame(Bundle(bodies=bodies, relayed=True)))
                     target.flush()
             case App(kind=kind, body=body) if link.address is not None:
                 self._receiver.on_app(link.address, kind, body)

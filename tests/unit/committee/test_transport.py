@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from committee.framing import DiallingConnection, DirectConnection
-from committee.link import CLIENT_LIMITS, Link, LinkLimits, Outbox
+from committee.link import BUNDLE_BYTES, CLIENT_LIMITS, Link, LinkLimits, Outbox, bundles
 from committee.transport import Transport, TransportConfig
 from protocol.errors import PeerMisbehaved
 from protocol.frames import (
@@ -306,7 +306,7 @@ def test_link__peer_that_reads_late__gets_everything_in_order() -> None:
                 link = Link(connection, None, LinkLimits())
                 running = asyncio.create_task(link.run(lambda link, frame: None))
                 for k in range(40):
-                    link.outbox.push(bytes([k]) * 500_000, body=False)
+                    link.outbox.push(bytes([k]) * 500_000)
                     link.flush()
                 assert link.connection.transport.get_write_buffer_size()
                 late.set()
@@ -319,16 +319,23 @@ def test_link__peer_that_reads_late__gets_everything_in_order() -> None:
 
 
 def test_outbox__full__drops_the_oldest() -> None:
-    async def test() -> None:
-        box = Outbox(LinkLimits(outbox_messages=3, outbox_bytes=100))
-        for k in range(5):
-            box.push(b"%d" % k, body=True)
-        assert box.dropped == 2
-        assert decode_frame(box.take_frame() or b"") == Bundle(bodies=(b"2", b"3", b"4"))
-        box.push(bytes(101), body=False)
-        assert box.dropped == 3
+    box = Outbox(LinkLimits(outbox_frames=3, outbox_bytes=100))
+    for k in range(5):
+        box.push(b"%d" % k)
+    assert box.dropped == 2
+    assert [box.take() for _ in range(4)] == [b"2", b"3", b"4", None]
+    box.push(bytes(101))
+    assert box.dropped == 3
+    assert box.take() is None
 
-    run(test)
+
+def test_bundles__many_or_large_messages__are_split_in_order() -> None:
+    assert list(bundles([])) == []
+    small = [b"%d" % k for k in range(2 * MAX_BUNDLE + 1)]
+    assert [len(together) for together in bundles(small)] == [MAX_BUNDLE, MAX_BUNDLE, 1]
+    assert [body for together in bundles(small) for body in together] == small
+    large = [bytes(BUNDLE_BYTES + 1), bytes(BUNDLE_BYTES - 1), b"1", b"2"]
+    assert list(bundles(large)) == [(large[0],), (large[1], b"1"), (b"2",)]
 
 
 def test_bucket__burst_then_rate__lets_through_no_more() -> None:
