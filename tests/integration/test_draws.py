@@ -31,9 +31,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PotNetwork]:
         yield PotNetwork.build(tmp_path_factory.mktemp("network"), ChainClient(chain.rpc_url), len(POOL))
 
 
-def post(network: PotNetwork, size: int = 0, window_s: int = 0) -> TaskId:
+def post(network: PotNetwork, size: int = 0, window_s: int = 0, rounds: int = 5) -> TaskId:
     made = digits_spec(challenge_window_s=window_s)
-    spec = structs.replace(made, verification=structs.replace(made.verification, committee_size=size))
+    spec = structs.replace(
+        made,
+        verification=structs.replace(made.verification, committee_size=size),
+        recipe=structs.replace(made.recipe, rounds=rounds),
+    )
     for blob in (digits(), spec.blob):
         network.blobs.put(blob)
     genesis = network.blobs.put(initial_checkpoint(spec))
@@ -137,3 +141,19 @@ def test_slash__fault_can_still_be_appealed__waits_for_its_window(network: PotNe
     assert sends.slash(history, fault) is Outcome.DONE
     slashed = history.ledger.spec.money.slash_per_fault_wei
     assert network.contracts.vault.stake_of(fault.miner) == before - slashed
+
+
+@pytest.mark.slow
+def test_certify__ring_of_records_full__waits_for_a_window_and_may_cover_more_rounds(
+    network: PotNetwork,
+) -> None:
+    task = post(network, window_s=600, rounds=67)
+    for _ in range(63):
+        network.certify_round(task)
+    sends, signed = submitter(network, "validator-1"), network.signed_round(task, rounds=4)
+    assert signed.certificate.last_round - signed.certificate.first_round == 3
+    assert sends.certify([endorsed(signed)]) == [Outcome.REFUSED]
+    network.pass_time(601)
+    assert sends.certify([endorsed(signed)]) == [Outcome.DONE]
+    assert network.contracts.market.task(task).last_round == 67
+    assert read_task(network.contracts, network.blobs, task).ledger.finished

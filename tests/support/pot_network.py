@@ -4,7 +4,7 @@ miners in this process that really train and certify.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
@@ -83,10 +83,16 @@ class PotNetwork:
         sender = Sender(self.contracts.client, self.accounts["validator-1"])
         sender.send(self.contracts.market.certify(self.signed_round(task_id, signers)))
 
-    def signed_round(self, task_id: TaskId, signers: int | None = None) -> SignedCertificate:
-        """The next round trained on both miners, and its certificate, not posted."""
-        ledger = read_task(self.contracts, self.blobs, task_id).ledger
-        return self._signed(ledger, ledger.extend((self._train(ledger, (0, 1)),)), signers)
+    def signed_round(
+        self, task_id: TaskId, signers: int | None = None, *, rounds: int = 1
+    ) -> SignedCertificate:
+        """The next ``rounds`` rounds trained on both miners, and their certificate, not posted."""
+        certified = ahead = read_task(self.contracts, self.blobs, task_id).ledger
+        records: list[RoundRecord] = []
+        for _ in range(rounds):
+            records.append(self._train(ahead, (0, 1)))
+            ahead = replace(ahead, last_round=records[-1].round, model=records[-1].model)
+        return self._signed(certified, certified.extend(tuple(records)), signers)
 
     def signed_fault(self, task_id: TaskId) -> SignedCertificate:
         """The next round without shard 1, whose miner handed in zeros: the certificate declares its fault."""
