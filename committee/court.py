@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 
 SEQ = 1
 """A court decides once."""
-JOINED_S = 15
-"""How long after the end of joining the cases are believed to be complete, if no later block shows it: a
-block may be stamped a little before the moment at which it is seen."""
 RETRY_TICKS = 10
 MAX_RETRY_TICKS = 400
 STAGGER_TICKS = 10
@@ -143,7 +140,7 @@ class Court:
 
     @property
     def sits(self) -> bool:
-        """Whether this validator is a member of the court."""
+        """Whether this validator is a member of the court; no case joins once there is one."""
         return self._me in self.docket.court
 
     # ---------------------------------------------------------------- inputs
@@ -204,12 +201,6 @@ class Court:
         return done
 
     @property
-    def _complete(self) -> bool:
-        """No case can join any more, and all that did are known."""
-        ends = self.docket.dispute.join_ends
-        return self.docket.time_s >= ends or self._desk.now_s() >= ends + JOINED_S
-
-    @property
     def _late(self) -> bool:
         """Half of the court's term is over."""
         dispute = self.docket.dispute
@@ -220,7 +211,7 @@ class Court:
 
     def _answer(self) -> None:
         """Tell the agreement which verdicts are true, as far as that is known."""
-        if not (self.sits and self.docket.open and self._complete):
+        if not (self.sits and self.docket.open):
             return
         for digest, wanted in list(self._questions.items()):
             ok = self._is_ours(wanted.value) if wanted.seq == SEQ else False
@@ -239,7 +230,7 @@ class Court:
 
     def _propose(self) -> None:
         """Ask the agreement for the verdict that is true here, again and again: its places may be full."""
-        if not self._complete or self._decided is not None or self._asked.at > self._now:
+        if self._decided is not None or self._asked.at > self._now:
             return
         upheld = sum(1 << i for i, right in enumerate(self._own()) if right)
         if is_true(self._own(), upheld, late=self._late):

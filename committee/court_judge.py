@@ -4,10 +4,12 @@ As everywhere, *valid* and *invalid* are statements about the miner's work, and 
 the chain out of reach) is an abstention.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from committee.verify import Checker, Finding, Judgement
 from protocol.blobs import BlobStore
+from protocol.certificate import RoundCertificate
 from protocol.chain.appeals import CaseKind, OnchainCase
 from protocol.chain.contracts import Contracts
 from protocol.chain.docket import matter_of
@@ -26,6 +28,12 @@ from protocol.segment import SegmentRecord
 from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+KEPT_TASKS = 16
+KEPT_RECORDS = 4
+"""What is kept from one case to the next."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourtJudge:
@@ -34,6 +42,8 @@ class CourtJudge:
     contracts: Contracts
     blobs: BlobStore
     checker: Checker
+    _certified: dict[TaskId, Certified] = field(default_factory=dict)
+    _records: dict[RoundCertificate, SegmentRecord] = field(default_factory=dict)
 
     def judge(self, task_id: TaskId, case: OnchainCase) -> Judgement:
         """What re-execution says of the work behind a case.
@@ -43,7 +53,7 @@ class CourtJudge:
         the miner's signed contribution, or that one passes re-execution.
         """
         try:
-            certified = read_certified(self.contracts, task_id)
+            certified = self._read_certified(task_id, case.index)
             spec = read_spec(certified.created, self.blobs)
             record = self._record(certified, case.index)
             matter = matter_of(record, case, self._domain)
@@ -51,14 +61,30 @@ class CourtJudge:
                 return self._contribution(spec, record, matter)
             return self._fault(spec, certified, case.index, matter)
         except PotError as error:
+            # What was read may be of another branch of the chain: the next try reads it again.
+            self._certified.pop(task_id, None)
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
 
     @property
     def _domain(self) -> Domain:
         return self.contracts.deployment.domain
 
+    def _read_certified(self, task_id: TaskId, index: int) -> Certified:
+        """The task's certificates; those of an earlier case will do if the one at ``index`` is among them."""
+        known = self._certified.get(task_id)
+        if known is None or index >= len(known.certificates):
+            known = read_certified(self.contracts, task_id)
+            _keep(self._certified, task_id, known, KEPT_TASKS)
+        return known
+
     def _record(self, certified: Certified, index: int) -> SegmentRecord:
-        return read_record(self.blobs, certified.certificates[index].certificate, self._domain)
+        """The record of a certificate; the cases of a dispute are mostly about the same few."""
+        certificate = certified.certificates[index].certificate
+        record = self._records.get(certificate)
+        if record is None:
+            record = read_record(self.blobs, certificate, self._domain)
+            _keep(self._records, certificate, record, KEPT_RECORDS)
+        return record
 
     def _contribution(self, spec: TaskSpec, record: SegmentRecord, matter: Matter) -> Judgement:
         assert matter.signed is not None
@@ -74,3 +100,10 @@ class CourtJudge:
         if signed is None:
             return Judgement(finding=Finding.VALID, reason="no report carries work that the miner signed")
         return self.checker.reexecute(spec, signed)
+
+
+def _keep(kept: dict[_K, _V], key: _K, value: _V, most: int) -> None:
+    """Remember ``value``, and forget the oldest ones beyond ``most``."""
+    kept[key] = value
+    while len(kept) > most:
+        del kept[next(iter(kept))]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pot.audit.audit import audit_task
 from pot.cli import main
 from pot.client import Client
 from pot.disputes.appealing import FaultWatch
@@ -145,3 +146,42 @@ def test_fault_watch__fault_declared__tells_the_command_or_appeals(
     watch.check()
     watch.check()
     assert world.contracts.appeals.dispute(task, 1).cases == 1
+
+
+def test_audit__court_that_lies__is_found(world: CourtWorld, pot: Pot) -> None:
+    """Nobody judges the judges but whoever replays what they signed."""
+    task = world.post()
+    world.certify_round(task, zeros=(0,))
+    number, contracts = str(task), world.contracts
+    assert pot("challenge", number, "--round", "1", "--shard", "0", "--yes")[0] == 0
+    world.travel_to(contracts.appeals.dispute(task, 1).join_ends)
+    pot("settle", number)
+    world.mine(3)
+    pot("settle", number)
+    world.decide(task, 0)
+    status, report = pot("audit", number, "--replay", "0")
+    assert (status, report["lie"]["subject"]) == (1, "verdict of dispute 1")
+    assert "was rejected, but re-execution finds that it is right" in report["lie"]["detail"]
+
+
+def test_audit__court_that_the_draw_does_not_lead_to__is_found(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = world.post()
+    world.certify_round(task)
+    world.challenge_first(task)
+    contracts = world.contracts
+    world.travel_to(contracts.appeals.dispute(task, 1).join_ends)
+    world.send("poster", contracts.appeals.summon(task))
+    world.mine(3)
+    world.send("poster", contracts.committee.draw_court(task, 1))
+    report = audit_task(contracts, world.blobs, task, lambda certified: ())
+    assert report.lie is None
+    honest = contracts.committee.candidates(contracts.committee.current_epoch())
+    committee = world.history(task).ledger.members
+    outsider = next(c for c in honest if c.account not in committee)
+    answers = [honest, tuple(c for c in honest if c != outsider)]  # for the committee's draw, for the court's
+    monkeypatch.setattr(contracts.committee, "candidates", lambda epoch, block="latest": answers.pop(0))
+    report = audit_task(contracts, world.blobs, task, lambda certified: ())
+    assert report.lie is not None
+    assert report.lie.subject == "court of dispute 1"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 from eth_account.signers.local import LocalAccount
 
 from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
@@ -18,12 +19,14 @@ from committee.config import ValidatorConfig
 from committee.node import ValidatorNode
 from protocol.blobs import BlobStore, open_blob_store
 from protocol.certificate import SignedCertificate
+from protocol.chain.appeals import CaseKind
 from protocol.chain.client import ChainClient
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
+from protocol.chain.docket import read_docket
 from protocol.chain.history import TaskHistory, read_task
 from protocol.chain.market import TaskParams
-from protocol.chain.records import Matter, proof_of
+from protocol.chain.records import Matter, matters_of, proof_of
 from protocol.chain.sender import Receipt, Sender
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, parse_address
@@ -34,6 +37,7 @@ from protocol.record import CertificateRecord
 from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import sign, to_compact
 from protocol.spec import TaskSpec
+from protocol.verdict import SignedVerdict
 from tests.support.miner_network import digits, digits_spec, eventually
 from tests.support.rounds import train_round
 from worker.training.checkpoint import initial_checkpoint
@@ -207,6 +211,25 @@ class CourtWorld:
         call = appeals.challenge_fault if matter.fault is not None else appeals.challenge_contribution
         self.send(name, call(task, record, matter.leaf, proof))
 
+    def challenge_first(self, task: TaskId) -> None:
+        """Challenge the first contribution of the newest certificate."""
+        segment = self.history(task).segments[-1]
+        matter = matters_of(segment.record, CaseKind.CONTRIBUTION, self.contracts.deployment.domain)[0]
+        self.challenge("challenger", task, segment.event.record, matter)
+
+    def decide(self, task: TaskId, upheld: int) -> None:
+        """Have a quorum of the drawn court sign a verdict, true or not, and post it."""
+        docket = read_docket(self.contracts, task, 1)
+        verdict = docket.dispute.verdict(upheld)
+        digest = verdict.digest(self.contracts.deployment.domain)
+        signing = self.names_of(docket.court)[: quorum(len(docket.court))]
+        signed = SignedVerdict(
+            verdict=verdict,
+            signers=(1 << len(signing)) - 1,
+            signatures=b"".join(to_compact(sign(digest, self.accounts[name])) for name in signing),
+        )
+        self.send("poster", self.contracts.appeals.decide(signed, None))
+
     def start_court(self, task: TaskId) -> list[str]:
         """Run every validator that is not of the task's committee; returns their names."""
         committee = self.history(task).ledger.members
@@ -286,7 +309,13 @@ def court_world(folder: Path) -> Iterator[CourtWorld]:
             ports=ports,
             blobs=open_blob_store((folder / "blobs").as_uri()),
         )
+        # Nodes in this process must not print among the documents of commands.
+        structlog.configure(
+            processors=[structlog.stdlib.render_to_log_kwargs],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+        )
         try:
             yield world
         finally:
             world.nodes.close()
+            structlog.reset_defaults()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from committee.court import (
-    JOINED_S,
     MAX_RETRY_TICKS,
     SEQ,
     Court,
@@ -207,17 +206,18 @@ def test_court__cases_judged__asks_for_its_own_verdict() -> None:
     assert around.requests == [made.dispute.verdict(0b001).encode()]
 
 
-def test_court__joining_not_over__says_nothing() -> None:
-    made, around = docket(time_s=JOIN_ENDS - 1), Around(time_s=JOIN_ENDS + JOINED_S - 1)
-    member = court(made, around)
-    member.verify(question(made, 1))
+def test_court__not_drawn_yet__only_helps_to_draw_it() -> None:
+    undrawn, around = docket(court=()), Around()
+    member = court(undrawn, around)
+    member.verify(question(undrawn, 1))
+    ticks(member, 100)
+    assert (around.judged, around.requests, around.verdicts) == ([], [], [])
+    assert [act for act, _ in around.acts] == [DrawCourt()]
+    member.moved(docket())
     ticks(member, 1)
     around.answer(WRONG)
-    ticks(member, 50)
-    assert (around.requests, around.verdicts) == ([], [])
-    around.time_s += 1
     ticks(member, 1)
-    assert around.requests == [made.dispute.verdict(1).encode()]
+    assert around.requests == [undrawn.dispute.verdict(1).encode()]
 
 
 def test_court__case_unknown__abstains_and_tries_again() -> None:
