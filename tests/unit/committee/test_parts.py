@@ -31,6 +31,13 @@ def test_votes__quorum__is_proved_by_its_lowest_members() -> None:
     assert votes.proof(A, 3) == ((0, 1, 2), (b"0", b"1", b"2"))
 
 
+def test_votes__as_many_as_a_quorum_for_different_values__agree_on_none() -> None:
+    votes = VoteSet()
+    for member, digest in enumerate((A, B, A, B)):
+        votes.add(member, digest, b"p")
+    assert votes.agreed(3) is None
+
+
 def timer() -> ViewTimer:
     return ViewTimer(timeout_ticks=10, max_check_ticks=100)
 
