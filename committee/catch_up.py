@@ -87,15 +87,14 @@ def resend(replica: "Replica") -> None:
         send_fetch(replica, seq, None)
     elif replica.quiet % QUIET_RESENDS == 0:
         send_fetch(replica, replica.log.delivered + 1, somebody(replica))
-    if replica.mode is Mode.CHANGING:
-        if replica.own_view_change is not None:
-            replica.out.send(replica.own_view_change)
-        return
-    for index, slot in enumerate(replica.log.open_slots()):
-        if index == RESENT_SLOTS:
-            break
+    if replica.mode is Mode.CHANGING and replica.own_view_change is not None:
+        replica.out.send(replica.own_view_change)
+    for slot in replica.log.open_slots()[:RESENT_SLOTS]:
         if slot.decision is None:
-            resend_slot(replica, slot)
+            if replica.mode is Mode.ACTIVE:
+                resend_slot(replica, slot)
+            if slot.replied is not None:  # it counts in every view: others may wait for nothing else
+                replica.out.send(slot.replied)
 
 
 def resend_slot(replica: "Replica", slot: Slot) -> None:
@@ -110,8 +109,6 @@ def resend_slot(replica: "Replica", slot: Slot) -> None:
     rejected = slot.rejects.vote_of(replica.me)
     if rejected is not None:
         out.send(vote_message(replica, Reject, slot.seq, *rejected))
-    if slot.replied is not None:
-        out.send(slot.replied)
     resend_sign_of_life(replica, slot)
 
 

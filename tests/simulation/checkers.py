@@ -148,9 +148,14 @@ class Checkers:
             raise Violation("chased", f"{node.name} asks for view {vote.view}; nobody honest was near it")
         self._highest_view = max(self._highest_view, vote.view)
         self._left[node.index] = max(self._left[node.index], vote.view)
-        claims = {(c.seq, c.view, c.digest) for c in vote.claims}
+        claims = {c.seq: c for c in vote.claims}
         for seq, commit in self._commits[node.index].items():
-            if seq > vote.decided and (seq, commit.view, commit.digest) not in claims:
+            if seq <= vote.decided:
+                continue
+            claim = claims.get(seq)
+            if claim is not None and claim.view > commit.view:  # a later lock is on disk, its Commit got lost
+                continue
+            if claim is None or (claim.view, claim.digest) != (commit.view, commit.digest):
                 raise Violation("amnesia", f"{node.name} hides its Commit at {seq}, view {commit.view}")
 
     def _follows(self, node: "Node", opened: NewView) -> None:

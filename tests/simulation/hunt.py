@@ -1,7 +1,8 @@
 """``python -m tests.simulation.hunt [--mutant NAME] [--first SEED] [--count N] [--n N] [--trace SEED]``
 
 Simulates scenarios until one breaks a promise, and prints which; with ``--trace`` prints the transcript of
-one. Exit code 0: a violation was found. 1: none.
+one. ``--restless`` takes the other family, of members that die again and again. Exit code 0: a violation
+was found. 1: none.
 """
 
 import argparse
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--n", type=int)
     parser.add_argument("--trace", type=int)
+    parser.add_argument("--restless", action="store_true", help="members that die again and again")
     arguments = parser.parse_args()
     if arguments.mutant:
         from tests.simulation.mutants import BY_NAME, plant
@@ -24,11 +26,11 @@ def main() -> int:
     from tests.simulation.run import run_seed, transcript
 
     if arguments.trace is not None:
-        print(transcript(arguments.trace, arguments.n))
+        print(transcript(arguments.trace, arguments.n, restless=arguments.restless))
         return 0
     started = time.process_time()
     for tried, seed in enumerate(range(arguments.first, arguments.first + arguments.count), start=1):
-        broken = run_seed(seed, arguments.n)
+        broken = run_seed(seed, arguments.n, restless=arguments.restless)
         if broken is not None:
             print(f"{tried} scenarios; seed {seed}: {broken}")
             print(f"{time.process_time():.2f} CPU seconds")

@@ -16,11 +16,12 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """``found_after`` is how many scenarios it took when measured last; ``edits`` are (file, text that
-    occurs exactly once, what stands there instead)."""
+    occurs exactly once, what stands there instead); ``restless`` is the family of scenarios."""
 
     name: str
     found_after: int
     edits: tuple[tuple[str, str, str], ...]
+    restless: bool
 
 
 def _load() -> tuple[Mutant, ...]:
@@ -29,6 +30,7 @@ def _load() -> tuple[Mutant, ...]:
         Mutant(
             name=row["name"],
             found_after=row["found_after"],
+            restless=row.get("restless", False),
             edits=tuple((e["file"], e["old"], e["new"]) for e in row["edits"]),
         )
         for row in table

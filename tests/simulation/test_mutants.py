@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, ROOT, mutated_source
+from tests.simulation.mutants import BY_NAME, MUTANTS, ROOT, mutated_source
 
 QUICK = 50
 LIMIT = 20_000
@@ -13,6 +13,7 @@ LIMIT = 20_000
 
 def hunt(name: str, count: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.simulation.hunt", "--mutant", name, "--count", str(count)]
+    command += ["--restless"] if BY_NAME[name].restless else []
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
 
 
