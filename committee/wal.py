@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ _MAGIC = b"\xf5WAL"
 _HEAD = struct.Struct(">4sII")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[Record, ...])
+_T = TypeVar("_T")
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -44,6 +45,9 @@ class Identity(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     domain: bytes
     task: int
     member: str
+
+
+_identity_decoder = msgspec.msgpack.Decoder(Identity)
 
 
 def _frame(payload: bytes) -> bytes:
@@ -120,14 +124,14 @@ class Wal:
     def _load(self) -> None:
         data = self.path.read_bytes()
         head = _read_frame(data, 0)
-        if head is None or msgspec.msgpack.decode(head, type=Identity) != self._identity:
+        if head is None or self._decoded(_identity_decoder, head) != self._identity:
             raise LogCorrupt(
                 f"{self.path} is not the log of {self._identity.member}, task {self._identity.task}."
             )
         records: list[Record] = []
         at = _HEAD.size + len(head)
         while (payload := _read_frame(data, at)) is not None:
-            records.extend(_decoder.decode(payload))
+            records.extend(self._decoded(_decoder, payload))
             at += _HEAD.size + len(payload)
         if data.count(0, at) < len(data) - at:
             if _intact_frame_after(data, at):
@@ -141,6 +145,15 @@ class Wal:
             self._room = len(data)
         self.size = at
         self.records = tuple(records)
+
+    def _decoded(self, decoder: "msgspec.msgpack.Decoder[_T]", payload: bytes) -> _T:
+        """The content of an intact frame. Raises LogCorrupt when another program wrote it."""
+        try:
+            return decoder.decode(payload)
+        except msgspec.DecodeError as error:
+            raise LogCorrupt(
+                f"{self.path} holds something that this version cannot read: {error}."
+            ) from error
 
     def append(self, records: Sequence[Record]) -> None:
         """Write a batch and return when it is on the disk. Raises OSError; the log is then unusable."""

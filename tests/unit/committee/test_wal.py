@@ -7,7 +7,7 @@ import pytest
 
 from committee.errors import LogCorrupt, LogLocked
 from committee.state import Finalized, Record, Sent
-from committee.wal import SPARE_BYTES, Wal
+from committee.wal import SPARE_BYTES, Wal, _frame
 from protocol.pbft_messages import Instance, Prepare
 from tests.simulation.keys import committee
 
@@ -154,4 +154,17 @@ def test_wal__disk_fails__takes_nothing_more(path: Path, monkeypatch: pytest.Mon
 def test_wal__batch_beyond_the_bound__is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("committee.wal.MAX_FRAME_BYTES", 64)
     with pytest.raises(LogCorrupt):
+        opened(path)
+
+
+def test_wal__intact_batch_that_this_version_cannot_read__is_refused(path: Path) -> None:
+    data = written(path)
+    path.write_bytes(data + _frame(b"\x91\x92\x63\x01"))
+    with pytest.raises(LogCorrupt, match="cannot read"):
+        opened(path)
+
+
+def test_wal__head_that_this_version_cannot_read__is_refused(path: Path) -> None:
+    path.write_bytes(_frame(b"\xc1"))
+    with pytest.raises(LogCorrupt, match="cannot read"):
         opened(path)
