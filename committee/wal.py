@@ -131,7 +131,8 @@ class Wal:
         records: list[Record] = []
         at = _HEAD.size + len(head)
         while (payload := _read_frame(data, at)) is not None:
-            records.extend(self._decoded(_decoder, payload))
+            batch: tuple[Record, ...] = self._decoded(_decoder, payload)
+            records.extend(batch)
             at += _HEAD.size + len(payload)
         if data.count(0, at) < len(data) - at:
             if _intact_frame_after(data, at):
