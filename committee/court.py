@@ -249,18 +249,28 @@ class Court:
         return [step for step in found if step not in self._pointless]
 
     def _act_due(self) -> None:
-        """Send what is due, each member in its turn, until the chain shows it."""
-        bench = self.docket.court or self.docket.candidates
-        if self._me not in bench:
+        """Send what is due, each validator in its turn, until the chain shows it."""
+        before = self._before_me()
+        if before is None:
             return
         wanted = self._steps()
         self._acts = {act: due for act, due in self._acts.items() if act in wanted or due.busy}
-        wait = turn(bench.index(self._me), len(bench), self.docket.number) * STAGGER_TICKS
         for act in wanted:
-            due = self._acts.setdefault(act, _Due(at=self._now + wait))
+            due = self._acts.setdefault(act, _Due(at=self._now + before * STAGGER_TICKS))
             if not due.busy and due.at <= self._now:
                 due.busy = True
                 self._desk.act(self.docket, act, self._acted(act, due))
+
+    def _before_me(self) -> int | None:
+        """How many go first: the court in turns, then, should it be silent, the rest of its snapshot; None
+        for a stranger."""
+        court, others = self.docket.court, self.docket.candidates
+        if self._me in court:
+            return turn(court.index(self._me), len(court), self.docket.number)
+        waiting = [member for member in others if member not in court]
+        if self._me not in waiting:
+            return None
+        return len(court) + turn(waiting.index(self._me), len(waiting), self.docket.number)
 
     def _acted(self, act: Step | Decide, due: _Due) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:

@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 
 FAULT_KIND = "fault"
 ENDPOINTS_EVERY_S = 5.0
+COURTS_EVERY_S = 0.5
 MAX_TASKS = MAX_INSTANCES - MAX_COURTS
 MAX_CHECKS_QUEUED = 256
 MAX_DEFERRED = 4096
@@ -191,18 +192,16 @@ class ValidatorNode:
 
     async def _follow_chain(self) -> None:
         loop = asyncio.get_running_loop()
-        endpoints_at = 0.0
+        endpoints_at, courts_at = 0.0, 0.0
         while True:
             try:
                 for history in await loop.run_in_executor(self._reader, self._watch.poll):
                     self._on_history(history)
                 for task in self._draws.due(self._watch.undrawn(), loop.time()):
                     self._draw(task)
-                dockets = await loop.run_in_executor(self._reader, self._court_watch.poll)
-                for docket in dockets:
-                    self._bench.seen(docket)
-                if dockets:
-                    self._meet(self._bench.members)
+                if loop.time() >= courts_at:
+                    courts_at = loop.time() + COURTS_EVERY_S
+                    await self._follow_courts()
                 if (self._sessions or self._bench.members) and loop.time() >= endpoints_at:
                     endpoints_at = loop.time() + ENDPOINTS_EVERY_S
                     await self._refresh_endpoints()
@@ -210,6 +209,13 @@ class ValidatorNode:
                 log.warning("the chain is read again later: %s", error)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(self._config.poll_s)
+
+    async def _follow_courts(self) -> None:
+        dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
+        for docket in dockets:
+            self._bench.seen(docket)
+        if dockets:
+            self._meet(self._bench.members)
 
     async def _tick(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from pot.funding import require_funds
 from protocol.chain.appeals import CaseKind
 from protocol.chain.docket import read_docket
 from protocol.chain.events import CertificateAccepted
+from protocol.chain.finality import MAX_RECORDS
 from protocol.chain.market import OnchainTask, TaskStatus
 from protocol.chain.records import Certified, Matter, matters_of, proof_of, read_certified, read_record
 from protocol.chain.sender import Receipt
@@ -135,8 +136,8 @@ def faults_of(
 
 
 def _declaring(client: Client, certified: Certified) -> Iterator[tuple[CertificateAccepted, SegmentRecord]]:
-    """The standing certificates that declare faults, the oldest first, with their records."""
-    for event in certified.certificates[: certified.standing]:
+    """The standing certificates that declare faults and are kept, the oldest first, with their records."""
+    for event in certified.certificates[: certified.standing][-MAX_RECORDS:]:
         if any(event.certificate.faults_root):
             yield event, read_record(client.blobs, event.certificate, client.deployment.domain)
 

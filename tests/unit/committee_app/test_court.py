@@ -8,6 +8,7 @@ import pytest
 from committee.court import (
     MAX_RETRY_TICKS,
     SEQ,
+    STAGGER_TICKS,
     Court,
     Decide,
     instance_of,
@@ -295,6 +296,17 @@ def test_court__verdict_decided__is_posted_in_turn_until_the_chain_shows_it() ->
     around.acts.clear()
     ticks(member, 300)
     assert [act for act, _ in around.acts] == [Settle(0), Convict(0), Punish(0, 0b0111)]
+
+
+def test_court__silent__the_rest_of_the_snapshot_ends_the_dispute() -> None:
+    stranger = parse_address("0x" + "77" * 20)
+    around = Around(time_s=VERDICT_ENDS)
+    other = Court(docket(candidates=(*COURT, stranger)), around, around, stranger)
+    ticks(other, len(COURT) * STAGGER_TICKS)
+    assert around.acts == []
+    ticks(other, 1)
+    assert [act for act, _ in around.acts] == [Lapse()]
+    assert around.judged == []
 
 
 def test_court__step_that_no_try_can_do__is_given_up() -> None:
