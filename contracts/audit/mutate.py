@@ -25,7 +25,8 @@ LEFT_OUT: Final = "test/{gas,invariant,symbolic}/**"
 TARGETS: Final = (
     "libraries/RoundingLib", "libraries/SlashLib", "libraries/QuorumLib", "libraries/TokenLib",
     "libraries/CertificateLib", "libraries/SignatureLib", "libraries/MembersLib", "libraries/StakeLib",
-    "libraries/TaskLib", "StakeVault", "TrainingMarket", "Committee",
+    "libraries/LeafLib", "libraries/ContributionLib", "libraries/RecordLib", "libraries/DrawLib",
+    "libraries/TaskLib", "StakeVault", "TrainingMarket", "Appeals", "Committee",
 )  # fmt: skip
 SWAPS: Final = (
     (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),

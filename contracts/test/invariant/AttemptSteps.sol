@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {FaultLeaf, PayoutRecord, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
@@ -13,10 +13,10 @@ import {StakeSteps} from "./StakeSteps.sol";
 abstract contract AttemptSteps is MarketSteps, StakeSteps {
     function attemptCertificate(uint256 wait, uint256 pick, uint256 kind) external step(wait) {
         (TaskId taskId, Task memory t) = chosen(pick);
-        if (t.status != TaskStatus.Open || time() > t.deadline) return;
+        if (t.status != TaskStatus.Open || time() > t.deadline || membersOf(taskId).length == 0) return;
         RoundCertificate memory c = nextCertificate(taskId);
         c.paidTotal = t.paidTotal;
-        uint64 signers = quorumFrom(t, (kind >> 8) % 256); // the least number
+        uint64 signers = quorumFrom(taskId, (kind >> 8) % 256); // the least number
         kind %= 8;
         if (kind == 0) signers &= signers - 1;
         if (kind == 1) c.paidTotal = uint128(maxPaid(t, c) + 1);
@@ -24,7 +24,7 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (kind == 3) (c.firstRound, c.lastRound) = (t.lastRound, t.lastRound);
         if (kind == 4) c.lastRound = t.rounds + 1;
         if (kind == 5) c.specHash = keccak256("another");
-        bytes memory packed = signed(t.epoch, market.certificateDigest(c), signers);
+        bytes memory packed = signed(membersOf(taskId), market.certificateDigest(c), signers);
         if (kind == 6) packed = repeated(packed);
         if (kind == 7) c.model = keccak256("changed after signing");
         if (kind == 3 && t.lastRound == 0) return;
@@ -36,18 +36,22 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         if (tasks == 0) return;
         attemptClaims(taskId, who % PAYEES);
         if (t.status != TaskStatus.Closed) {
-            address member = committee.membersOf(t.epoch)[0];
+            address member = validator(0);
             refused(
                 address(market),
                 abi.encodeCall(market.claimSigningFee, (taskId, lastRecord(taskId), member)),
                 "fee"
             );
         }
-        bool ended = t.status == TaskStatus.Completed || (t.status == TaskStatus.Open && time() > t.deadline);
-        if (!ended) refused(address(market), abi.encodeCall(market.close, (taskId)), "close");
+        bool ended = t.status == TaskStatus.Completed || t.status == TaskStatus.Overturned
+            || (t.status == TaskStatus.Open && time() > t.deadline);
+        uint256 last = t.certificates == 0 ? 0 : market.maturesAt(taskId, lastRecord(taskId));
+        if (!ended || time() < last) {
+            refused(address(market), abi.encodeCall(market.close, (taskId)), "close");
+        }
         bytes memory data = abi.encodeCall(market.cancel, (taskId));
         refused(address(market), data, "cancel by a stranger");
-        if (t.status == TaskStatus.Open && time() < t.startsAt) return;
+        if (canCancel(taskId, t)) return;
         vm.prank(poster);
         refused(address(market), data, "cancel too late");
     }
@@ -55,7 +59,7 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
     function attemptFees(uint256 wait, uint256 pick) external step(wait) {
         (TaskId taskId, Task memory t) = chosen(pick);
         if (tasks == 0) return;
-        address[] memory members = committee.membersOf(t.epoch);
+        address[] memory members = membersOf(taskId);
         for (uint256 i = 0; i < members.length; ++i) {
             if ((lastRecord(taskId).signers >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0) continue;
             refused(
@@ -76,18 +80,8 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         address account = people[which % people.length];
         bytes memory direct = abi.encodeCall(vault.slash, (account, 1, time(), stranger, stranger));
         refused(address(vault), direct, "slash by a stranger");
-        uint256 count = tasks == 0 ? 0 : faults[id(taskId)].length;
-        if (count == 0) return;
-        which %= count;
-        bytes32[] memory proof = MerkleTree.proof(faultTree(id(taskId)), which);
-        FaultLeaf memory leaf = faults[id(taskId)][which];
-        bytes memory data = abi.encodeCall(
-            market.slash,
-            (taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), proof)
-        );
-        bool again = market.slashed(taskId, faultLeaf(faults[id(taskId)][which]));
-        bool late = time() > faultsAt(taskId) + UNBONDING_DELAY;
-        if (again || late) refused(address(market), data, "slash twice or too late");
+        if (t.certificates == 0 || faultsIn[id(taskId)][t.certificates - 1] == 0) return;
+        attemptFault(taskId, t.certificates - 1, which % faultsIn[id(taskId)][t.certificates - 1]);
     }
 
     function attemptStake(uint256 wait, uint256 who) external step(wait) {
@@ -127,12 +121,14 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
     /// @dev Certificates for tasks that ended, and claims of what nobody certified.
     function attemptOverdue(uint256 wait, uint256 pick) external step(wait) {
         (TaskId taskId, Task memory t) = chosen(pick);
-        if (t.status == TaskStatus.Open && time() <= t.deadline) return;
+        bool runs = t.status == TaskStatus.Open || t.status == TaskStatus.Disputed;
+        if (runs && time() <= t.deadline && t.lastRound < t.rounds) return;
         RoundCertificate memory c = nextCertificate(taskId);
         c.paidTotal = t.paidTotal;
-        uint64 signers = tasks == 0 ? 7 : quorumFrom(t, pick % 256);
+        bool some = tasks != 0 && membersOf(taskId).length != 0;
+        uint64 signers = some ? quorumFrom(taskId, pick % 256) : 7;
         bytes memory packed =
-            tasks == 0 ? new bytes(192) : signed(t.epoch, market.certificateDigest(c), signers);
+            some ? signed(membersOf(taskId), market.certificateDigest(c), signers) : new bytes(192);
         refused(address(market), abi.encodeCall(market.certify, (c, signers, packed)), "overdue");
         TaskParams memory p = someParams();
         p.deadline = uint64(time() + market.MAX_TASK_LIFE() + 1);
@@ -140,18 +136,45 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         refused(address(market), abi.encodeCall(market.createTask, (p)), "task lives too long");
     }
 
+    function attemptFault(TaskId taskId, uint256 index, uint256 which) private {
+        bytes32[] memory proof = MerkleTree.proof(faultTree(id(taskId), index), which);
+        FaultLeaf memory leaf = faults[id(taskId)][which];
+        bool again = market.slashed(taskId, faultLeaf(leaf));
+        bool late = time() > begunAt(taskId, index) + UNBONDING_DELAY;
+        if (again || late || !isFinal(taskId, index)) {
+            bytes memory own = signedClaim(taskId, leaf);
+            refused(address(market), slashData(taskId, leaf, own, proof), "slash twice or too late");
+        }
+        // Signed by another miner, over something else.
+        bytes memory other = compact(minerKey(miner(leaf.miner == miner(0) ? 1 : 0)), leaf.gradient);
+        refused(address(market), slashData(taskId, leaf, other, proof), "slash without a signature");
+    }
+
+    function slashData(TaskId taskId, FaultLeaf memory leaf, bytes memory signature, bytes32[] memory proof)
+        private
+        view
+        returns (bytes memory)
+    {
+        return
+            abi.encodeCall(
+                market.slash, (taskId, lastRecord(taskId), claimOf(taskId, leaf), signature, proof)
+            );
+    }
+
     function attemptClaims(TaskId taskId, uint256 who) private {
+        uint256 count = records[id(taskId)].length;
+        if (count == 0) return;
         address account = payees[who];
-        uint256 due = cumulative[id(taskId)][who];
-        bytes32[] memory proof = MerkleTree.proof(payoutTree(id(taskId)), who);
-        bytes memory data =
-            abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), account, due + 1, proof));
+        uint256 due = payoutsAt[id(taskId)][count - 1][who];
+        PayoutRecord memory record = lastPayouts(taskId);
+        bytes32[] memory proof = MerkleTree.proof(payoutTree(id(taskId), count - 1), who);
+        bytes memory data = abi.encodeCall(market.claim, (taskId, record, account, due + 1, proof));
         refused(address(market), data, "claim of more");
-        data = abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), stranger, due, proof));
+        data = abi.encodeCall(market.claim, (taskId, record, stranger, due, proof));
         refused(address(market), data, "claim by another");
-        if (market.claimed(taskId, account) < due) return;
-        data = abi.encodeCall(market.claim, (taskId, lastPayouts(taskId), account, due, proof));
-        refused(address(market), data, "claim twice");
+        if (market.claimed(taskId, account) < due && isFinal(taskId, count - 1)) return;
+        data = abi.encodeCall(market.claim, (taskId, record, account, due, proof));
+        refused(address(market), data, "claim twice or too early");
     }
 
     function accuse(
@@ -165,7 +188,7 @@ abstract contract AttemptSteps is MarketSteps, StakeSteps {
         refused(address(committee), data, what);
     }
 
-    function refused(address target, bytes memory data, bytes32 what) private {
+    function refused(address target, bytes memory data, bytes32 what) internal {
         (bool ok,) = target.call(data);
         check(!ok, "forbidden step");
         check(!ok, what);

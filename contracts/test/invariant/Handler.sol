@@ -3,11 +3,11 @@ pragma solidity ^0.8.24;
 
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
-import {AttemptSteps} from "./AttemptSteps.sol";
+import {SentenceSteps} from "./SentenceSteps.sol";
 import {World} from "./World.sol";
 
 /// @notice All steps, and the question whether from here everybody gets out what is theirs.
-contract Handler is AttemptSteps {
+contract Handler is SentenceSteps {
     uint256 public longestExit;
     uint256 public exits;
 
@@ -39,6 +39,7 @@ contract Handler is AttemptSteps {
         uint256 begun = time();
         unbondAll();
         vm.warp(endOfAllTasks());
+        endAllDisputes();
         for (uint256 i = 1; i <= tasks; ++i) {
             settleTask(TaskId.wrap(i));
         }
@@ -50,7 +51,8 @@ contract Handler is AttemptSteps {
         }
         bool sound = !broken["claim paid another"] && !broken["fee paid another"]
             && !broken["refund paid another"] && !broken["withdrawal paid another"];
-        revert Left(token.balanceOf(address(market)), token.balanceOf(address(vault)), time() - begun, sound);
+        uint256 left = token.balanceOf(address(market)) + token.balanceOf(address(appeals));
+        revert Left(left, token.balanceOf(address(vault)), time() - begun, sound);
     }
 
     function unbondAll() private {
@@ -67,12 +69,32 @@ contract Handler is AttemptSteps {
         end = time();
         for (uint256 i = 1; i <= tasks; ++i) {
             Task memory t = market.task(TaskId.wrap(i));
-            if (t.status != TaskStatus.Open) continue;
-            if (time() < t.startsAt) {
+            bool missing = t.lastRound < t.rounds;
+            bool waits = t.status == TaskStatus.Open || (t.status == TaskStatus.Disputed && missing);
+            if (canCancel(TaskId.wrap(i), t)) {
                 vm.prank(poster);
                 market.cancel(TaskId.wrap(i));
-            } else if (end <= t.deadline) {
+            } else if (waits && end <= t.deadline) {
                 end = uint256(t.deadline) + 1;
+            }
+        }
+    }
+
+    /// @dev Nobody has to judge: a dispute ends by itself, and every bond comes back.
+    function endAllDisputes() private {
+        for (uint256 i = 1; i <= tasks; ++i) {
+            TaskId taskId = TaskId.wrap(i);
+            uint256 count = appeals.disputesOf(taskId);
+            if (market.task(taskId).status == TaskStatus.Disputed) {
+                uint256 end = appeals.disputeOf(taskId, count).verdictEnds;
+                if (time() < end) vm.warp(end);
+                appeals.lapse(taskId);
+            }
+            for (uint256 d = 1; d <= count; ++d) {
+                uint256 cases = appeals.disputeOf(taskId, d).cases;
+                for (uint256 n = 0; n < cases; ++n) {
+                    if (!appeals.caseOf(taskId, d, n).settled) appeals.settle(taskId, d, n);
+                }
             }
         }
     }
@@ -80,12 +102,15 @@ contract Handler is AttemptSteps {
     function settleTask(TaskId taskId) private {
         Task memory t = market.task(taskId);
         if (t.status == TaskStatus.Cancelled) return;
+        uint256 last = t.certificates == 0 ? 0 : market.maturesAt(taskId, lastRecord(taskId));
+        if (time() < last) vm.warp(last);
         if (t.status != TaskStatus.Closed) closeAs(stranger, taskId);
+        if (t.certificates == 0) return;
         for (uint256 who = 0; who < PAYEES; ++who) {
-            uint256 due = cumulative[id(taskId)][who];
-            if (due > market.claimed(taskId, payees[who])) claimFor(taskId, who, due);
+            uint256 due = payoutsAt[id(taskId)][t.certificates - 1][who];
+            if (due > market.claimed(taskId, payees[who])) claimFor(taskId, t.certificates - 1, who);
         }
-        address[] memory members = committee.membersOf(t.epoch);
+        address[] memory members = membersOf(taskId);
         uint256 fee = uint256(t.feePerRound) * spanOf(id(taskId));
         for (uint256 i = 0; i < members.length; ++i) {
             bool owed = (lastRecord(taskId).signers >> i) & 1 == 1 && (t.feesPaid >> i) & 1 == 0;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
@@ -10,8 +11,10 @@ import {TaskId} from "../../src/types/Ids.sol";
 import {Task} from "../../src/types/Task.sol";
 import {Test} from "../utils/Test.sol";
 import {AttemptSteps} from "./AttemptSteps.sol";
+import {DisputeSteps} from "./DisputeSteps.sol";
 import {Handler} from "./Handler.sol";
 import {MarketSteps} from "./MarketSteps.sol";
+import {SentenceSteps} from "./SentenceSteps.sol";
 import {StakeSteps} from "./StakeSteps.sol";
 
 /// @notice What every set of invariants starts from: one world, whose handler alone is called.
@@ -26,11 +29,12 @@ abstract contract InvariantTest is Test {
     IStakeVault internal vault;
     ICommittee internal committee;
     IERC20 internal token;
+    IAppeals internal appeals;
 
     function setUp() public {
         handler = new Handler();
         handler.setUp();
-        (market, vault, committee, token) = handler.contracts();
+        (market, vault, committee, token, appeals) = handler.contracts();
     }
 
     function targetContracts() public view returns (address[] memory targets) {
@@ -39,7 +43,7 @@ abstract contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[22] memory all = [
+        bytes4[30] memory all = [
             MarketSteps.openTask.selector,
             MarketSteps.certifyNext.selector,
             MarketSteps.claim.selector,
@@ -61,6 +65,14 @@ abstract contract InvariantTest is Test {
             AttemptSteps.attemptStake.selector,
             AttemptSteps.attemptAccusation.selector,
             AttemptSteps.attemptOverdue.selector,
+            DisputeSteps.drawCommittee.selector,
+            DisputeSteps.challenge.selector,
+            DisputeSteps.decide.selector,
+            DisputeSteps.lapse.selector,
+            SentenceSteps.settleCase.selector,
+            SentenceSteps.convict.selector,
+            SentenceSteps.punishSigner.selector,
+            SentenceSteps.attemptDispute.selector,
             Handler.tryExits.selector
         ];
         targets = new FuzzSelector[](1);

@@ -41,7 +41,7 @@ abstract contract StakeSteps is World {
         (uint256 unbonding, uint256 unlocksAt) = vault.unbondingOf(account);
         if (unbonding == 0) return;
         if (time() < unlocksAt) {
-            if (patience % 4 != 0) return;
+            if (patience % 64 != 0) return;
             vm.warp(unlocksAt);
         }
         takeOut(account);
@@ -77,12 +77,13 @@ abstract contract StakeSteps is World {
     function proveEquivocation(uint256 wait, uint256 pick, uint256 who, bool selfReport) external step(wait) {
         (TaskId taskId, Task memory t) = chosen(pick);
         if (tasks == 0) return;
-        address[] memory members = committee.membersOf(t.epoch);
+        address[] memory members = membersOf(taskId);
+        if (members.length == 0) return;
         address culprit = members[who % members.length];
         uint256 since = committee.startedAt(t.epoch);
         if (committee.equivocated(culprit, taskId)) return;
         if (vault.slashableOf(culprit) == 0 || vault.slashableAt(culprit, since) == 0) return;
-        convict(culprit, taskId, t, selfReport ? culprit : stranger);
+        denounce(culprit, taskId, t, selfReport ? culprit : stranger);
     }
 
     function takeOut(address account) internal {
@@ -103,7 +104,7 @@ abstract contract StakeSteps is World {
         (b.taskId, b.epoch, b.firstRound, b.lastRound) = (taskId, t.epoch, 2, 3);
     }
 
-    function convict(address culprit, TaskId taskId, Task memory t, address reporter) private {
+    function denounce(address culprit, TaskId taskId, Task memory t, address reporter) private {
         (RoundCertificate memory a, RoundCertificate memory b) = equivocation(taskId, t);
         bytes memory signedA = compact(keys[culprit], market.certificateDigest(a));
         bytes memory signedB = compact(keys[culprit], market.certificateDigest(b));

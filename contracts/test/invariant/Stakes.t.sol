@@ -9,7 +9,7 @@ import {InvariantTest} from "./InvariantTest.sol";
 /// forge-config: default.invariant.runs = 2
 /// forge-config: default.invariant.depth = 96
 /// forge-config: ci.invariant.fail-on-revert = true
-/// forge-config: ci.invariant.runs = 178
+/// forge-config: ci.invariant.runs = 130
 /// forge-config: ci.invariant.depth = 128
 contract StakeInvariants is InvariantTest {
     function invariant_vault__balanceIsStakePlusUnbonding() public view {

@@ -3,13 +3,13 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {CertificateRecord, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {CertificateRecord, Contribution, ContributionLeaf, FaultLeaf} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
-import {MerkleTree} from "../utils/MerkleTree.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
 
 /// @notice A whole deployment, its people, and books kept beside the contracts' own ("ghosts"). After each step
@@ -34,6 +34,7 @@ abstract contract World is MarketFixture {
         uint64 signers;
         bytes32 terms;
         bytes32 head;
+        bytes32 panel;
     }
 
     /// @notice What is known of a person.
@@ -41,8 +42,8 @@ abstract contract World is MarketFixture {
         uint256 deposited;
         uint256 withdrawn;
         uint256 slashed;
-        uint256 wallet;
-        uint256 stake;
+        uint128 wallet;
+        uint128 stake;
         uint256 checkedAt;
         uint256 checkedStake;
         bool validator;
@@ -54,14 +55,22 @@ abstract contract World is MarketFixture {
     mapping(uint256 taskId => Book) internal books;
     mapping(address account => Person) internal persons;
     mapping(uint256 taskId => FaultLeaf[]) internal faults;
-    mapping(uint256 taskId => mapping(uint256 payee => uint256)) internal cumulative;
+    /// @dev Cumulative payouts and number of faults behind each certificate that stands.
+    mapping(uint256 taskId => mapping(uint256 index => uint256[PAYEES])) internal payoutsAt;
+    mapping(uint256 taskId => mapping(uint256 index => uint256)) internal faultsIn;
+    mapping(uint256 taskId => mapping(uint256 index => uint256)) internal acceptedAt;
+    /// @dev Last round of each certificate, of those too that fell.
+    mapping(uint256 taskId => mapping(uint256 index => uint32)) internal roundOf;
     address[] public people;
     address[] internal payees;
+    /// @dev Faults that a verdict made void.
+    mapping(bytes32 leaf => bool) internal voided;
     uint256 public treasuryIn;
     uint256 public tasks;
     uint256 public epochs;
     uint256 public steps;
-    address private acting;
+    /// @dev The last step, counted from 1, in which somebody signed.
+    mapping(address account => uint256) private signedIn;
     address private punished;
 
     function setUp() public virtual override {
@@ -80,21 +89,23 @@ abstract contract World is MarketFixture {
         payees.push(validator(1));
         settle(poster, 0, false);
         settle(stranger, 0, false);
+        vm.prank(stranger);
+        token.approve(address(appeals), type(uint256).max);
         snapshots[1] = snapshot(1);
     }
 
     /// @dev Time goes on, the step is taken, and everything is looked at.
     modifier step(uint256 wait) {
-        vm.warp(vm.getBlockTimestamp() + wait % 6 hours);
+        vm.warp(vm.getBlockTimestamp() + wait % 2 hours);
         vm.roll(vm.getBlockNumber() + 1 + wait % 20);
         _;
         ++steps;
         observe();
-        (acting, punished) = (address(0), address(0));
+        punished = address(0);
     }
 
-    function contracts() external view returns (ITrainingMarket, IStakeVault, ICommittee, IERC20) {
-        return (market, vault, committee, token);
+    function contracts() external view returns (ITrainingMarket, IStakeVault, ICommittee, IERC20, IAppeals) {
+        return (market, vault, committee, token, appeals);
     }
 
     function book(uint256 taskId) external view returns (Book memory) {
@@ -110,8 +121,9 @@ abstract contract World is MarketFixture {
     }
 
     function owedTo(uint256 taskId, address account) public view returns (uint256) {
-        for (uint256 i = 0; i < PAYEES; ++i) {
-            if (payees[i] == account) return cumulative[taskId][i];
+        uint256 standing = records[taskId].length;
+        for (uint256 i = 0; i < PAYEES && standing != 0; ++i) {
+            if (payees[i] == account) return payoutsAt[taskId][standing - 1][i];
         }
         return 0;
     }
@@ -126,7 +138,7 @@ abstract contract World is MarketFixture {
 
     /// @dev The next call is signed by `account`, whose balance may fall in this step.
     function as_(address account) internal {
-        acting = account;
+        signedIn[account] = steps + 1;
         vm.prank(account);
     }
 
@@ -145,6 +157,17 @@ abstract contract World is MarketFixture {
         task = market.task(taskId);
     }
 
+    /// @dev The first task from a random one on that is disputed, or, with `past`, ever was; none is number 0.
+    function disputed(uint256 pick, bool past) internal view returns (TaskId taskId, Task memory task) {
+        for (uint256 i = 0; i < tasks; ++i) {
+            (taskId, task) = chosen(pick % tasks + i);
+            if (past ? appeals.disputesOf(taskId) != 0 : task.status == TaskStatus.Disputed) {
+                return (taskId, task);
+            }
+        }
+        return (TaskId.wrap(0), market.task(TaskId.wrap(0)));
+    }
+
     function time() internal view returns (uint256) {
         return vm.getBlockTimestamp();
     }
@@ -159,28 +182,74 @@ abstract contract World is MarketFixture {
         return r.lastRound == 0 ? 0 : r.lastRound - r.firstRound + 1;
     }
 
-    /// @dev Without a challenge window a certificate is final when it is accepted.
-    function faultsAt(TaskId taskId) internal view returns (uint256) {
-        return market.maturesAt(taskId, lastRecord(taskId));
+    /// @dev When the window of a certificate began: what counts as the time of its faults.
+    function begunAt(TaskId taskId, uint256 index) internal view returns (uint256) {
+        uint256 end = market.maturesAt(taskId, records[id(taskId)][index]);
+        return end - market.task(taskId).challengeWindow;
     }
 
-    function payoutTree(uint256 taskId) internal view returns (bytes32[] memory leaves) {
+    /// @dev Whether certificate number `index` is final.
+    function isFinal(TaskId taskId, uint256 index) internal view returns (bool) {
+        Task memory t = market.task(taskId);
+        if (t.status == TaskStatus.Disputed && index >= t.disputedFrom) return false;
+        return time() >= market.maturesAt(taskId, records[id(taskId)][index]);
+    }
+
+    /// @dev The oldest certificate that is kept.
+    function oldest(Task memory t) internal view returns (uint256) {
+        uint256 kept = t.challengeWindow == 0 ? 2 : market.RING();
+        return t.certificates > kept ? t.certificates - kept : 0;
+    }
+
+    /// @dev The newest final certificate that is kept; the number of certificates when there is none.
+    function newestFinal(TaskId taskId) internal view returns (uint256) {
+        Task memory t = market.task(taskId);
+        for (uint256 i = t.certificates; i > oldest(t); --i) {
+            if (isFinal(taskId, i - 1)) return i - 1;
+        }
+        return t.certificates;
+    }
+
+    /// @dev The committee of a task; empty until it is drawn.
+    function membersOf(TaskId taskId) internal view returns (address[] memory members) {
+        if (committee.panelOf(taskId, 0).members != address(0)) members = committee.membersOfTask(taskId);
+    }
+
+    /// @dev Each certificate has one contribution that can be challenged, of one of the miners in turn.
+    function contributionAt(TaskId taskId, uint256 index, uint32 lastRound)
+        internal
+        view
+        returns (Contribution memory)
+    {
+        bytes32 gradient = keccak256(abi.encode(taskId, index));
+        return claimOf(taskId, FaultLeaf(lastRound, 0, miner(index % 4), gradient));
+    }
+
+    function leafOf(Contribution memory c) internal view returns (ContributionLeaf memory) {
+        return ContributionLeaf(c.round, c.shard, c.miner, c.gradient, contributionDigest(c));
+    }
+
+    function payoutTree(uint256 taskId, uint256 index) internal view returns (bytes32[] memory leaves) {
         leaves = new bytes32[](PAYEES);
         for (uint256 i = 0; i < PAYEES; ++i) {
-            leaves[i] = payoutLeaf(payees[i], cumulative[taskId][i]);
+            leaves[i] = payoutLeaf(payees[i], payoutsAt[taskId][index][i]);
         }
     }
 
-    function faultTree(uint256 taskId) internal view returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](faults[taskId].length);
+    /// @dev The faults that certificate number `index` declares.
+    function faultTree(uint256 taskId, uint256 index) internal view returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](faultsIn[taskId][index]);
         for (uint256 i = 0; i < leaves.length; ++i) {
             leaves[i] = faultLeaf(faults[taskId][i]);
         }
     }
 
-    /// @dev Signatures over `digest` of the members of the epoch whose bits are set.
-    function signed(Epoch epoch, bytes32 digest, uint64 signers) internal view returns (bytes memory packed) {
-        address[] memory members = committee.membersOf(epoch);
+    /// @dev Signatures over `digest` of the members whose bits are set.
+    function signed(address[] memory members, bytes32 digest, uint64 signers)
+        internal
+        view
+        returns (bytes memory packed)
+    {
         for (uint256 i = 0; i < members.length; ++i) {
             if ((signers >> i) & 1 == 1) packed = bytes.concat(packed, compact(keys[members[i]], digest));
         }
@@ -217,8 +286,8 @@ abstract contract World is MarketFixture {
     function settle(address account, uint256 stake, bool validates) private {
         people.push(account);
         persons[account].deposited = stake;
-        persons[account].stake = stake;
-        persons[account].wallet = token.balanceOf(account);
+        persons[account].stake = uint128(stake);
+        persons[account].wallet = uint128(token.balanceOf(account));
         persons[account].validator = validates;
     }
 
@@ -232,18 +301,37 @@ abstract contract World is MarketFixture {
         for (uint256 i = 0; i < people.length; ++i) {
             observePerson(people[i]);
         }
-        observeHistory(people[steps % people.length]);
-        if (tasks != 0) observeTask(1 + steps % tasks);
-        uint256 epoch = 1 + steps % epochs;
-        check(snapshots[epoch] == snapshot(epoch), "snapshot changed");
+        // What changes seldom is looked at by turns.
+        uint256 turn = steps / 4;
+        if (steps % 4 == 0) observeHistory(people[turn % people.length]);
+        if (steps % 4 == 1 && tasks != 0) observeTask(1 + turn % tasks);
+        uint256 epoch = 1 + turn % epochs;
+        if (steps % 4 == 2) check(snapshots[epoch] == snapshot(epoch), "snapshot changed");
     }
 
-    /// @dev None < Open < Completed < Closed, Cancelled. What a certificate sets only grows.
+    /// @dev Whether a status may follow another one, at once or by several steps.
+    function mayFollow(TaskStatus before, TaskStatus now_) private pure returns (bool) {
+        if (before == now_) return true;
+        if (before == TaskStatus.Closed || before == TaskStatus.Cancelled) return false;
+        if (before == TaskStatus.Overturned) return now_ == TaskStatus.Closed;
+        if (now_ == TaskStatus.None) return false;
+        if (now_ == TaskStatus.Cancelled) return before == TaskStatus.Open || before == TaskStatus.None;
+        return before != TaskStatus.Completed || now_ != TaskStatus.Open;
+    }
+
+    /// @dev What a certificate sets only grows, but by a verdict.
     function observeTask(uint256 taskId) private {
         Task memory t = market.task(TaskId.wrap(taskId));
         Book storage b = books[taskId];
-        uint256 rank = t.status == TaskStatus.Cancelled ? uint256(TaskStatus.Closed) : uint256(t.status);
-        check(rank >= b.rank, "lifecycle went back");
+        uint256 rank = uint256(t.status);
+        check(mayFollow(TaskStatus(b.rank), t.status), "lifecycle went back");
+        check(t.certificates == records[taskId].length, "another number of certificates");
+        address[] memory members = membersOf(TaskId.wrap(taskId));
+        if (members.length != 0) {
+            bytes32 panel = keccak256(abi.encode(members));
+            check(b.panel == 0 || b.panel == panel, "committee changed");
+            b.panel = panel;
+        }
         check(t.paidTotal >= b.paidTotal, "paidTotal fell");
         check(terms(t) == b.terms, "terms changed");
         CertificateRecord memory r = lastRecord(TaskId.wrap(taskId));
@@ -257,10 +345,9 @@ abstract contract World is MarketFixture {
         Person storage p = persons[account];
         uint256 wallet = token.balanceOf(account);
         uint256 stake = vault.slashableOf(account);
-        check(wallet >= p.wallet || account == acting, "wallet fell");
-        check(stake >= p.stake || account == acting || account == punished, "stake fell");
-        if (p.wallet != wallet) p.wallet = wallet;
-        if (p.stake != stake) p.stake = stake;
+        check(wallet >= p.wallet || signedIn[account] == steps, "wallet fell");
+        check(stake >= p.stake || signedIn[account] == steps || account == punished, "stake fell");
+        if (p.wallet != wallet || p.stake != stake) (p.wallet, p.stake) = (uint128(wallet), uint128(stake));
     }
 
     /// @dev The past ends one second ago: this second's checkpoint may still be overwritten.
