@@ -171,7 +171,7 @@ def test_segment_record__withheld__the_task_waits_and_says_so(w: World) -> None:
     with w.store.write() as tx:
         task = tx.tasks.get(TASK)
         assert task is not None
-        task.certified_tx = task.adopted_tx = None
+        task.certified_tx, task.certified_round = None, 0
     w.pass_time(10)
     loop.turn()
     assert task_of(w).note == ""
@@ -179,7 +179,7 @@ def test_segment_record__withheld__the_task_waits_and_says_so(w: World) -> None:
 
 def test_spec__published_late__the_task_starts_when_it_arrives(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        made.mine()
+        made.advance_epoch()
         made.mine(made.created())
         made.beat()
         made.drive()
@@ -191,7 +191,7 @@ def test_spec__published_late__the_task_starts_when_it_arrives(tmp_path: Path) -
 
 def test_spec__other_money_than_on_the_chain__the_task_is_unusable_and_says_why(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        made.mine()
+        made.advance_epoch()
         event = made.created()
         object.__setattr__(event.params, "reward_per_shard", 11)
         made.blobs.put(made.spec.blob)
@@ -205,7 +205,7 @@ def test_spec__other_money_than_on_the_chain__the_task_is_unusable_and_says_why(
 
 def test_task__before_its_start__waits_and_after_its_deadline_expires(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        made.mine()
+        made.advance_epoch()
         event = made.created()
         object.__setattr__(event.params, "starts_at", int(START_S) + 100)
         made.blobs.put(made.spec.blob)

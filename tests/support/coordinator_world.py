@@ -136,10 +136,14 @@ class World:
             escrow=Wei(params.escrow),
         )
 
-    def post_task(self) -> None:
-        """An epoch, the blobs, a task; and heartbeats of all miners."""
+    def advance_epoch(self) -> None:
+        """The snapshot that tasks rely on."""
         members = tuple(parse_address(m.address) for m in self.members)
         self.mine(EpochAdvanced(where=self.where(), epoch=EpochNo(1), members=members))
+
+    def post_task(self) -> None:
+        """An epoch, the blobs, a task; and heartbeats of all miners."""
+        self.advance_epoch()
         self.blobs.put(self.spec.blob)
         self.blobs.put(digits())
         self.mine(self.created())
