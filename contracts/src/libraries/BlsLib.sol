@@ -45,16 +45,14 @@ library BlsLib {
 
     /// @notice Whether `proof` shows that whoever speaks with `statement` knows the secret of `key`. The pairing refuses
     /// keys outside the subgroup.
-    /// @param key Packed, KEY_BYTES long. Infinity is nobody's key.
+    /// @param key Packed, KEY_BYTES long. Infinity is nobody's key: only infinity would fit it, and proves nothing.
     /// @param statement What binds the proof to one account in one place; it should cover `key`.
     function verifyPossession(bytes calldata key, bytes32 statement, bytes calldata proof)
         internal
         view
         returns (bool)
     {
-        bytes memory padded = unpackKey(key);
-        if (isInfinity(padded)) return false;
-        return _verify(padded, abi.encodePacked(statement), POSSESSION_TAG, proof);
+        return _verify(unpackKey(key), abi.encodePacked(statement), POSSESSION_TAG, proof);
     }
 
     /// @notice A packed key in the precompiles' form.
@@ -68,17 +66,6 @@ library BlsLib {
                 mstore(add(to, 0x20), mload(add(from, 16)))
             }
         }
-    }
-
-    /// @notice Whether every byte of a padded point is zero.
-    function isInfinity(bytes memory point) internal pure returns (bool) {
-        uint256 any = 0;
-        for (uint256 at = 32; at <= point.length; at += 32) {
-            assembly ("memory-safe") {
-                any := or(any, mload(add(point, at)))
-            }
-        }
-        return any == 0;
     }
 
     /// @notice Padded sum of those keys in the code of `keys` whose bit in `chosen` is set.

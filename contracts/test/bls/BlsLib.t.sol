@@ -92,7 +92,7 @@ contract BlsLibTest is Test {
         bytes32 digest = keccak256(before);
         bytes memory sum = BlsKeysLib.sumWithout(keys, 96);
         bytes memory behind = new bytes(320);
-        assertTrue(BlsLib.isInfinity(behind), "fresh memory is zero");
+        assertSame(behind, bytes.concat(bytes32(0), new bytes(288)), "fresh memory is zero");
         assertEq(keccak256(before), digest, "memory before");
         assertEq(sum.length, 256, "length");
         assertTrue(this.verify(keys, 7, DIGEST, 31, signature), "accepted");
@@ -105,9 +105,9 @@ contract BlsLibTest is Test {
             BlsLib.negate(negative);
             assertSame(negative, BlsSigner.g2(BlsSigner.GENERATOR_G2, BlsSigner.ORDER - i), "negative");
             BlsLib.add(negative, point);
-            assertTrue(BlsLib.isInfinity(negative), "sum");
+            assertSame(negative, new bytes(256), "sum");
             BlsLib.negate(negative);
-            assertTrue(BlsLib.isInfinity(negative), "infinity is its own negative");
+            assertSame(negative, new bytes(256), "infinity is its own negative");
         }
     }
 
@@ -116,10 +116,20 @@ contract BlsLibTest is Test {
         this.addPoints(BlsSigner.GENERATOR_G2, abi.encodePacked(new bytes(255), hex"01"));
     }
 
-    function test_sumWithout_revertsIfAKeyIsNoPoint() public {
-        address keys = BlsKeysLib.storeCode(bytes.concat(new bytes(256 + 191), hex"01"));
+    function test_sumWithout_revertsIfAnyKeyIsNoPoint() public {
+        bytes memory no = abi.encodePacked(new bytes(191), hex"01");
+        address keys = BlsKeysLib.storeCode(bytes.concat(new bytes(256), no, BlsSigner.key(1)));
         vm.expectRevert(BlsLib.PointInvalid.selector);
-        this.sumWithout(keys, 1);
+        this.sumWithout(keys, 3);
+        assertSame(this.sumWithout(keys, 0), new bytes(256), "keys that nobody takes away are not read");
+    }
+
+    function test_sumOf__someKeys__isOnePaddedPoint() public {
+        address keys =
+            BlsKeysLib.storeCode(bytes.concat(BlsSigner.key(2), BlsSigner.key(3), BlsSigner.key(5)));
+        bytes memory seven = BlsSigner.g2(BlsSigner.GENERATOR_G2, 7);
+        assertSame(BlsLib.sumOf(keys, 1, 5), seven, "2 + 5");
+        assertSame(BlsLib.sumOf(keys, 1, 0), new bytes(256), "none");
     }
 
     function test_store_revertsIfNothingCanBeCreated() public {
