@@ -80,12 +80,12 @@ def difference(a: Codes, b: Codes) -> Difference:
     """Measure two gradients of one layout and codec; symmetric in ``a`` and ``b``."""
     if a.codes.shape != b.codes.shape or a.bits != b.bits:
         raise ValueError("codes of different layouts or codecs")
-    levels = _levels(a, b)
+    levels, straddling = _levels(a, b)
     return Difference(
         counts=np.count_nonzero(levels, axis=1).astype(np.int64),
         peaks=levels.max(axis=1),
         total=a.total,
-        l2_ppb=_relative_l2_ppb(a, b),
+        l2_ppb=_relative_l2_ppb(a, b, levels, straddling),
     )
 
 
@@ -116,10 +116,14 @@ def residual(claimed: Codes, own: Codes) -> NDArray[np.int64]:
     return np.where(same, claimed.codes.astype(np.int64) - own.codes, 0)
 
 
-def _relative_l2_ppb(a: Codes, b: Codes) -> int:
+def _relative_l2_ppb(a: Codes, b: Codes, levels: NDArray[np.int64], straddling: NDArray[np.int64]) -> int:
     x, y = _values(a), _values(b)
-    length, apart = max(_length(x), _length(y)), _length(x - y)
-    return min(_PPB, int(np.ceil(apart / length * _PPB))) if apart else 0
+    apart = x - y
+    # On two grids around a power of two, one value has two roundings: what counts is levels there as well.
+    coarser = np.maximum(a.exponents[straddling], b.exponents[straddling])
+    apart[straddling] = levels[straddling] * np.ldexp(1.0, coarser)[:, np.newaxis]
+    distance = _length(apart)
+    return min(_PPB, int(np.ceil(distance / max(_length(x), _length(y)) * _PPB))) if distance else 0
 
 
 def _values(grid: Codes) -> NDArray[np.float64]:
@@ -132,26 +136,34 @@ def _length(values: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.square(values).sum()))
 
 
-def _levels(a: Codes, b: Codes) -> NDArray[np.int64]:
-    """How many levels apart each pair is, int64 [blocks, BLOCK]."""
+def _levels(a: Codes, b: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many levels apart each pair is, int64 [blocks, BLOCK], and which blocks lie on two grids around a
+    power of two."""
     peak_a, peak_b = np.abs(a.codes).max(axis=1), np.abs(b.codes).max(axis=1)
     # A block of zeros lies on any grid.
     exponents_a = np.where(peak_a == 0, b.exponents, a.exponents)
     exponents_b = np.where(peak_b == 0, a.exponents, b.exponents)
     levels: NDArray[np.int64] = np.abs(a.codes.astype(np.int64) - b.codes)
+    straddling = []
     for block in np.flatnonzero(exponents_a != exponents_b):
         a_is_finer = exponents_a[block] < exponents_b[block]
         fine, coarse = (a.codes[block], b.codes[block]) if a_is_finer else (b.codes[block], a.codes[block])
         shift = int(abs(exponents_a[block] - exponents_b[block]))
-        levels[block] = _across_exponents(fine.astype(np.int64), coarse.astype(np.int64), shift, a.bits)
-    return levels
+        at_boundary = shift == 1 and _is_boundary(fine, coarse, a.bits)
+        levels[block] = _across_exponents(fine.astype(np.int64), coarse.astype(np.int64), shift, at_boundary)
+        if at_boundary:
+            straddling.append(block)
+    return levels, np.array(straddling, dtype=np.int64)
+
+
+def _is_boundary(fine: NDArray[np.int32], coarse: NDArray[np.int32], bits: int) -> bool:
+    return bool(np.abs(fine).max() == 2**bits - 1 and np.abs(coarse).max() == 2 ** (bits - 1))
 
 
 def _across_exponents(
-    fine: NDArray[np.int64], coarse: NDArray[np.int64], shift: int, bits: int
+    fine: NDArray[np.int64], coarse: NDArray[np.int64], shift: int, at_boundary: bool
 ) -> NDArray[np.int64]:
-    at_boundary = np.abs(fine).max() == 2**bits - 1 and np.abs(coarse).max() == 2 ** (bits - 1)
-    if shift == 1 and at_boundary:
+    if at_boundary:
         apart = np.abs(2 * coarse - fine)
         # round(x) and round(x / 2) of one value satisfy this with 1; beyond it, count levels of the coarser
         # grid.
