@@ -108,6 +108,14 @@ class Bench:
             del self._courts[instance]
             self._silent.discard(instance)
 
+    def retain(self, running: frozenset[Key]) -> None:
+        """Leave the courts of disputes that are not on the chain any more; their logs stay on disk."""
+        for instance, court in list(self._courts.items()):
+            if (court.docket.task_id, court.docket.number) not in running:
+                del self._courts[instance]
+                if instance in self._host.tasks:
+                    self._host.remove(instance)
+
     def tick(self) -> None:
         """Time goes on."""
         for court in list(self._courts.values()):

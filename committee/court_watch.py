@@ -30,6 +30,11 @@ class CourtWatch:
         self._running: OrderedDict[Key, Docket | None] = OrderedDict()
         self._finished: dict[Key, int] = {}  # with the block in which each was opened
 
+    @property
+    def running(self) -> frozenset[Key]:
+        """The disputes that are followed; one that a reorganisation undid is no longer among them."""
+        return frozenset(self._running)
+
     def poll(self) -> list[Docket]:
         """The disputes that may have changed since the last poll; also, once, those that are finished.
         Raises ServiceUnreachable or Refused when the chain does not answer; nothing is lost then."""

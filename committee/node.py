@@ -214,6 +214,7 @@ class ValidatorNode:
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
         for docket in dockets:
             self._bench.seen(docket)
+        self._bench.retain(self._court_watch.running)
         if dockets:
             self._meet(self._bench.members)
 

@@ -253,7 +253,7 @@ class CourtWorld:
         self.nodes.close()
         self.nodes = Nodes()
 
-    def until_dispute(self, task: TaskId, number: int, status: int, timeout_s: float = 40.0) -> None:
+    def until_dispute(self, task: TaskId, number: int, status: int, timeout_s: float = 60.0) -> None:
         """Wait for the status of a dispute, while blocks are mined as on a live chain."""
         appeals = self.contracts.appeals
 
