@@ -118,9 +118,10 @@ class Pursuit:
     """One adversary inside the tolerance: after how many sampled shards which test rejected its honesty
     (None: not within ``shards``), and how far its work was from the honest one, at most."""
 
+    compute: str
+    codec: CodecName
     direction: str
     share_ppm: int
-    codec: CodecName
     alarm_after: int | None
     test: Suspicion | None
     misses: int
@@ -153,9 +154,10 @@ def pursue(
         if tests and alarm is None:
             alarm = (number, tests[0])
     return Pursuit(
+        compute=found[0].work.spec.recipe.compute,
+        codec=codec,
         direction=direction,
         share_ppm=share_ppm,
-        codec=codec,
         alarm_after=alarm[0] if alarm else None,
         test=alarm[1] if alarm else None,
         misses=misses,

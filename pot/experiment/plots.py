@@ -64,7 +64,7 @@ def _dial(axes: "Axes", found: Findings) -> None:
 def _push(axes: "Axes", found: Findings) -> None:
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for item in found.pursuits:
-        if item.alarm_after is not None:
+        if item.alarm_after is not None and item.compute == "float32":
             groups.setdefault((item.codec, item.direction), []).append(
                 (item.share_ppm / 1e4, item.alarm_after)
             )
@@ -76,6 +76,6 @@ def _push(axes: "Axes", found: Findings) -> None:
     axes.set_xlabel("of the room inside the tolerance, %")
     axes.set_ylabel("sampled shards until alarm")
     axes.set_ylim(bottom=0)
-    axes.set_title("a push that lasts", fontsize=10)
+    axes.set_title("float32 work with a push that lasts", fontsize=10)
     if groups:
         axes.legend(fontsize=6)
