@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from msgspec import structs
 
 from anvil.network import LocalNetwork, NetworkPlan
 from anvil.programs import Services
@@ -39,8 +40,10 @@ class Stage:
     client: CommitteeClient
 
     def post(self) -> TaskId:
-        """Fund a task of five rounds and two shards."""
-        spec = digits_spec()
+        """Fund a task of five rounds and two shards. Everybody looks at everything: luck must not decide
+        whether a lie is sampled."""
+        made = digits_spec()
+        spec = structs.replace(made, verification=structs.replace(made.verification, sample_ppm=1_000_000))
         self.blobs.put(digits())
         self.blobs.put(spec.blob)
         genesis = self.blobs.put(initial_checkpoint(spec))
