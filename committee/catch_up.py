@@ -99,9 +99,9 @@ def resend(replica: "Replica") -> None:
 
 def resend_slot(replica: "Replica", slot: Slot) -> None:
     out = replica.out
-    if slot.proposal is None and replica.primary != replica.me and stage_of(replica, slot) is Stage.PROPOSAL:
+    if slot.proposal is None and replica.primary != replica.me:
         digest = slot.proposable()
-        if digest is not None:
+        if digest is not None and stage_of(replica, slot) is Stage.PROPOSAL:
             value = slot.candidates[digest].value
             out.send(Request(task=replica.instance.task, seq=slot.seq, value=value), replica.primary)
     for vote in own_votes(replica, slot):

@@ -86,12 +86,12 @@ class Slot:
         return len(self.candidates) < MAX_CANDIDATES or self._evictable(only_rejected=True) is not None
 
     def _make_room(self) -> None:
-        while len(self.candidates) >= MAX_CANDIDATES:
-            digest = self._evictable(only_rejected=True) or self._evictable(only_rejected=False)
-            if digest is None:
-                return
+        while len(self.candidates) >= MAX_CANDIDATES and (digest := self._least_wanted()) is not None:
             del self.candidates[digest]
             self.hurried.discard(digest)
+
+    def _least_wanted(self) -> bytes | None:
+        return self._evictable(only_rejected=True) or self._evictable(only_rejected=False)
 
     def _evictable(self, *, only_rejected: bool) -> bytes | None:
         """The oldest value that nothing refers to; at most proposal, lock and agreed value are referred

@@ -1,7 +1,7 @@
 """From the log to a replica, and back: what survives a crash is exactly what these two functions agree on."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from committee.catch_up import own_votes
 from committee.log import Accepted, Slot
@@ -25,22 +25,19 @@ if TYPE_CHECKING:
 def replay(replica: "Replica", records: Iterable[Record]) -> None:
     """Bring a fresh replica to where the records end. They are its own and are not checked again."""
     for record in records:
-        match record:
-            case Finalized(seq=seq):
-                replica.log.finalize(seq)
-            case Kept(evidence=evidence):
-                replica.evidence.append(evidence)
-            case Locked(certificate=certificate, value=value):
-                slot = _slot(replica, certificate.seq)
-                if slot is not None:
-                    slot.lock = certificate
-                    slot.learn(certificate.digest, value)
-            case Learned(message=message):
-                _relearn(replica, message)
-            case Sent(message=message):
-                _resume(replica, message)
-            case _:
-                assert_never(record)
+        if isinstance(record, Finalized):
+            replica.log.finalize(record.seq)
+        elif isinstance(record, Kept):
+            replica.evidence.append(record.evidence)
+        elif isinstance(record, Locked):
+            slot = _slot(replica, record.certificate.seq)
+            if slot is not None:
+                slot.lock = record.certificate
+                slot.learn(record.certificate.digest, record.value)
+        elif isinstance(record, Learned):
+            _relearn(replica, record.message)
+        else:
+            _resume(replica, record.message)
     _guess_patience(replica)
 
 
@@ -57,19 +54,16 @@ def _slot(replica: "Replica", seq: int) -> Slot | None:
 
 
 def _relearn(replica: "Replica", message: Committed | Decision | NewView) -> None:
-    match message:
-        case NewView():
-            replica.open_view(message)
-        case Decision():
-            replica.log.add_decision(message)
-        case Committed():
-            replica.timer.progress(message.view)
-            slot = _slot(replica, message.seq)
-            if slot is not None:
-                slot.committed, slot.committed_digest = message, value_digest(message.value)
-                slot.learn(slot.committed_digest, message.value)
-        case _:
-            assert_never(message)
+    if isinstance(message, NewView):
+        replica.open_view(message)
+    elif isinstance(message, Decision):
+        replica.log.add_decision(message)
+    else:
+        replica.timer.progress(message.view)
+        slot = _slot(replica, message.seq)
+        if slot is not None:
+            slot.committed, slot.committed_digest = message, value_digest(message.value)
+            slot.learn(slot.committed_digest, message.value)
 
 
 def _resume(replica: "Replica", message: PrePrepare | Prepare | Commit | Reply | ViewChange) -> None:
@@ -85,18 +79,15 @@ def _resume(replica: "Replica", message: PrePrepare | Prepare | Commit | Reply |
         return
     if message.view != replica.view or replica.mode is not Mode.ACTIVE:
         return
-    match message:
-        case PrePrepare():
-            slot.learn(message.digest, message.value)
-            slot.proposal = Accepted(digest=message.digest, signature=message.signature, inherited=False)
-        case Prepare():
-            slot.prepared = True
-            slot.prepares.add(message.sender, message.digest, message.signature)
-        case Commit():
-            slot.committing = True
-            slot.commits.add(message.sender, message.digest, message.signature)
-        case _:
-            assert_never(message)
+    if isinstance(message, PrePrepare):
+        slot.learn(message.digest, message.value)
+        slot.proposal = Accepted(digest=message.digest, signature=message.signature, inherited=False)
+    elif isinstance(message, Prepare):
+        slot.prepared = True
+        slot.prepares.add(message.sender, message.digest, message.signature)
+    else:
+        slot.committing = True
+        slot.commits.add(message.sender, message.digest, message.signature)
 
 
 def snapshot(replica: "Replica") -> tuple[Record, ...]:

@@ -133,11 +133,9 @@ def apply_inherited(replica: "Replica") -> None:
     """Accept the proposals that came with the view, as far as the window reaches."""
     if replica.mode is not Mode.ACTIVE or not replica.inherited:
         return
-    reached = [seq for seq in replica.inherited if seq <= replica.log.accept_limit]
-    for seq in reached:
-        proposal, value = replica.inherited.pop(seq, (None, b""))
-        if proposal is None:  # a decision on the way has been here already
-            continue
+    limit = replica.log.accept_limit
+    while (seq := next((seq for seq in replica.inherited if seq <= limit), None)) is not None:
+        proposal, value = replica.inherited.pop(seq)
         if seq <= replica.log.low or replica.log.is_decided(seq):
             continue
         slot = replica.log.slot(seq)

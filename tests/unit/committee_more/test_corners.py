@@ -459,3 +459,22 @@ def test_evidence__that_convicts_nobody__does_not_verify(second: Prepare | Commi
 def test_request__by_message__is_answered_like_one_by_call() -> None:
     one = replica()
     assert one.step(Request(task=TASK, seq=1, value=A)).status is one.request(2, A).status
+
+
+def test_request__where_another_value_is_fixed__is_not_passed_on_any_more() -> None:
+    one = replica()
+    one.request(1, A)
+    one.verdict(1, value_digest(A), True)
+    assert "Request" in [kind for _ in range(6) for kind in kinds(one.tick())]
+    one.step(committed(1, B))
+    assert "Request" not in [kind for _ in range(12) for kind in kinds(one.tick())]
+
+
+def test_replies__while_a_view_is_awaited__are_repeated() -> None:
+    one = replica()
+    accept(one, 1, A)
+    one.step(committed(1, A))
+    one.change_view(1, failed=True)
+    sent = [kind for _ in range(6) for kind in kinds(one.tick())]
+    assert {"ViewChange", "Reply"} <= set(sent)
+    assert not {"Prepare", "Commit"} & set(sent)
