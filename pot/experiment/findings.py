@@ -2,21 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from pot.experiment import cheats, dial, sleepers
+from pot.experiment.derivation import PEAKS, SUMS
 from pot.experiment.drift import Drift
 from pot.experiment.executions import SETTINGS, Setting
 from pot.experiment.machine import machine
 from pot.experiment.noise import Cell, settings_text
 from protocol.policy import Policy
 from worker.training.calibration import Noise, Trial, upper_bound
-
-_SUMS: Final = ("checks", "equal", "codes", "differing", "flips")
-_PEAKS: Final = (
-    *("max_differing_ppm", "max_level", "max_block", "max_scattered_ppm", "max_stray"),
-    *("max_stray_ppm", "max_l2_ppb", "max_rounding_l2_ppb"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +84,7 @@ class Findings:
 def measurement_value(cells: dict[Cell, Noise]) -> dict[str, Any]:
     """The canonical record that a policy rests on: integers and names alone."""
     rows = [
-        {**cell.to_value(), **{name: getattr(noise, name) for name in (*_SUMS, *_PEAKS)}}
+        {**cell.to_value(), **{name: getattr(noise, name) for name in (*SUMS, *PEAKS)}}
         for cell, noise in sorted(cells.items(), key=lambda item: tuple(item[0].to_value().values()))
     ]
     return {

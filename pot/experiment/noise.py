@@ -112,14 +112,6 @@ class Calibration:
         else:
             self.cells[cell].add(pair.found)
 
-    def by_work(self) -> dict[tuple[str, str, str], Noise]:
-        """Noise over all micro-batches and settings, per (architecture, arithmetic, codec)."""
-        merged: dict[tuple[str, str, str], Noise] = {}
-        for cell, noise in self.cells.items():
-            key = (cell.arch, cell.compute, cell.codec)
-            merged[key] = merged[key].merged(noise) if key in merged else noise
-        return merged
-
 
 @dataclass(slots=True)
 class Validation:

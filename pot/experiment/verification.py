@@ -8,6 +8,7 @@ from typing import Final
 import torch
 
 from pot.experiment import cheats, dial, sleepers
+from pot.experiment.derivation import TEST_PPB, policy_of
 from pot.experiment.drift import drifts
 from pot.experiment.executions import Work, execute, prepare
 from pot.experiment.findings import Findings, Plan, measurement_value
@@ -15,13 +16,10 @@ from pot.experiment.machine import machine
 from pot.experiment.noise import Calibration, Gradients, Validation, limits_in, pairs
 from pot.experiment.shapes import Shape, shapes
 from protocol.canonical import canonical_json
-from protocol.ids import sha256
-from protocol.policy import Limits, Policy
-from worker.training.calibration import derive
+from protocol.policy import Limits
 from worker.training.codec import CodecName
 from worker.training.tolerance import Zone
 
-TEST_PPB: Final = 1_000
 MICRO_BATCHES: Final = (16, 64)
 PROMISED: Final = ("lazy", "random", "stale", "scaled", "sign-flip", "wrong-shard", "half-batch")
 
@@ -35,7 +33,7 @@ def measure(plan: Plan) -> Findings:
         for work, results in _executed(plan, plan.seed + number):
             for pair in pairs(work, results):
                 calibration.take(pair)
-    policy = policy_of(calibration)
+    policy = policy_of(canonical_json(measurement_value(calibration.cells)))
     limits_of = limits_in(policy)
     validation, shards = Validation(limits_of, TEST_PPB, {}), 0
     for number in range(plan.validating):
@@ -60,18 +58,6 @@ def measure(plan: Plan) -> Findings:
         drifts=drifts(limits_of, rounds=plan.cheat_rounds, seed=plan.seed),
         dials=[dial.measure(case, plan.campaigns, plan.seed) for case in dial.CASES],
         games=_games(plan),
-    )
-
-
-def policy_of(calibration: Calibration) -> Policy:
-    """The policy that this noise leads to."""
-    merged = calibration.by_work()
-    return Policy(
-        version=1,
-        measurement=sha256(canonical_json(measurement_value(calibration.cells))).hex(),
-        empty=("cuda",),
-        test_ppb=TEST_PPB,
-        limits=tuple(derive(merged[key]) for key in sorted(merged)),
     )
 
 
