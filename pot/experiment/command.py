@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pot.output import Reply, Table, facts
+from protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pot.experiment.findings import Findings
+    from protocol.policy import Policy
 
 app = typer.Typer(add_completion=False)
 
@@ -24,37 +26,53 @@ def experiment() -> None:
 @app.command()
 def verification(
     out: Out = Path("verification"),
-    calibrating: Annotated[
-        int, typer.Option(min=1, max=64, help="Tasks per shape to derive limits from.")
-    ] = 1,
+    derive: Annotated[
+        int, typer.Option(min=0, max=64, help="Derive limits anew from so many tasks per shape.")
+    ] = 0,
     validating: Annotated[int, typer.Option(min=1, max=1024, help="Other tasks to try them on.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, max=1024, help="Rounds of 8 shards per task.")] = 2,
     campaigns: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Simulated tasks per sampling rate.")
     ] = 2_000,
-    full: Annotated[
-        bool, typer.Option("--full", help="What the published figures come from; an hour.")
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 1,
+    full: Annotated[bool, typer.Option("--full", help="As much as the published figures rest on.")] = False,
+    policy: Annotated[
+        str, typer.Option(metavar="shipped|FILE", help="Limits to try where none are derived.")
+    ] = "shipped",
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 100,
 ) -> Reply:
-    """How often does the check reject honest work, and what does it catch? Writes a policy document."""
+    """How often does the check reject honest work here, and what does it catch? Tries the shipped policy, or
+    derives one."""
     from pot.experiment.findings import Plan
     from pot.experiment.pages import write
     from pot.experiment.verification import measure
 
+    derived = 2 if full else derive
     plan = Plan(
-        calibrating=2 if full else calibrating,
+        calibrating=derived,
         validating=4 if full else validating,
         rounds=20 if full else rounds,
         cheat_rounds=31 if full else 5,
         campaigns=10_000 if full else campaigns,
         players=20 if full else 5,
         seed=seed,
+        policy=None if derived else _policy(policy),
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     found = measure(plan)
     document = write(found, out)
     return Reply(data=document, text=_text(found, out), ok=found.ok)
+
+
+def _policy(named: str) -> "Policy":
+    from protocol.policy import MAX_POLICY_BYTES, Policy, default_policy
+
+    if named == "shipped":
+        return default_policy()
+    try:
+        with Path(named).open("rb") as stream:
+            return Policy.parse(stream.read(MAX_POLICY_BYTES + 1))
+    except OSError as error:
+        raise InvalidInput(f"{named} (the policy) cannot be read: {error.strerror}.") from error
 
 
 def _text(found: "Findings", out: Path) -> list[str | Table]:

@@ -18,7 +18,8 @@ from worker.training.calibration import Noise, Trial, upper_bound
 class Plan:
     """How much to measure: ``calibrating`` and ``validating`` tasks of ``rounds`` rounds per shape; cheats
     and pursuits on ``cheat_rounds`` rounds, as many again for what a push does to a model; ``campaigns``
-    simulated tasks per point of the dial; ``players`` validators per strategy."""
+    simulated tasks per point of the dial; ``players`` validators per strategy. With a ``policy`` its limits
+    are tried and none derived: then ``calibrating`` is 0."""
 
     calibrating: int
     validating: int
@@ -28,6 +29,7 @@ class Plan:
     players: int
     seed: int
     settings: tuple[Setting, ...] = SETTINGS
+    policy: Policy | None = None
     say: Callable[[str], None] = lambda line: None
 
 

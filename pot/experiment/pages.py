@@ -15,14 +15,15 @@ from protocol.canonical import canonical_json
 
 
 def write(found: Findings, folder: Path) -> dict[str, Any]:
-    """Write ``measurement.json`` and ``policy.json`` (canonical), ``results.json``, ``cells.csv``,
-    ``verification.png`` and ``verification.html``; returns the results."""
+    """Write ``policy.json`` (canonical), ``results.json``, ``verification.png`` and ``verification.html``;
+    where limits were derived also ``measurement.json`` (canonical) and ``cells.csv``. Returns the results."""
     folder.mkdir(parents=True, exist_ok=True)
     document = summary(found)
-    (folder / "measurement.json").write_bytes(canonical_json(measurement_value(found.cells)))
+    if found.cells:
+        (folder / "measurement.json").write_bytes(canonical_json(measurement_value(found.cells)))
+        _write_cells(found, folder / "cells.csv")
     (folder / "policy.json").write_bytes(found.policy.blob)
     (folder / "results.json").write_text(json.dumps(document, indent=2) + "\n")
-    _write_cells(found, folder / "cells.csv")
     picture = verification_png(found)
     (folder / "verification.png").write_bytes(picture)
     (folder / "verification.html").write_text(_page(found, document, picture))

@@ -33,7 +33,7 @@ def measure(plan: Plan) -> Findings:
         for work, results in _executed(plan, plan.seed + number):
             for pair in pairs(work, results):
                 calibration.take(pair)
-    policy = policy_of(canonical_json(measurement_value(calibration.cells)))
+    policy = plan.policy or policy_of(canonical_json(measurement_value(calibration.cells)))
     limits_of = limits_in(policy)
     validation, shards = Validation(limits_of, TEST_PPB, {}), 0
     for number in range(plan.validating):
