@@ -44,6 +44,12 @@ contract RegisterTest is BlsFixture {
         assertEq(keys.keyOf(poster).length, 0, "nobody's key is empty");
     }
 
+    function test_possessionStatement__chainContractAccountAndKey__areWhatItCovers() public view {
+        bytes memory key = BlsSigner.key(SECRET);
+        bytes32 wanted = keccak256(abi.encode(block.chainid, address(keys), stranger, key));
+        assertEq(keys.possessionStatement(stranger, key), wanted, "statement");
+    }
+
     function expectNotProven(bytes memory key, bytes memory possession) private {
         expect(
             abi.encodeWithSelector(IBlsKeys.PossessionNotProven.selector, stranger), stranger, key, possession
