@@ -23,6 +23,9 @@ _TOLERANT_SPARE: Final = 4
 _LEAST_L2_PPB: Final[dict[CodecName, int]] = {"int8": 8_000_000, "int16": 40_000, "float32": 200}
 # What bfloat16 instead of float32 changes at least; one kinked activation does less (1.2e-3 was seen).
 _DOUBTFUL_L2_PPB: Final[dict[CodecName, int]] = {"int8": 10_000_000, "int16": 10_000_000, "float32": 0}
+# Nothing jumps in a smooth model: there, doubt begins and ends far below bfloat16.
+_SMOOTH: Final = ("transformer",)
+_SMOOTH_DOUBT_PPB: Final = 1_000_000
 _LEAST_DOUBT_PPM: Final = 1_000
 
 
@@ -122,6 +125,9 @@ def derive(noise: Noise) -> Limits:
     """The limits that MARGIN times this noise stays within."""
     base, exact = noise.limits, noise.limits.hardware_class == "exact"
     near = max(MARGIN * noise.max_rounding_l2_ppb, _LEAST_L2_PPB[base.codec])
+    doubtful = _DOUBTFUL_L2_PPB[base.codec]
+    if base.arch in _SMOOTH:
+        doubtful = min(doubtful, _SMOOTH_DOUBT_PPB)
     doubt = max(MARGIN * -(-noise.flips * PPM // max(1, noise.checks)), _LEAST_DOUBT_PPM)
     return Limits(
         arch=base.arch,
@@ -135,7 +141,7 @@ def derive(noise: Noise) -> Limits:
         spare_blocks=0 if exact and not noise.max_stray else MARGIN,
         blocks_ppm=min(PPM, MARGIN * noise.max_stray_ppm),
         near_l2_ppb=min(10**9, near),
-        doubtful_l2_ppb=0 if exact else max(near, _DOUBTFUL_L2_PPB[base.codec]),
+        doubtful_l2_ppb=0 if exact else max(near, doubtful),
         doubtful_ppm=0 if exact else min(PPM, doubt),
         checks=noise.checks,
     )
