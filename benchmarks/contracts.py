@@ -32,10 +32,12 @@ BOUNDS: Final = {
     ("certificate", "steady state"): 80_000,
     ("committee", "certify 16"): 135_000,
     ("committee", "certify 64"): 280_000,
+    ("certificate", "16 rounds in one"): 16 * 8_000,
     ("market", "claim first, 1024 leaves"): 80_000,
     ("sizes", "TrainingMarket"): 20_000,
     ("sizes", "StakeVault"): 20_000,
     ("sizes", "Committee"): 20_000,
+    ("sizes", "Appeals"): 20_000,
     ("sizes", "BlsKeys"): 20_000,
 }
 
@@ -100,7 +102,7 @@ def tables(figures: Figures) -> str:
         "### Claim by size of the tree\n",
         table("leaves | gas of a later claim", [(n, figures["leaves"][f"claim {n}"]) for n in trees]),
     ]
-    for group in ("certificate", "market", "functions"):
+    for group in ("certificate", "market", "appeals", "functions"):
         parts += [f"### {group.capitalize()}\n", table("transaction | gas", list(figures[group].items()))]
     parts += ["### Runtime size\n", table("contract | bytes", list(figures["sizes"].items()))]
     return "\n".join(parts)

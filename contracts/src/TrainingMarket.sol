@@ -195,16 +195,8 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         LeafLib.requireLeaf(taskId, leafHash, record.faultsRoot, proof);
         contribution.requireSigned(contribution.digest(_domainSeparatorV4()), signature);
         if (slashed[taskId][leafHash]) revert AlreadySlashed(taskId, leafHash);
-        uint256 faultAt = finalAt - self.challengeWindow;
-        uint256 expiresAt = faultAt + VAULT.UNBONDING_DELAY();
-        if (block.timestamp > expiresAt) revert FaultsExpired(taskId, expiresAt);
         slashed[taskId][leafHash] = true;
-        SlashSplit memory split =
-            VAULT.slash(contribution.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
-        amount = split.amount;
-        FaultLeaf memory leaf =
-            FaultLeaf(contribution.round, contribution.shard, contribution.miner, contribution.gradient);
-        emit FaultSlashed(taskId, leaf.miner, msg.sender, leaf, amount, split.bounty);
+        return _takeStake(self, contribution, finalAt - self.challengeWindow);
     }
 
     /// @inheritdoc ITrainingMarket
@@ -358,10 +350,7 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
     ) private returns (uint256 amount) {
         Task storage self = _requireKnown(taskId);
         // No check of the status: what is final is owed for ever.
-        bytes32 root = LeafLib.rootOf(LeafLib.payout(account, cumulative), proof);
-        uint256 finalAt =
-            _rings[taskId].requireKept(taskId, record, root, self.certificates, self.challengeWindow);
-        self.requireMature(taskId, record.index, finalAt);
+        _requireFinal(self, taskId, record, LeafLib.rootOf(LeafLib.payout(account, cumulative), proof));
         uint256 before = claimed[taskId][account];
         if (cumulative <= before) return 0;
         amount = cumulative - before;
@@ -372,6 +361,30 @@ contract TrainingMarket is ITrainingMarket, EIP712, ReentrancyGuardTransient {
         self.claimedTotal = uint96(total);
         emit Claimed(taskId, account, amount, cumulative);
         TOKEN.safeTransfer(account, amount);
+    }
+
+    function _takeStake(Task storage self, Contribution calldata contribution, uint256 faultAt)
+        private
+        returns (uint256 amount)
+    {
+        TaskId taskId = contribution.taskId;
+        uint256 expiresAt = faultAt + VAULT.UNBONDING_DELAY();
+        if (block.timestamp > expiresAt) revert FaultsExpired(taskId, expiresAt);
+        SlashSplit memory split =
+            VAULT.slash(contribution.miner, self.slashPerFault, faultAt, self.poster, msg.sender);
+        amount = split.amount;
+        FaultLeaf memory leaf =
+            FaultLeaf(contribution.round, contribution.shard, contribution.miner, contribution.gradient);
+        emit FaultSlashed(taskId, leaf.miner, msg.sender, leaf, amount, split.bounty);
+    }
+
+    function _requireFinal(Task storage self, TaskId taskId, PayoutRecord calldata record, bytes32 root)
+        private
+        view
+    {
+        uint256 finalAt =
+            _rings[taskId].requireKept(taskId, record, root, self.certificates, self.challengeWindow);
+        self.requireMature(taskId, record.index, finalAt);
     }
 
     function _newest(TaskId taskId) private view returns (Stored memory) {
