@@ -9,8 +9,8 @@ from worker.training.evaluate import evaluate
 
 WIDER_MLP = {**MLP, "params": {**MLP["params"], "hidden": 64}}
 # Of the seeded run of five rounds; they change with the spec's format, the data or the arithmetic alone.
-LOSS_MICROS = 2192169
-MODEL_SHA256 = "2b9208d9712451131170e9e681eca9d1eef8205cf04b67e12b7e9365dc1385c4"
+LOSS_MICROS = 2180544
+MODEL_SHA256 = "79a14d7568903d3efc244b48fafc8096a0413841a27ff97051dd7a859e94264f"
 
 
 @pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
@@ -30,7 +30,8 @@ def test_one_process_replay__digits_thirty_rounds__learns_and_matches_plain_torc
 
 
 def test_one_process_replay__seeded_tiny_run__reaches_the_committed_model_and_loss() -> None:
-    spec = make_spec(rounds=5)
+    # A policy of no meaning, so that a new one moves nothing here.
+    spec = make_spec(rounds=5, verification={"sample_ppm": 100_000, "policy": "0" * 64})
     run = list(one_process_replay(spec, dataset_of(spec), threads=2))
     assert [r.round for r in run] == [1, 2, 3, 4, 5]
     assert run[-1].loss_micros == LOSS_MICROS
