@@ -244,6 +244,21 @@ contract DecideTest is AppealsFixture {
         assertEq(committee.courtOf(taskId, 1).length, 6, "everybody there is");
     }
 
+    /// @dev A court is as large as its bitmap at most: of 64 validators that all signed, all judge.
+    function test_drawCourt__committeeOf64__isNoLargerThanTheBitmap() public {
+        addValidators(52);
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        committee.advanceEpoch();
+        taskId = startFresh();
+        bad = badLeaf(1);
+        certifyBad(committee.membersOfTask(taskId));
+        CertificateRecord memory r = record(0);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, r, bad, noProof());
+        drawCourt(1);
+        assertEq(committee.courtOf(taskId, 1).length, 64, "everybody");
+    }
+
     function test_lapse_revertsIfNoDisputeRuns() public {
         vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeIs.selector, taskId, 0, DisputeStatus.None));
         appeals.lapse(taskId);
@@ -307,7 +322,7 @@ contract DecideTest is AppealsFixture {
     function certifyBad(address[] memory members) private {
         RoundCertificate memory c = nextCertificate(taskId);
         c.contributionsRoot = contributionLeaf(bad);
-        uint64 signers = uint64((1 << members.length) - 1);
+        uint64 signers = uint64((uint256(1) << members.length) - 1);
         uint256 index = market.task(taskId).certificates;
         market.certify(c, signers, panelSignatures(members, market.certificateDigest(c), signers));
         records[id(taskId)].push(recordOf(c, signers, index));

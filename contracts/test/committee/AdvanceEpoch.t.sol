@@ -56,4 +56,14 @@ contract AdvanceEpochTest is MarketFixture {
         vm.expectRevert(abi.encodeWithSelector(ICommittee.NotMember.selector, taskId, poor));
         committee.memberIndex(taskId, poor);
     }
+
+    function test_membersOf_revertsIfEpochIsUnknown() public {
+        bytes memory data = abi.encodeWithSelector(ICommittee.EpochUnknown.selector, 9);
+        vm.expectRevert(data);
+        committee.membersOf(Epoch.wrap(9));
+        vm.expectRevert(data);
+        committee.stakesOf(Epoch.wrap(9));
+        vm.expectRevert(data);
+        committee.seedOf(Epoch.wrap(9));
+    }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {Stored} from "../../src/libraries/RecordLib.sol";
 import {StakeAccount, StakeLib} from "../../src/libraries/StakeLib.sol";
 import {TaskLib} from "../../src/libraries/TaskLib.sol";
-import {RoundCertificate} from "../../src/types/Certificate.sol";
+import {CertificateRecord, RoundCertificate} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
 
@@ -54,6 +54,22 @@ contract BooksHarness {
 
     function checkCertificate(RoundCertificate calldata c) external view {
         task.checkCertificate(c);
+    }
+
+    function dispute(uint256 index, uint256 maturesAt, uint256 longest) external {
+        task.dispute(TaskId.wrap(1), index, maturesAt, longest);
+    }
+
+    function endDispute() external {
+        task.endDispute(TaskId.wrap(1));
+    }
+
+    function overturn(uint256 from, CertificateRecord calldata before) external {
+        task.overturn(TaskId.wrap(1), from, before);
+    }
+
+    function windowBegins() external view returns (uint256) {
+        return task.windowBegins();
     }
 
     function cancel() external returns (uint256) {
@@ -216,6 +232,83 @@ contract BooksSymbolicTest {
         } catch {
             assert(block.timestamp <= deadline || block.timestamp < maturesAt);
         }
+    }
+
+    /// @dev A dispute begins within the window alone, freezes from its lowest case, and never moves an end back.
+    function check_dispute__accepted__freezesWithinTheWindowAlone(
+        uint8 status,
+        uint16 from,
+        uint16 index,
+        uint32 maturesAt,
+        uint32 longest
+    ) public {
+        if (status > uint8(type(TaskStatus).max)) return;
+        Task memory t = someTask(1, 1, 1);
+        (t.status, t.disputedFrom) = (TaskStatus(status), from);
+        harness.setTask(t);
+        bool disputed = t.status == TaskStatus.Disputed;
+        try harness.dispute(index, maturesAt, longest) {
+            Task memory after_ = harness.state();
+            assert(disputed || t.status == TaskStatus.Open || t.status == TaskStatus.Completed);
+            assert(block.timestamp < maturesAt || (disputed && index >= from));
+            assert(after_.status == TaskStatus.Disputed);
+            assert(after_.disputedFrom == (disputed && from < index ? from : index));
+            if (!disputed) assert(after_.disputesEnd == uint40(block.timestamp + longest));
+        } catch {
+            assert(block.timestamp >= maturesAt || !disputed);
+        }
+    }
+
+    /// @dev A dispute ends once, and what is certified decides where the task goes on.
+    function check_endDispute__accepted__goesOnWhereItStands(uint8 status, uint16 lastRound) public {
+        if (status > uint8(type(TaskStatus).max)) return;
+        Task memory t = someTask(1, 1, 1);
+        (t.status, t.lastRound) = (TaskStatus(status), lastRound);
+        harness.setTask(t);
+        try harness.endDispute() {
+            assert(t.status == TaskStatus.Disputed);
+            TaskStatus next = harness.state().status;
+            assert(next == (lastRound == 10 ? TaskStatus.Completed : TaskStatus.Open));
+            assert(harness.state().deadline == t.deadline);
+        } catch {
+            assert(t.status != TaskStatus.Disputed);
+        }
+    }
+
+    /// @dev What is left is what the record before says, and nothing when the first certificate falls.
+    function check_overturn__accepted__leavesTheRecordBefore(
+        uint8 status,
+        uint16 from,
+        uint96 paid,
+        uint16 lastRound,
+        bytes32 model
+    ) public {
+        if (status > uint8(type(TaskStatus).max)) return;
+        Task memory t = someTask(1, 1, 1);
+        t.status = TaskStatus(status);
+        harness.setTask(t);
+        CertificateRecord memory before;
+        (before.paidTotal, before.lastRound, before.model) = (paid, lastRound, model);
+        try harness.overturn(from, before) {
+            Task memory left = harness.state();
+            assert(t.status == TaskStatus.Disputed && left.status == TaskStatus.Overturned);
+            assert(left.certificates == from && left.claimedTotal == t.claimedTotal);
+            assert(left.paidTotal == (from == 0 ? 0 : paid));
+            assert(left.lastRound == (from == 0 ? 0 : lastRound));
+            assert(left.model == (from == 0 ? bytes32(0) : model));
+        } catch {
+            assert(t.status != TaskStatus.Disputed);
+        }
+    }
+
+    /// @dev Windows begin neither in the past nor before the end of a dispute, so they never overtake each other.
+    function check_windowBegins__anyState__isNeverBeforeADisputesEnd(uint40 disputesEnd) public {
+        Task memory t = someTask(1, 1, 1);
+        t.disputesEnd = disputesEnd;
+        harness.setTask(t);
+        uint256 begins = harness.windowBegins();
+        assert(begins >= block.timestamp && begins >= disputesEnd);
+        assert(begins == block.timestamp || begins == disputesEnd);
     }
 
     function someTask(uint96 reward, uint96 fee, uint96 paid) private view returns (Task memory t) {

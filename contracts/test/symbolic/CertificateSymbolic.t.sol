@@ -2,10 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {CertificateLib} from "../../src/libraries/CertificateLib.sol";
+import {ContributionLib} from "../../src/libraries/ContributionLib.sol";
 import {LeafLib} from "../../src/libraries/LeafLib.sol";
 import {MembersLib} from "../../src/libraries/MembersLib.sol";
 import {SignatureLib} from "../../src/libraries/SignatureLib.sol";
-import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {Contribution, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {Epoch, TaskId} from "../../src/types/Ids.sol";
 
 /// @notice The libraries behind calls, because they read calldata.
@@ -22,6 +23,10 @@ contract CertificateHarness {
 
     function span(RoundCertificate calldata c) external pure returns (uint256) {
         return c.span();
+    }
+
+    function contribution(Contribution calldata c) external pure returns (bytes32) {
+        return ContributionLib.digest(c, bytes32(uint256(1)));
     }
 
     function fault(FaultLeaf calldata leaf) external pure returns (bytes32) {
@@ -104,6 +109,18 @@ contract CertificateSymbolicTest {
     ) public pure {
         if (LeafLib.payout(accountA, amountA) != LeafLib.payout(accountB, amountB)) return;
         assert(accountA == accountB && amountA == amountB);
+    }
+
+    /// @dev Who signs one contribution signs no other: no field can be changed.
+    function check_contribution__equalDigests__meanEqualContributions(
+        Contribution calldata a,
+        Contribution calldata b
+    ) public view {
+        if (harness.contribution(a) != harness.contribution(b)) return;
+        assert(TaskId.unwrap(a.taskId) == TaskId.unwrap(b.taskId) && a.miner == b.miner);
+        assert(a.round == b.round && a.shard == b.shard && a.samples == b.samples);
+        assert(a.specHash == b.specHash && a.parentModel == b.parentModel && a.gradient == b.gradient);
+        assert(a.lossMicros == b.lossMicros);
     }
 
     function check_leaf__equalFaultLeaves__meanEqualFaults(FaultLeaf calldata a, FaultLeaf calldata b)
