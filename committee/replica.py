@@ -261,9 +261,10 @@ class Replica:
             self.unwatched = True
 
     def moved(self) -> None:
-        """Something happened: repeat soon if it gets lost."""
+        """Something happened: repeat soon if it gets lost. What is due is not put off: work on one sequence
+        number must not keep back the signs of life of another."""
         self.interval = self.config.retransmit_ticks
-        self.resend_at = self.now + self.interval
+        self.resend_at = min(self.resend_at, self.now + self.interval)
 
     def _finish(self) -> Output:
         if self.broken is not None:

@@ -60,3 +60,8 @@ def test_scenario__same_seed__is_the_same_to_the_last_line() -> None:
     told = transcript(7)
     assert told == transcript(7)
     assert len(told.splitlines()) > 40
+
+
+def test_primary__busy_with_one_value_while_it_checks_another__still_gives_signs_of_life() -> None:
+    """Nobody has a reason to leave it."""
+    run_all(143_872, 1)
