@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from committee.due import Due
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn
 from committee.verify import Finding, Judgement
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 
 SEQ = 1
 """A court decides once."""
-RETRY_TICKS = 10
-MAX_RETRY_TICKS = 400
 STAGGER_TICKS = 10
 """How long each member lets the one before it go first in sending."""
 MAX_QUESTIONS = 64
@@ -71,24 +70,10 @@ class CourtDesk(Protocol):
 
 
 @dataclass(slots=True)
-class _Due:
-    """Something to be tried at tick ``at``; ``busy`` while a try is under way."""
-
-    at: int
-    tries: int = 0
-    busy: bool = False
-
-    def postpone(self, now: int) -> None:
-        self.busy = False
-        self.at = now + min(RETRY_TICKS << min(self.tries, 16), MAX_RETRY_TICKS)
-        self.tries += 1
-
-
-@dataclass(slots=True)
 class _Matter:
     """A case here: ``right`` once it is known whether what it says is true."""
 
-    due: _Due
+    due: Due
     right: bool | None = None
 
 
@@ -128,9 +113,9 @@ class Court:
         self._now = 0
         self._matters: dict[int, _Matter] = {}
         self._questions: dict[bytes, Verify] = {}
-        self._asked = _Due(at=0)
+        self._asked = Due(at=0)
         self._decided: SignedVerdict | None = None
-        self._acts: dict[Step | Decide, _Due] = {}
+        self._acts: dict[Step | Decide, Due] = {}
         self._pointless: set[Step | Decide] = set()
         self.moved(docket)
 
@@ -150,7 +135,7 @@ class Court:
         self.docket = docket
         if self.sits and docket.open:
             for case in docket.cases:
-                self._matters.setdefault(case.number, _Matter(due=_Due(at=self._now)))
+                self._matters.setdefault(case.number, _Matter(due=Due(at=self._now)))
 
     def tick(self) -> None:
         """Time goes on: everything that waits for another try."""
@@ -256,7 +241,7 @@ class Court:
         wanted = self._steps()
         self._acts = {act: due for act, due in self._acts.items() if act in wanted or due.busy}
         for act in wanted:
-            due = self._acts.setdefault(act, _Due(at=self._now + before * STAGGER_TICKS))
+            due = self._acts.setdefault(act, Due(at=self._now + before * STAGGER_TICKS))
             if not due.busy and due.at <= self._now:
                 due.busy = True
                 self._desk.act(self.docket, act, self._acted(act, due))
@@ -272,7 +257,7 @@ class Court:
             return None
         return len(court) + turn(waiting.index(self._me), len(waiting), self.docket.number)
 
-    def _acted(self, act: Step | Decide, due: _Due) -> Callable[[Outcome], None]:
+    def _acted(self, act: Step | Decide, due: Due) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:
             due.postpone(self._now)
             if outcome is Outcome.POINTLESS:

@@ -24,6 +24,7 @@ from committee.replies import deliver, on_committed, on_decision, on_reply
 from committee.restore import replay, snapshot
 from committee.state import (
     MAX_EVIDENCE,
+    MAX_REPLY_EVIDENCE,
     NOTHING,
     Crypto,
     Effects,
@@ -218,10 +219,18 @@ class Replica:
     ) -> None:
         """Keep two contradicting words of one member."""
         evidence = Evidence(first=first, second=second)
-        if len(self.evidence) < MAX_EVIDENCE and evidence not in self.evidence:
+        if evidence not in self.evidence and self._has_room_for(evidence):
             self.evidence.append(evidence)
             self.out.persist(Kept(evidence=evidence))
             self.out.accuse(evidence)
+
+    def _has_room_for(self, evidence: Evidence) -> bool:
+        """Replies cost a stake and are counted by member, so that nothing else can push them out."""
+        if not isinstance(evidence.second, Reply):
+            return sum(not isinstance(e.second, Reply) for e in self.evidence) < MAX_EVIDENCE
+        sender = evidence.second.sender
+        own = [e for e in self.evidence if isinstance(e.second, Reply) and e.second.sender == sender]
+        return len(own) < MAX_REPLY_EVIDENCE
 
     def _turn_to(self, view: int, mode: Mode) -> None:
         self.view = self.timer.view = view

@@ -7,7 +7,7 @@ from committee.errors import SafetyViolated, ValueUnusable
 from committee.log import Slot
 from committee.proofs import check_committed, check_decision
 from committee.state import Learned, Sent
-from protocol.pbft_messages import Committed, Decision, Phase, Reply
+from protocol.pbft_messages import Committed, Decision, Phase, Reply, value_digest
 
 if TYPE_CHECKING:
     from committee.replica import Replica
@@ -43,9 +43,9 @@ def send_reply(replica: "Replica", slot: Slot, digest: bytes, value: bytes) -> N
 
 
 def on_reply(replica: "Replica", message: Reply) -> None:
-    """Accepted when: the sender is a member; nothing is decided there; inside the window; it is the
-    sender's first; it signed the statement; and, as soon as the value is known, the endorsement is its
-    own."""
+    """Accepted when: the sender is a member; nothing is decided there (else it may still be evidence); inside
+    the window; it is the sender's first; it signed the statement; and, as soon as the value is known, the
+    endorsement is its own."""
     replica.check_sender(message)
     seq = message.seq
     if message.sender == replica.me:
@@ -54,6 +54,7 @@ def on_reply(replica: "Replica", message: Reply) -> None:
         replica.ahead = True
         return
     if seq <= replica.log.low or replica.log.is_decided(seq):
+        accuse_late(replica, message)
         help_with_decision(replica, message.sender, seq)
         return
     slot = replica.log.slot(seq)
@@ -67,6 +68,26 @@ def on_reply(replica: "Replica", message: Reply) -> None:
     proof = message.signature + message.endorsement
     slot.replies.add(message.sender, message.digest, proof)
     try_decide(replica, slot)
+
+
+def accuse_late(replica: "Replica", message: Reply) -> None:
+    """What comes after the decision is dropped unread, unless it contradicts the decision or the sender's own
+    word: an honest member does neither, so only liars cost a check of a signature."""
+    decision, slot = replica.log.decision(message.seq), replica.log.slots.get(message.seq)
+    if decision is None or decision.seq != message.seq:
+        return
+    decided = value_digest(decision.value)
+    known = None if slot is None else slot.replies.vote_of(message.sender)
+    if known is None and message.sender in decision.signers:
+        place = decision.signers.index(message.sender)
+        known = (decided, decision.signatures[place] + decision.endorsements[place])
+    if message.digest == (decided if known is None else known[0]):
+        return
+    replica.authenticate(message)
+    if known is not None:
+        replica.accuse(first_reply(replica, known, message), message)
+    elif slot is not None:
+        slot.replies.add(message.sender, message.digest, message.signature + message.endorsement)
 
 
 def first_reply(replica: "Replica", known: tuple[bytes, bytes], second: Reply) -> Reply:

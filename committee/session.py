@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from committee.aggregation import Endorsed
+from committee.due import RETRY_TICKS, Due
 from committee.faults import FaultBook
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn, unslashed
@@ -24,11 +25,6 @@ from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
-RETRY_TICKS = 10
-"""How long an undecidable check, an unsent certificate or an unheard report waits before the first retry;
-each further one waits twice as long."""
-MAX_RETRY_TICKS = 400
-"""The longest such wait: nothing that is owed is ever given up."""
 STAGGER_TICKS = 4
 """How long each member lets the one before it go first in submitting."""
 KEPT_DECISIONS = 64
@@ -61,26 +57,12 @@ class Desk(Protocol):
 
 
 @dataclass(slots=True)
-class _Due:
-    """Something to be tried at tick ``at``; ``busy`` while a try is under way."""
-
-    at: int
-    tries: int = 0
-    busy: bool = False
-
-    def postpone(self, now: int) -> None:
-        self.busy = False
-        self.at = now + min(RETRY_TICKS << min(self.tries, 16), MAX_RETRY_TICKS)
-        self.tries += 1
-
-
-@dataclass(slots=True)
 class _Proposal:
     """A value that the agreement asked about. ``contains`` is set while it counts as true, ``judged`` once
     there is a verdict for the certified state that ``history`` shows."""
 
     wanted: Verify
-    due: _Due
+    due: Due
     judged: bool = False
     contains: frozenset[Fault] = field(default=frozenset())
 
@@ -101,10 +83,10 @@ class TaskSession:
         self._now = 0
         self._branch = 0
         self._proposals: dict[Key, _Proposal] = {}
-        self._decided: dict[int, tuple[Endorsed, _Due]] = {}
-        self._slashing: dict[Fault, _Due] = {}
+        self._decided: dict[int, tuple[Endorsed, Due]] = {}
+        self._slashing: dict[Fault, Due] = {}
         self._pointless: set[Fault] = set()  # certified faults that cannot be slashed any more
-        self._spread = _Due(at=0)
+        self._spread = Due(at=0)
 
     @property
     def domain(self) -> Domain:
@@ -164,13 +146,13 @@ class TaskSession:
         """The agreement asks whether a proposed value is true."""
         if wanted.seq > self.history.certificates:
             key = (wanted.seq, wanted.digest)
-            self._proposals[key] = _Proposal(wanted=wanted, due=_Due(at=self._now))
+            self._proposals[key] = _Proposal(wanted=wanted, due=Due(at=self._now))
             self._check_due()
 
     def decided(self, decided: Decided) -> None:
         """The agreement hands out a certificate with its quorum."""
         wait = turn(self._index, len(self.history.ledger.members), decided.seq) * STAGGER_TICKS
-        self._decided[decided.seq] = (Endorsed.of(decided), _Due(at=self._now + wait))
+        self._decided[decided.seq] = (Endorsed.of(decided), Due(at=self._now + wait))
         self._submit_due()
 
     # ---------------------------------------------------------------- checks
@@ -186,10 +168,10 @@ class TaskSession:
         self._branch += 1
         for proposal in self._proposals.values():
             proposal.judged = False
-            proposal.due = _Due(at=self._now)
+            proposal.due = Due(at=self._now)
         for seq, (signed, _) in list(self._decided.items()):
             wait = turn(self._index, len(self.history.ledger.members), seq) * STAGGER_TICKS
-            self._decided[seq] = (signed, _Due(at=self._now + wait))
+            self._decided[seq] = (signed, Due(at=self._now + wait))
 
     def _check_due(self) -> None:
         """Check what follows directly on the certified state; anything above has to wait for the chain, and
@@ -256,7 +238,7 @@ class TaskSession:
         report = self._desk.sign_report(contribution)
         self.book.confirm(report, self._me)
         self._desk.spread(report)
-        self._spread = _Due(at=self._now + RETRY_TICKS)
+        self._spread = Due(at=self._now + RETRY_TICKS)
         for key, proposal in list(self._proposals.items()):
             if fault in proposal.contains:
                 proposal.contains = frozenset()
@@ -269,7 +251,7 @@ class TaskSession:
         self._slashing = {fault: due for fault, due in self._slashing.items() if fault in open_faults}
         wait = turn(self._index, len(self.history.ledger.members), self.history.certificates) * STAGGER_TICKS
         for fault in open_faults - set(self._slashing):
-            self._slashing[fault] = _Due(at=self._now + wait)
+            self._slashing[fault] = Due(at=self._now + wait)
 
     def _submit_due(self) -> None:
         self._certify_due()
@@ -287,7 +269,7 @@ class TaskSession:
             due.busy = True
             self._desk.certify(endorsed, lambda outcome: due.postpone(self._now))
 
-    def _slashed(self, fault: Fault, due: _Due) -> Callable[[Outcome], None]:
+    def _slashed(self, fault: Fault, due: Due) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:
             due.postpone(self._now)
             if outcome is Outcome.POINTLESS:

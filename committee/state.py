@@ -43,7 +43,9 @@ MAX_CANDIDATES = 8
 MAX_BUFFERED = 32
 """Messages of later views that are kept per member."""
 MAX_EVIDENCE = 32
-"""Pieces of evidence that are kept per instance; the first ones stay."""
+"""Pieces of evidence about votes and proposals that are kept per instance; the first ones stay."""
+MAX_REPLY_EVIDENCE = 8
+"""Pieces of evidence about the replies of one member that are kept per instance; the first ones stay."""
 
 InView = PrePrepare | Prepare | Commit | Reject | Checking
 """Messages that mean something in one view only."""

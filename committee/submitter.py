@@ -1,5 +1,5 @@
-"""What a validator sends to the chain: draws of committees, certificates that have their quorum, and slashes
-for certified faults that are final.
+"""What a validator sends to the chain: draws of committees, certificates that have their quorum, slashes for
+certified faults that are final, and proofs against members that signed two certificates.
 
 Everything here may be sent by anybody and by several at once: the contract accepts each thing once, so
 "already done" is success. Members take turns by a stagger, so that normally one of them pays the gas.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from committee.aggregation import Aggregation, Endorsed
+from committee.equivocation import Equivocation
 from protocol import merkle
 from protocol.certificate import SignedCertificate
 from protocol.chain.contracts import Contracts
@@ -22,9 +23,14 @@ from protocol.ids import TaskId
 
 log = logging.getLogger(__name__)
 
-ALREADY_DONE = frozenset({"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed", "AlreadyDrawn"})
+ALREADY_DONE = frozenset(
+    {"FirstRoundMismatch", "TaskNotOpen", "AlreadySlashed", "AlreadyDrawn", "AlreadyProven"}
+)
 """Refusals that say that somebody else was quicker."""
-POINTLESS = frozenset({"DeadlinePassed", "NothingToSlash", "FaultsExpired", "NotSignedByMiner"})
+POINTLESS = frozenset(
+    {"DeadlinePassed", "NothingToSlash", "FaultsExpired", "NotSignedByMiner"}
+    | {"NoEquivocation", "SignersDiffer", "NotMember"}
+)
 """Refusals that no later try can turn into an acceptance."""
 
 
@@ -112,6 +118,17 @@ class Submitter:
         leaves = segment.record.fault_leaves()
         proof = merkle.proof(leaves, merkle.FAULT_LEAF, segment.record.faults.index(fault))
         call = self._contracts.market.slash(segment.event.record, signed, proof)
+        return self._once(what, lambda: self._sender.send(call))
+
+    def prove(self, proof: Equivocation) -> Outcome:
+        """Have the stake of a member slashed that signed two certificates of the same rounds."""
+        call = self._contracts.committee.prove_equivocation(
+            proof.first.certificate,
+            proof.first.compact,
+            proof.second.certificate,
+            proof.second.compact,
+        )
+        what = f"task {proof.task_id}: proof that {proof.signer} signed two certificates"
         return self._once(what, lambda: self._sender.send(call))
 
     @staticmethod

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from committee.court import (
-    MAX_RETRY_TICKS,
     SEQ,
     STAGGER_TICKS,
     Court,
@@ -16,6 +15,7 @@ from committee.court import (
     is_right,
     is_true,
 )
+from committee.due import MAX_RETRY_TICKS
 from committee.state import Decided, Verify
 from committee.submitter import Outcome
 from committee.verify import Finding, Judgement

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from committee.session import KEPT_DECISIONS, MAX_RETRY_TICKS
+from committee.due import MAX_RETRY_TICKS
+from committee.session import KEPT_DECISIONS
 from committee.submitter import Outcome
 from committee.verify import Finding, Judgement
 from protocol.chain.events import TaskClosed

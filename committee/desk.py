@@ -1,0 +1,155 @@
+"""Where a validator's tasks, courts and proofs hand in what takes time or leaves the process.
+
+Two threads do what blocks, one thing at a time each: checking work (torch), and sending transactions. What
+comes of it is told on the event loop.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from eth_account.signers.local import LocalAccount
+
+from committee.aggregation import Aggregation, Endorsed
+from committee.chain_watch import ChainWatch
+from committee.equivocation import Equivocation
+from committee.errands import Errands
+from committee.submitter import Outcome, Submitter
+from committee.transport import Transport
+from committee.verify import Finding, Judgement
+from protocol.chain.contracts import Contracts
+from protocol.chain.history import TaskHistory
+from protocol.chain.sender import Sender
+from protocol.contribution import SignedContribution
+from protocol.evidence import Fault, FaultReport
+from protocol.ids import TaskId
+
+log = logging.getLogger(__name__)
+
+FAULT_KIND: Final = "fault"
+MAX_CHECKS_QUEUED: Final = 256
+MAX_POSTED: Final = 16
+"""Certificates in one transaction."""
+
+
+class Desk:
+    """One validator's. ``sending`` is its own connection, for the one thread that sends; ``sender`` may be
+    used by others on that thread."""
+
+    def __init__(
+        self, *, account: LocalAccount, sending: Contracts, watch: ChainWatch, aggregate_from: int
+    ) -> None:
+        self._account = account
+        self._domain = sending.deployment.domain
+        self._watch = watch
+        self.sender = Sender(sending.client, account)
+        self._submitter = Submitter(sending, self.sender, Aggregation(sending, self.sender, aggregate_from))
+        self._checking, self._sending = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("check", "send")
+        )
+        self._errands = Errands()
+        self._transport: Transport | None = None
+        self._checks_queued = 0
+        self._posting = asyncio.Lock()
+        self._outgoing: list[tuple[Endorsed, Callable[[Outcome], None]]] = []
+
+    def start(self, transport: Transport) -> None:
+        """From here on reports are spread."""
+        self._transport = transport
+
+    def stop(self) -> None:
+        """Wait for no transaction any more, and send none."""
+        self.sender.stop()
+
+    def close(self) -> None:
+        """Begin nothing any more; a check that runs is left to end."""
+        for pool in (self._checking, self._sending):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def now_s(self) -> int:
+        """Unix time: the chain's or this machine's, whichever is later."""
+        return max(self._watch.timestamp_s, int(time.time()))
+
+    # ---------------------------------------------------------------- checks
+
+    def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
+        """Run ``job`` on the checking thread, its result back on the loop; False when too many wait."""
+        if self._checks_queued >= MAX_CHECKS_QUEUED:
+            log.warning("%s checks are waiting; one more has to come again", MAX_CHECKS_QUEUED)
+            return False
+        self._checks_queued += 1
+        self._errands.spawn(self._run_check(job, done))
+        return True
+
+    async def _run_check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> None:
+        try:
+            judgement = await asyncio.get_running_loop().run_in_executor(self._checking, job)
+        except Exception as error:
+            log.exception("a check broke off")
+            judgement = Judgement(finding=Finding.UNKNOWN, reason=f"{type(error).__name__}: {error}"[:200])
+        finally:
+            self._checks_queued -= 1
+        done(judgement)
+
+    # ---------------------------------------------------------------- transactions
+
+    def send(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        """Run ``job`` on the sending thread, its outcome back on the loop."""
+        self._errands.spawn(self._run_send(job, done))
+
+    def certify(self, endorsed: Endorsed, done: Callable[[Outcome], None]) -> None:
+        """Post a certificate, together with those of other tasks that wait."""
+        self._outgoing.append((endorsed, done))
+        self._errands.spawn(self._post())
+
+    def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None:
+        """Have a certified fault slashed."""
+        self.send(lambda: self._submitter.slash(history, fault), done)
+
+    def prove(self, proof: Equivocation, done: Callable[[Outcome], None]) -> None:
+        """Have a member slashed that signed two certificates of the same rounds."""
+        self.send(lambda: self._submitter.prove(proof), done)
+
+    def draw(self, task: TaskId) -> None:
+        """Draw a task's committee. Whatever comes of it, the chain shows; a task that still waits falls due
+        again."""
+        self.send(lambda: self._submitter.draw(task), lambda outcome: None)
+
+    async def _post(self) -> None:
+        """Post what is waiting, of all tasks, in one transaction."""
+        async with self._posting:
+            batch, self._outgoing = self._outgoing[:MAX_POSTED], self._outgoing[MAX_POSTED:]
+            if not batch:
+                return  # it went with what was posted before
+            outcomes = [Outcome.UNREACHABLE] * len(batch)
+            try:
+                outcomes = await asyncio.get_running_loop().run_in_executor(
+                    self._sending, self._submitter.certify, [endorsed for endorsed, _ in batch]
+                )
+            finally:
+                for (_, done), outcome in zip(batch, outcomes, strict=True):
+                    done(outcome)
+
+    async def _run_send(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        # Whatever breaks a transaction off, its owner must learn that it is to be tried again; the error
+        # itself goes on to the event loop, which reports it.
+        outcome = Outcome.UNREACHABLE
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(self._sending, job)
+        finally:
+            done(outcome)
+
+    # ---------------------------------------------------------------- fault reports
+
+    def sign_report(self, contribution: SignedContribution) -> FaultReport:
+        """Say in this validator's name that a shard fails."""
+        return FaultReport.signed(contribution, self._domain, self._account)
+
+    def spread(self, report: FaultReport) -> None:
+        """To every member and every client (a coordinator redoes the round without the miner)."""
+        if self._transport is not None:
+            self._transport.send_app(FAULT_KIND, json.dumps(report.to_json()).encode())

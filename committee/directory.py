@@ -1,0 +1,66 @@
+"""Where members are reached: their endpoints, as the chain publishes them."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor
+from typing import Final
+
+from committee.errands import Errands
+from committee.transport import Transport
+from protocol.chain.contracts import Contracts
+from protocol.errors import PotError
+from protocol.ids import Address
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 5.0
+
+
+class Directory:
+    """``wanted`` names those that this validator has to talk to; ``reader`` is the thread that reads the
+    chain by ``contracts``."""
+
+    def __init__(
+        self,
+        *,
+        contracts: Contracts,
+        reader: Executor,
+        transport: Transport,
+        wanted: Callable[[], AbstractSet[Address]],
+    ) -> None:
+        self._contracts = contracts
+        self._reader = reader
+        self._transport = transport
+        self._wanted = wanted
+        self._endpoints: dict[Address, str] = {}
+        self._due_at = 0.0
+        self._errands = Errands()
+
+    def meet(self, members: AbstractSet[Address]) -> None:
+        """Members not known yet: their endpoints are read before long."""
+        if members - set(self._endpoints):
+            self._errands.spawn(self._refresh())
+
+    async def refresh_when_due(self) -> None:
+        """Members move: read all endpoints again from time to time."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._due_at and self._wanted():
+            self._due_at = now + EVERY_S
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        wanted = sorted(self._wanted())
+
+        def read() -> dict[Address, str]:
+            return {member: self._contracts.committee.endpoint_of(member) for member in wanted}
+
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        except PotError as error:
+            log.warning("endpoints not read: %s", error)
+            return
+        if found != self._endpoints:
+            self._endpoints = found
+            self._transport.set_members(found)
