@@ -92,16 +92,18 @@ class Dossier:
         return tuple(member for member in self._words if member not in self._found)
 
     def learn(self, value: bytes) -> bool:
-        """Some certificate's encoding. True when an accused member has signed it."""
+        """Some certificate's encoding. True when it is fresh and an accused member has signed it."""
+        digest = value_digest(value)
+        if digest in self._values:
+            self._values.move_to_end(digest)
+            return False
         try:
             certificate = RoundCertificate.decode(value)
         except PeerMisbehaved:
             return False
         if certificate.task_id != self._task:
             return False
-        digest = value_digest(value)
         self._values[digest] = certificate
-        self._values.move_to_end(digest)
         while len(self._values) > MAX_VALUES:
             self._values.popitem(last=False)
         return self._name(digest)

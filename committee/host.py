@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import structlog
 
-from committee.errors import MessageRefused, SafetyViolated
+from committee.errors import MessageRefused
+from committee.guard import Guard
 from committee.replica import Replica
 from committee.state import NOTHING, Crypto, Decided, Output, Record, Rejected, ReplicaConfig, Send, Verify
 from committee.transport import Transport
@@ -28,7 +28,12 @@ from protocol.pbft_messages import Evidence, Message, Request, value_digest
 
 MAX_INSTANCES = 256
 ROTATE_BYTES = 4 * 1024 * 1024
+Heard = Callable[[int, bytes], None]
 _log = structlog.get_logger("committee.host")
+
+
+def _unheard(task: int, value: bytes) -> None:
+    """Nobody wants to know."""
 
 
 class Application(Protocol):
@@ -64,38 +69,23 @@ class _Running:
     after: list[Callable[[], None]] = field(default_factory=list)
 
 
-class _Guard:
-    """The one place that decides what ends the validator. Entered several times per message."""
-
-    __slots__ = ("_fail",)
-
-    def __init__(self, fail: Callable[[Exception], None]) -> None:
-        self._fail = fail
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if isinstance(error, Exception):
-            self._fail(error)
-        return isinstance(error, SafetyViolated | OSError)
-
-
 class Host:
     """The replicas of one validator. ``failed`` is completed with the error after which nothing more may be
-    signed (a broken disk, a broken committee): the process should end."""
+    signed (a broken disk, a broken committee): the process should end. ``requested`` is told (task, value) of
+    every request to a task that runs, also of those that come too late to be proposed."""
 
-    def __init__(self, application: Application, log_folder: Path, tick_s: float = 0.1) -> None:
+    def __init__(
+        self, application: Application, log_folder: Path, tick_s: float = 0.1, requested: Heard = _unheard
+    ) -> None:
         self._application = application
+        self._requested = requested
         self._folder = log_folder
         self._tick_s = tick_s
         self._running: dict[int, _Running] = {}
         self._transport: Transport | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._flush_planned = False
-        self._guard = _Guard(self._fail)
+        self._guard = Guard(self._fail)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -172,6 +162,8 @@ class Host:
                 running = self._running.get(message.task)
                 if running is None:
                     continue
+                if isinstance(message, Request):
+                    self._requested(message.task, message.value)
                 try:
                     self._take(running, running.replica.step(message))
                 except MessageRefused as error:
@@ -187,6 +179,7 @@ class Host:
             self._tell(Status(task=request.task, seq=request.seq, digest=digest, status="unknown task"))
             return
         with self._guard:
+            self._requested(request.task, request.value)
             output = running.replica.request(request.seq, request.value)
             self._take(running, output)
             if output.status is not None:

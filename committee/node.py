@@ -113,30 +113,37 @@ class ValidatorNode:
         checker = self._make_checker(checking)
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
-        self._host = Host(self, config.state_dir, config.tick_s)
-        self._desk = Desk(
-            account=self._account,
-            sending=sending,
-            watch=self._watch,
-            aggregate_from=config.aggregate_from,
-        )
+        self._host = Host(self, config.state_dir, config.tick_s, self.requested)
+        self._desk = self._make_desk(sending)
         self._prosecution = Prosecution(
             me=self._me, domain=self._domain, file=EvidenceFile(config.state_dir), desk=self._desk
         )
         self._roster = self._make_roster(checker)
         judge = CourtJudge(contracts=checking, blobs=self._blobs, checker=checker)
         self._bench = self._make_bench(judge, CourtSubmitter(sending, self._blobs, self._desk.sender))
-        self._transport = Transport(
-            TransportConfig(domain=self._domain.separator, listen_host=config.host, listen_port=config.port),
-            self._signer,
-            self._host,
-            random.SystemRandom().random,
-        )
+        self._transport = self._make_transport()
         self._directory = Directory(
             contracts=contracts,
             reader=self._reader,
             transport=self._transport,
             wanted=lambda: self._roster.members | self._bench.members,
+        )
+
+    def _make_transport(self) -> Transport:
+        config = self._config
+        return Transport(
+            TransportConfig(domain=self._domain.separator, listen_host=config.host, listen_port=config.port),
+            self._signer,
+            self._host,
+            random.SystemRandom().random,
+        )
+
+    def _make_desk(self, sending: Contracts) -> Desk:
+        return Desk(
+            account=self._account,
+            sending=sending,
+            watch=self._watch,
+            aggregate_from=self._config.aggregate_from,
         )
 
     async def _listen(self) -> None:
@@ -220,13 +227,17 @@ class ValidatorNode:
             self._roster.tick()
             self._prosecution.tick()
 
+    def requested(self, task: int, value: bytes) -> None:
+        """Somebody asks for a value: it may be what a member was caught signing."""
+        self._prosecution.learn(TaskId(task), value)
+
     # ---------------------------------------------------------------- committee.host.Application
 
     def verify(self, task: int, question: Verify) -> None:
         if is_court(task):
             self._bench.verify(task, question)
             return
-        self._prosecution.learn(TaskId(task), question.value)
+        self._prosecution.learn(TaskId(task), question.value)  # it may come from a new view, not a request
         session = self._roster.session(task)
         if session is not None:
             session.verify(question)
