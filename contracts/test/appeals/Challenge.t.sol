@@ -171,6 +171,24 @@ contract ChallengeTest is AppealsFixture {
         assertEq(market.claim(taskId, payoutRecord(record(0)), miner(0), REWARD, proof), REWARD, "paid");
     }
 
+    /// @dev What a dispute froze can be challenged to the last second of joining, its own window being closed.
+    function test_challengeContribution__joinsWhatIsFrozen__toTheLastSecond() public {
+        vm.warp(vm.getBlockTimestamp() + 1 hours);
+        challengeWrong();
+        uint256 joinEnds = appeals.disputeOf(taskId, 1).joinEnds;
+        vm.warp(joinEnds - 1);
+        assertTrue(market.maturesAt(taskId, record(1)) < joinEnds - 1, "its window is closed");
+        (uint256 dispute, uint256 number) = challengeBad();
+        assertEq(dispute, 1, "dispute");
+        assertEq(number, 1, "case");
+    }
+
+    function test_bondOf__everyEightCases__doubles() public view {
+        for (uint256 i = 0; i < appeals.MAX_CASES(); ++i) {
+            assertEq(appeals.bondOf(i), BOND * 2 ** (i / 8), "bond");
+        }
+    }
+
     function test_challengeFault_revertsIfLeafIsNotUnderTheRoot() public {
         CertificateRecord memory r = record(0);
         vm.expectRevert(

@@ -22,6 +22,11 @@ contract QuorumLibTest is Test {
         }
     }
 
+    function test_faulty__nobodyOrOne__isNone() public pure {
+        assertEq(QuorumLib.faulty(0), 0, "of nobody");
+        assertEq(QuorumLib.faulty(1), 0, "of one");
+    }
+
     function testFuzz_popcount__anyBitmap__countsEachBit(uint64 bitmap) public pure {
         uint256 count = 0;
         for (uint256 i = 0; i < 64; ++i) {
