@@ -29,7 +29,7 @@ HONEST = ("validator-1", "validator-2", "validator-3")
 LIAR = "validator-4"
 SLASHED_S = 30.0
 ENDS_S = 15.0
-"""Mostly for the interpreter on a busy machine. A transaction that nobody mines is waited for ten times longer."""
+"""For the interpreter on a busy machine. A transaction that nobody mines is waited for ten times longer."""
 
 
 @pytest.fixture(scope="module")
