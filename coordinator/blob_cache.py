@@ -46,6 +46,14 @@ class BlobCache:
                 return True
         return self._store.has(name)
 
+    def restore(self) -> None:
+        """Store again what is remembered and the store has lost. Raises ServiceUnreachable."""
+        with self._lock:
+            kept = dict(self._kept)
+        for name, data in kept.items():
+            if not self._store.has(name):
+                self._store.put(data)
+
     def _keep(self, name: Sha256, data: bytes) -> None:
         if len(data) > MAX_ENTRY_BYTES:
             return

@@ -9,6 +9,7 @@ import os
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -105,7 +106,9 @@ class FsspecBlobStore:
             return False
 
     def get(self, name: Sha256, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
-        """Raises BlobMissing, BlobTooLarge, BlobCorrupt or ServiceUnreachable."""
+        """Raises BlobMissing, BlobTooLarge, BlobCorrupt or ServiceUnreachable. What is not what its name says
+        is of no use to anybody: it is removed where that is allowed, so that whoever has the blob stores it
+        again."""
         path = self._path(name)
         try:
             size = self._fs.size(path)
@@ -116,7 +119,12 @@ class FsspecBlobStore:
             raise BlobMissing(name) from error
         except OSError as error:
             raise ServiceUnreachable("the blob store", self._url, str(error)) from error
-        return _checked(name, bytes(data))
+        try:
+            return _checked(name, bytes(data))
+        except BlobCorrupt:
+            with suppress(OSError):
+                self._fs.rm_file(path)
+            raise
 
     def has(self, name: Sha256) -> bool:
         """Raises ServiceUnreachable."""

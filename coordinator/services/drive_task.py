@@ -2,6 +2,7 @@
 
 from typing import Final, assert_never
 
+from coordinator.blob_cache import BlobCache
 from coordinator.domain.actions import (
     Action,
     AssignShard,
@@ -54,6 +55,11 @@ def drive_task(ctx: Context, task_id: TaskId) -> bool:
 
 
 def _perform(ctx: Context, view: TaskView, actions: list[Action]) -> None:
+    if isinstance(ctx.blobs, BlobCache) and any(
+        isinstance(a, ResendSegment | ReassignExpired) for a in actions
+    ):
+        # No answer: perhaps because the store has lost what miners or validators need.
+        ctx.blobs.restore()
     leases = [a for a in actions if isinstance(a, AssignShard | ReassignExpired)]
     if leases:
         lease_shards(ctx, view.task_id, view.plan, leases)
