@@ -79,7 +79,7 @@ class NetworkFile:
     """What ``network.json`` says: URLs, the deployment, who has which key file, and where validators listen.
 
     ``accounts`` and ``keystores`` go by names such as ``poster``, ``miner-1`` and ``validator-1``;
-    ``adversaries`` maps miners that cheat on purpose to how they do.
+    ``adversaries`` maps processes that cheat on purpose to how they do.
     """
 
     rpc_url: str

@@ -46,13 +46,16 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPlan:
-    """What to build. ``adversaries`` maps miner numbers (from 1) to kinds of cheating. Raises
-    InvalidInput.
+    """What to build. ``adversaries`` maps miner numbers (from 1) to kinds of cheating; ``wrong_validators``
+    are kinds of the validators that are primary first, where they can do most harm; ``wrong_coordinator`` is
+    its kind. Raises InvalidInput.
     """
 
     miners: int = 4
     validators: int = 4
     adversaries: Mapping[int, str] = field(default_factory=dict)
+    wrong_validators: tuple[str, ...] = ()
+    wrong_coordinator: str | None = None
 
     def __post_init__(self) -> None:
         if not MIN_VALIDATORS <= self.validators <= MAX_VALIDATORS:
@@ -145,7 +148,7 @@ class LocalNetwork:
             keystores={name: self.layout.keystore(name) for name in accounts},
             password_file=self.layout.password_file,
             endpoints=endpoints,
-            adversaries={f"miner-{number}": kind for number, kind in plan.adversaries.items()},
+            adversaries=wrong_doers(plan, accounts),
         )
         network.write(self.layout.network_file)
         return network
@@ -205,6 +208,17 @@ class LocalNetwork:
             return network.accounts[name] in live_miners(network.api_url)
 
         self.supervisor.wait_until(name, ready, timeout_s)
+
+
+def wrong_doers(plan: NetworkPlan, accounts: Mapping[str, LocalAccount]) -> dict[str, str]:
+    """Names of processes to their kinds. Members take turns as primary by ascending address."""
+    found = {f"miner-{number}": kind for number, kind in plan.adversaries.items()}
+    names = [name for name in accounts if name.startswith("validator-")]
+    primaries = sorted(names, key=lambda name: int(accounts[name].address, 16))
+    found |= dict(zip(primaries, plan.wrong_validators, strict=False))
+    if plan.wrong_coordinator is not None:
+        found["coordinator"] = plan.wrong_coordinator
+    return found
 
 
 def stake_everybody(

@@ -41,23 +41,23 @@ class Services:
     network: NetworkFile
 
     def coordinator(self) -> Program:
-        """Dispatch and bookkeeping; it has no key."""
+        """Dispatch and bookkeeping, honest or not; it has no key."""
         place = urlsplit(self.network.api_url)
         listen = {"POT_HOST": HOST, "POT_PORT": str(place.port)}
         database = {"POT_DATABASE_URL": f"sqlite:///{self.layout.database}"}
-        return self._program("coordinator", ("coordinator", "run"), {**listen, **database})
+        return self._program(
+            "coordinator", ("coordinator", "run", *self._cheating("coordinator")), {**listen, **database}
+        )
 
     def validator(self, name: str) -> Program:
-        """One replica of the committee."""
+        """One replica of the committee, honest or not."""
         endpoint = self.network.endpoints[name]
         listen = {"POT_HOST": HOST, "POT_PORT": str(urlsplit(endpoint).port), "POT_ENDPOINT": endpoint}
-        return self._program(name, ("validator", "run"), {**listen, **self._key(name)})
+        return self._program(name, ("validator", "run", *self._cheating(name)), {**listen, **self._key(name)})
 
     def miner(self, name: str) -> Program:
         """One miner, honest or not."""
-        kind = self.network.adversaries.get(name)
-        cheating = () if kind is None else ("--adversary", kind)
-        return self._program(name, ("miner", "run", *cheating), self._key(name))
+        return self._program(name, ("miner", "run", *self._cheating(name)), self._key(name))
 
     def all(self) -> list[Program]:
         """The coordinator, the validators, the miners."""
@@ -65,6 +65,10 @@ class Services:
         validators = [self.validator(name) for name in names if name.startswith("validator-")]
         miners = [self.miner(name) for name in names if name.startswith("miner-")]
         return [self.coordinator(), *validators, *miners]
+
+    def _cheating(self, name: str) -> tuple[str, ...]:
+        kind = self.network.adversaries.get(name)
+        return () if kind is None else ("--adversary", kind)
 
     def _key(self, name: str) -> dict[str, str]:
         return {

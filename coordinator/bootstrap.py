@@ -207,13 +207,13 @@ def _listen(config: CoordinatorConfig) -> socket.socket:
     return opened
 
 
-def run(config: CoordinatorConfig) -> int:
+def run(config: CoordinatorConfig, build: Callable[[CoordinatorConfig], Coordinator] = Coordinator) -> int:
     """Coordinate until SIGTERM or SIGINT; returns 0.
 
     Raises ConfigurationError or ServiceUnreachable when it cannot start, and the failure of a part that
     ended.
     """
-    coordinator = Coordinator(config)
+    coordinator = build(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: coordinator.request_stop())
     coordinator.start()

@@ -35,10 +35,10 @@ def run_miner(client: Client, adversary: str | None, *, appeal: bool) -> Reply:
         return _ended("miner", run(config, client.account))
 
 
-def run_validator(client: Client) -> Reply:
-    """Validate until interrupted."""
+def run_validator(client: Client, adversary: str | None = None) -> Reply:
+    """Validate until interrupted; an ``adversary`` does so wrongly in the way that it names."""
+    from committee import node
     from committee.config import ValidatorConfig
-    from committee.node import run
 
     settings = client.settings
     config = ValidatorConfig(
@@ -53,13 +53,18 @@ def run_validator(client: Client) -> Reply:
         aggregate_from=settings.aggregate_from,
     )
     log_to_stderr("committee")
-    run(config, client.account)
+    if adversary is None:
+        node.run(config, client.account)
+    else:
+        from committee.adversary import run
+
+        run(config, client.account, adversary)
     return _ended("validator")
 
 
-def run_coordinator(client: Client, parts: tuple[str, ...] | None) -> Reply:
+def run_coordinator(client: Client, parts: tuple[str, ...] | None, adversary: str | None = None) -> Reply:
     """Dispatch until interrupted; ``parts`` None does everything in this process."""
-    from coordinator.bootstrap import run
+    from coordinator import bootstrap
     from coordinator.config import PARTS, CoordinatorConfig
 
     settings = client.settings
@@ -77,7 +82,12 @@ def run_coordinator(client: Client, parts: tuple[str, ...] | None) -> Reply:
         parts=parts or PARTS,
     )
     log_to_stderr("coordinator")
-    run(config)
+    if adversary is None:
+        bootstrap.run(config)
+    else:
+        from coordinator.adversary import run_censor
+
+        run_censor(config, adversary)
     return _ended("coordinator")
 
 

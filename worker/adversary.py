@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from protocol.blobs import BlobStore
 from protocol.chain.contracts import Contracts
@@ -21,7 +22,7 @@ from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
 from protocol.spec import TaskSpec
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork, Trainer, answer
 from worker.training.checkpoint import Checkpoint
-from worker.training.codec import MANTISSA_BITS, quantise, values_of
+from worker.training.codec import MANTISSA_BITS, decode, quantise, values_of
 from worker.training.data import Batch
 from worker.training.models import layout_of
 from worker.training.push import push
@@ -34,6 +35,9 @@ PRETENDED_LOSS_MICROS: Final = 2_302_585
 SCALE: Final = 2.0
 MAX_DELAY_S: Final = 300.0
 COPY_LOOKBACK_BLOCKS: Final = 256
+#: Standard deviations that ``alie`` hides behind, and the share of the mean that ``ipm`` sends negated.
+ALIE_Z: Final = 1.5
+IPM_EPSILON: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,21 @@ def inside_tolerance(tools: Accomplices, work: ShardWork) -> "ShardResult":
     return replace(result, gradient=values_of(layout, pushed))
 
 
+def alie(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """A Little Is Enough (Baruch et al. 2019): what the colluders know, ALIE_Z standard deviations below its
+    mean in every coordinate, so that no coordinate looks strange beside honest ones."""
+    result, known = _conspire(tools, work)
+    lie = known.mean(axis=0) - ALIE_Z * known.std(axis=0)
+    return replace(result, gradient=lie.astype(result.gradient.dtype))
+
+
+def ipm(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """Inner-product manipulation (Xie et al. 2020): a little of the negated mean, which turns the sum uphill
+    where enough of them send it."""
+    result, known = _conspire(tools, work)
+    return replace(result, gradient=(-IPM_EPSILON * known.mean(axis=0)).astype(result.gradient.dtype))
+
+
 class Stale:
     """Gradients at the first model of the task it ever saw, forever."""
 
@@ -179,14 +198,33 @@ class Copier:
         return self._tools.honest.train(work)
 
     def _segments(self, spec_hash: Sha256) -> list[Sha256]:
-        contracts = self._tools.contracts
-        last = contracts.client.block("latest").number
-        first = max(contracts.deployment.block, last - COPY_LOOKBACK_BLOCKS)
-        return [
-            event.certificate.segment
-            for event in EventReader(contracts).read(first, last)
-            if isinstance(event, CertificateAccepted) and event.certificate.spec_hash == spec_hash
-        ]
+        return _segments(self._tools, spec_hash)
+
+
+def _segments(tools: Accomplices, spec_hash: Sha256) -> list[Sha256]:
+    """The records of what was certified for a spec of late."""
+    contracts = tools.contracts
+    last = contracts.client.block("latest").number
+    first = max(contracts.deployment.block, last - COPY_LOOKBACK_BLOCKS)
+    return [
+        event.certificate.segment
+        for event in EventReader(contracts).read(first, last)
+        if isinstance(event, CertificateAccepted) and event.certificate.spec_hash == spec_hash
+    ]
+
+
+def _conspire(tools: Accomplices, work: ShardWork) -> "tuple[ShardResult, NDArray[np.float64]]":
+    """The honest result, and the gradients that colluders know, one a row: of this shard, of an accomplice's
+    next to it, and of the newest certified round."""
+    own, spec = tools.honest.compute(work), work.spec
+    beside = _on_batches(tools, work, _batches(work, work.round, (work.shard + 1) % spec.recipe.shards))
+    known = [own.gradient, beside.gradient]
+    for segment in _segments(tools, spec.hash)[-1:]:
+        record = SegmentRecord.from_blob(tools.blobs.get(segment, MAX_RECORD_BYTES))
+        for signed in record.rounds[-1].contributions:
+            blob = tools.blobs.get(signed.contribution.gradient, spec.limits.max_blob_bytes)
+            known.append(decode(spec.recipe.codec, layout_of(spec.model), blob))
+    return own, np.stack([gradient.astype(np.float64) for gradient in known])
 
 
 def _forging(forge: Callable[[Accomplices, ShardWork], "ShardResult"]) -> Callable[[Accomplices], Trainer]:
@@ -204,6 +242,8 @@ KINDS: Final[Mapping[str, Callable[[Accomplices], Trainer]]] = {
     "label-flip": _forging(label_flip),
     "low-precision": _forging(low_precision),
     "inside-tolerance": _forging(inside_tolerance),
+    "alie": _forging(alie),
+    "ipm": _forging(ipm),
     "late": _forging(late),
     "selective-abort": _forging(selective_abort),
     "copied": Copier,

@@ -52,11 +52,17 @@ def stake(
 
 
 @app.command()
-def run(ctx: typer.Context) -> Reply:
+def run(
+    ctx: typer.Context,
+    adversary: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Misbehave on purpose (lazy-validator, ...), for demonstrations."),
+    ] = None,
+) -> Reply:
     """Check proposals and sign certificates until interrupted."""
     from pot.services import run_validator
 
-    return run_validator(session_of(ctx).client("validator"))
+    return run_validator(session_of(ctx).client("validator"), adversary)
 
 
 @app.command()

@@ -22,7 +22,7 @@ def demo(
     rounds: Annotated[int, typer.Option(help="Rounds of training.")] = 20,
     adversary: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND[:N]", help="N miners that cheat, for example lazy. May be repeated."),
+        typer.Option(metavar="KIND[:N]", help="N that misbehave: lazy, silent-primary, ... May be repeated."),
     ] = None,
     kill: Annotated[
         list[str] | None,
@@ -33,15 +33,20 @@ def demo(
     ] = Path(".pot/demo"),
 ) -> Reply:
     """Start a whole network, fund a task on real data, train, certify, pay, audit, and write a report."""
-    from pot.demo.disturbances import parse_adversaries, parse_victims
+    from pot.demo.cast import parse_cast
+    from pot.demo.disturbances import parse_victims
     from pot.demo.plan import DemoPlan
 
+    cast = parse_cast(adversary or [], miners, validators)
     plan = DemoPlan(
         out=out.absolute(),
         miners=miners,
         validators=validators,
         rounds=rounds,
-        adversaries=parse_adversaries(adversary or [], miners),
+        adversaries=cast.miners,
+        wrong_validators=cast.validators,
+        wrong_coordinator=cast.coordinator,
+        vandal=cast.vandal,
         victims=tuple(parse_victims(kill or [])),
     )
     from pot.demo.display import display
@@ -74,6 +79,7 @@ def _summary(report: "Report") -> list[str]:
                 ("slashed", f"{report.name_of(slash.miner)}: {tokens(slash.amount)}")
                 for slash in report.slashes
             ],
+            *[(item.target, f"{item.kind}: {item.outcome}") for item in report.disturbances],
             (
                 "audit",
                 f"passed, {report.audit.rounds_replayed} rounds replayed"

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS: Final = 1_000
 SAMPLES_PER_SHARD: Final = 128
+CENSORED_ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPlan:
     """``adversaries`` maps miner numbers to kinds; ``victims`` are killed one after the other, at rounds
-    spread over the run. Raises InvalidInput.
+    spread over the run; the validators that are primary first are wrong in the ways of ``wrong_validators``,
+    and a ``vandal`` overwrites blobs. Raises InvalidInput.
     """
 
     out: Path
@@ -27,6 +29,9 @@ class DemoPlan:
     rounds: int = 20
     adversaries: Mapping[int, str] = field(default_factory=dict)
     victims: tuple[Victim, ...] = ()
+    wrong_validators: tuple[str, ...] = ()
+    wrong_coordinator: str | None = None
+    vandal: bool = False
 
     def __post_init__(self) -> None:
         least = len(self.victims) + 1
@@ -34,13 +39,17 @@ class DemoPlan:
             raise InvalidInput(
                 f"{self.rounds} rounds are asked for; {least} to {MAX_ROUNDS} are possible here."
             )
+        if self.wrong_coordinator is not None and self.rounds < CENSORED_ROUNDS:
+            raise InvalidInput(
+                f"A censoring coordinator is replaced in mid-run: {CENSORED_ROUNDS} rounds at least."
+            )
         honest = self.miners - len(self.adversaries)
         if self.victims.count("miner") >= honest:
             raise InvalidInput(f"Of {honest} honest miners at least one must be left alive (--miners).")
-        if self.victims.count("primary") > (self.validators - 1) // 3:
+        if self.victims.count("primary") + len(self.wrong_validators) > (self.validators - 1) // 3:
             raise InvalidInput(
-                f"{self.validators} validators survive the death of {(self.validators - 1) // 3} of them "
-                "(--validators)."
+                f"{self.validators} validators survive the death or malice of "
+                f"{(self.validators - 1) // 3} of them (--validators)."
             )
 
     def killings(self) -> list[tuple[int, Victim]]:

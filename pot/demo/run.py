@@ -22,6 +22,7 @@ from pot.demo.killing import Killer
 from pot.demo.plan import DemoPlan, demo_draft
 from pot.demo.settle import claim_everything, close, slash_faults
 from pot.demo.verdict import judge
+from pot.demo.wrongdoing import Wrongdoing
 from pot.draft import Draft
 from pot.report.document import Audit, Chain, Check, Disturbance, Report, Round
 from pot.report.files import write_report
@@ -80,14 +81,19 @@ class Demo:
             drafting = background.submit(demo_draft, self._plan)  # while other processes start
             local, network = self._set_up()
             draft = drafting.result()
+        wrong = Wrongdoing(self._plan, local, network)
+        self.report.disturbances += wrong.disturbances
         poster = client_of(network, "poster")
         self.report.seconds.setup = round(time.monotonic() - self._begun, 2)
         with self._problems():
             posted = self._post(poster, draft)
             with self._problems():
-                self._train(local, network, poster, draft, posted)
+                wrong.start()
+                self._train(local, network, poster, draft, posted, wrong)
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
+            with self._problems():
+                wrong.witness(poster)
             self.report.peak_memory_bytes = local.supervisor.peak_memory()
             # The task is over, and nothing here is needed again: an end by force is as good as any.
             local.supervisor.stop(but=FOUNDATIONS, grace_s=GRACE_S)
@@ -114,7 +120,13 @@ class Demo:
         plan = self._plan
         self._local = LocalNetwork(fresh_folder(plan.out), attached=True, say=self._show.say)
         network = self._local.up(
-            NetworkPlan(miners=plan.miners, validators=plan.validators, adversaries=plan.adversaries)
+            NetworkPlan(
+                miners=plan.miners,
+                validators=plan.validators,
+                adversaries=plan.adversaries,
+                wrong_validators=plan.wrong_validators,
+                wrong_coordinator=plan.wrong_coordinator,
+            )
         )
         contracts = network.deployment.to_json()
         self.report.chain = Chain(
@@ -137,7 +149,13 @@ class Demo:
         return posted
 
     def _train(
-        self, local: LocalNetwork, network: NetworkFile, poster: Client, draft: Draft, posted: Posted
+        self,
+        local: LocalNetwork,
+        network: NetworkFile,
+        poster: Client,
+        draft: Draft,
+        posted: Posted,
+        wrong: Wrongdoing,
     ) -> None:
         begun = progressed = time.monotonic()
         task = poster.task(posted.task_id)
@@ -151,7 +169,7 @@ class Demo:
                     done.seconds = round(progressed - begun, 2)
                     self.report.history.append(done)
                     self._show.round(done, task.rounds, follower.left())
-                    for line in killer.after_round(done.round):
+                    for line in (*killer.after_round(done.round), *wrong.after_round(done.round)):
                         self._show.say(line)
                 for line in killer.restart_due():
                     self._show.say(line)

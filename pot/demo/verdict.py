@@ -2,23 +2,23 @@
 
 from typing import Final
 
+from pot.demo.answers import OTHERS, answer, honest_unharmed
 from pot.demo.plan import DemoPlan
-from pot.report.document import Disturbance, Report
+from pot.report.document import Report
 
 #: Half a percentage point between the network and one process.
 MAX_ACCURACY_GAP: Final = 0.005
-#: Cheats that break a promise but sign nothing false: they lose pay, not stake.
-WITHOUT_PROOF: Final = frozenset(("late", "selective-abort"))
-#: Cheats without a single honest shard.
-ALWAYS_FALSE: Final = frozenset(("lazy", "random", "scaled", "sign-flip", "wrong-shard"))
+#: Cheats whose work may be certified, so that the model is not bit for bit the honest one.
+CERTIFIED: Final = frozenset(("inside-tolerance",))
 
 
 def judge(report: Report, plan: DemoPlan) -> None:
     """Append a sentence to ``problems`` for everything that is not as it should be, and settle ``ok``."""
-    report.problems += [*_unfinished(report), *_books(report), *_model(report)]
+    report.problems += [*_unfinished(report), *_books(report), *_model(report, plan)]
     for item in report.disturbances:
-        if item.kind in plan.adversaries.values():
-            report.problems += _cheat(report, item)
+        if item.kind in plan.adversaries.values() or item.kind in OTHERS:
+            report.problems += answer(report, item)
+    report.problems += honest_unharmed(report)
     report.ok = not report.problems
 
 
@@ -38,13 +38,13 @@ def _books(report: Report) -> list[str]:
     ]
 
 
-def _model(report: Report) -> list[str]:
+def _model(report: Report, plan: DemoPlan) -> list[str]:
     if not report.history:
         return []
     problems = []
     if not report.audit.ok:
         problems.append(f"The audit failed: {report.audit.problem or 'it did not run'}.")
-    if not report.replay.identical:
+    if not report.replay.identical and not CERTIFIED.intersection(plan.adversaries.values()):
         problems.append("The certified model is not the one that one process computes.")
     ours, theirs = report.accuracy.network, report.accuracy.centralized
     if ours is not None and theirs is not None and abs(ours - theirs) > MAX_ACCURACY_GAP:
@@ -52,17 +52,4 @@ def _model(report: Report) -> list[str]:
             f"The network reached {100 * ours:.2f} %, one process {100 * theirs:.2f} %: more than "
             f"{100 * MAX_ACCURACY_GAP:.1f} points apart."
         )
-    return problems
-
-
-def _cheat(report: Report, item: Disturbance) -> list[str]:
-    addresses = [address for address, name in report.accounts.items() if name == item.target]
-    slashed = sum(int(slash.amount) for slash in report.slashes if slash.miner in addresses)
-    paid = sum(int(report.payouts.get(address, "0")) for address in addresses)
-    item.outcome = f"slashed {slashed // 10**18} POT, paid {paid // 10**18} POT"
-    problems = []
-    if not slashed and item.kind not in WITHOUT_PROOF:
-        problems.append(f"{item.target} cheated ({item.kind}) and was not slashed.")
-    if paid and item.kind in ALWAYS_FALSE:
-        problems.append(f"{item.target} cheated ({item.kind}) and was paid.")
     return problems

@@ -113,12 +113,19 @@ class Chain(_Part, kw_only=True):
 
 
 class Disturbance(_Part, kw_only=True):
-    """Something this run did to itself: a process killed, a miner that cheats."""
+    """Something this run did to itself: a process killed, somebody who cheats. ``acts`` counts the wrong acts
+    in its own log, ``noticed`` the lines in which others noticed; ``slashed`` is what a validator lost, in
+    the smallest unit; ``victim`` is whom it was aimed at.
+    """
 
     kind: str
     target: str
     after_round: int = 0
     outcome: str = ""
+    acts: int = 0
+    noticed: int = 0
+    slashed: str = "0"
+    victim: str = ""
 
 
 class Report(_Part, kw_only=True):

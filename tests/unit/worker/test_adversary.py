@@ -27,6 +27,8 @@ CAUGHT = [
     "wrong-shard",
     "partial-batch",
     "label-flip",
+    "alie",
+    "ipm",
     "low-precision",
 ]
 MINER = Address("0x" + "33" * 20)
