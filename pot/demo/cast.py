@@ -7,6 +7,9 @@ from typing import Final
 from pot.demo.disturbances import parse_adversaries
 from protocol.errors import InvalidInput
 
+#: Named here and not imported: what defines them takes seconds to load, and every demo begins here.
+VALIDATORS: Final = ("equivocating-validator", "lazy-validator", "silent-primary", "lying-primary")
+COORDINATORS: Final = ("censoring-coordinator",)
 TAMPERED: Final = "tampered-blob"
 
 
@@ -25,8 +28,6 @@ def parse_cast(texts: Sequence[str], miners: int, validators: int) -> Cast:
     """``["lazy:2", "silent-primary"]`` -> two lazy miners, one silent validator. Raises InvalidInput for an
     unknown kind, listing the known ones, for a number that is none, and for more wrong-doers than the network
     promises to survive."""
-    from committee.adversary import KINDS as VALIDATORS
-    from coordinator.adversary import KINDS as COORDINATORS
     from worker.adversary import KINDS as MINERS
 
     known = (*MINERS, *VALIDATORS, *COORDINATORS, TAMPERED)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pot.demo.cast import Cast, parse_cast
+from committee.adversary import KINDS as VALIDATOR_KINDS
+from coordinator.adversary import KINDS as COORDINATOR_KINDS
+from pot.demo.cast import COORDINATORS, VALIDATORS, Cast, parse_cast
 from protocol.errors import InvalidInput
 
 
@@ -15,6 +17,11 @@ def test_parse_cast__kinds_of_every_role__are_sorted_by_who_does_it() -> None:
         vandal=True,
     )
     assert parse_cast([], 4, 4) == Cast()
+
+
+def test_cast__the_kinds_it_knows__are_those_that_exist() -> None:
+    assert tuple(VALIDATOR_KINDS) == VALIDATORS
+    assert COORDINATOR_KINDS == COORDINATORS
 
 
 def test_parse_cast__unknown_kind__lists_every_known_one() -> None:
