@@ -33,6 +33,19 @@ def test_get__tampered_file__is_named(tmp_path: Path) -> None:
         store.get(name)
 
 
+def test_get__tampered_file_of_the_same_length__is_removed_so_that_it_can_be_stored_again(
+    tmp_path: Path,
+) -> None:
+    store = open_blob_store(f"file://{tmp_path}")
+    name = store.put(b"hello")
+    (tmp_path / name.hex()[:2] / name.hex()).write_bytes(b"hullo")
+    with pytest.raises(VerificationFailed):
+        store.get(name)
+    assert not store.has(name)
+    store.put(b"hello")
+    assert store.get(name) == b"hello"
+
+
 def test_open__unknown_scheme__is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="POT_BLOB_URL"):
         open_blob_store("gopher://x")
