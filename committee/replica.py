@@ -226,11 +226,10 @@ class Replica:
 
     def _has_room_for(self, evidence: Evidence) -> bool:
         """Replies cost a stake and are counted by member, so that nothing else can push them out."""
-        if not isinstance(evidence.second, Reply):
-            return sum(not isinstance(e.second, Reply) for e in self.evidence) < MAX_EVIDENCE
-        sender = evidence.second.sender
-        own = [e for e in self.evidence if isinstance(e.second, Reply) and e.second.sender == sender]
-        return len(own) < MAX_REPLY_EVIDENCE
+        second, replies = evidence.second, [e.second for e in self.evidence if isinstance(e.second, Reply)]
+        if isinstance(second, Reply):
+            return sum(known.sender == second.sender for known in replies) < MAX_REPLY_EVIDENCE
+        return len(self.evidence) - len(replies) < MAX_EVIDENCE
 
     def _turn_to(self, view: int, mode: Mode) -> None:
         self.view = self.timer.view = view
