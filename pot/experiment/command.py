@@ -63,6 +63,35 @@ def verification(
     return Reply(data=document, text=_text(found, out), ok=found.ok)
 
 
+@app.command()
+def robustness(
+    out: Out = Path("robustness"),
+    rounds: Annotated[int, typer.Option(min=1, max=1024, help="Rounds of 12 shards.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """How much accuracy do attackers cost whom nobody samples? Every aggregation rule against every attack
+    and number of attackers, in one process."""
+    from pot.experiment.robustness import RobustnessPlan, measure, write
+
+    plan = RobustnessPlan(rounds=rounds, seed=seed)
+    cells = measure(plan, lambda line: print(line, file=sys.stderr, flush=True))
+    table, picture = write(cells, out)
+    rules, attacks = (tuple(dict.fromkeys(getattr(c, name) for c in cells)) for name in ("rule", "attack"))
+    quarter = plan.shards // 4
+    rows = [
+        (rule, *(f"{c.accuracy:.1f}" for c in cells if c.rule == rule and c.forged == quarter))
+        for rule in rules
+    ]
+    return Reply(
+        data={"csv": str(table), "png": str(picture), "cells": len(cells)},
+        text=[
+            f"Test accuracy in percent with {quarter} of {plan.shards} contributions forged:",
+            Table(columns=("rule", *attacks), rows=rows),
+            *facts([("table", table), ("picture", picture)]),
+        ],
+    )
+
+
 def _policy(named: str) -> "Policy":
     from protocol.policy import MAX_POLICY_BYTES, Policy, default_policy
 
