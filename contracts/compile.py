@@ -8,6 +8,8 @@ import argparse
 import hashlib
 import json
 import os
+import posixpath
+import re
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from anvil.toolchain import PROJECT_ROOT, ensure_npm_packages, ensure_solc
 from anvil.tools import Tool, locked
 from protocol.errors import PotError
 
-REMAPPING: Final = "@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"
-ABI_FOLDERS: Final = ("contracts/src", "contracts/src/dev")
+LIBRARY: Final = ("@openzeppelin/contracts/", "node_modules/@openzeppelin/contracts/")
+IMPORT: Final = re.compile(r'^import\s[^;"]*"([^"]+)"\s*;', re.MULTILINE)
+ABI_FOLDERS: Final = ("src", "src/dev")
 OUTPUTS: Final = ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"]
 
 Abi = list[dict[str, Any]]
@@ -91,7 +94,7 @@ def compiler_settings(root: Path = PROJECT_ROOT) -> dict[str, Any]:
         "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
         "viaIR": profile["via_ir"],
         "metadata": {"bytecodeHash": profile["bytecode_hash"], "appendCBOR": profile["cbor_metadata"]},
-        "remappings": [REMAPPING],
+        "remappings": ["=".join(LIBRARY)],
         "outputSelection": {"*": {"*": OUTPUTS}},
     }
     if "evm_version" in profile:
@@ -100,14 +103,35 @@ def compiler_settings(root: Path = PROJECT_ROOT) -> dict[str, Any]:
 
 
 def _request(root: Path) -> dict[str, Any]:
-    sources = sorted((root / "contracts" / "src").rglob("*.sol"))
+    """Every source and everything it imports, by name.
+
+    The compiler numbers what it reads in the order of these names, and the optimized code can depend on the
+    numbers: so all are named here, and in forge's order (libraries before our own), else Python would deploy
+    other bytes than forge tests.
+    """
+    folder = root / "contracts"
+    waiting = sorted(path.relative_to(folder).as_posix() for path in (folder / "src").rglob("*.sol"))
+    sources: dict[str, dict[str, str]] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in sources and (path := _file_of(root, name)).is_file():
+            sources[name] = {"content": path.read_text("utf-8")}
+            waiting += (_imported(name, wanted) for wanted in IMPORT.findall(sources[name]["content"]))
     return {
         "language": "Solidity",
-        "sources": {
-            path.relative_to(root).as_posix(): {"content": path.read_text("utf-8")} for path in sources
-        },
+        "sources": dict(sorted(sources.items())),
         "settings": compiler_settings(root),
     }
+
+
+def _file_of(root: Path, name: str) -> Path:
+    return (root if name.startswith(LIBRARY[1]) else root / "contracts") / name
+
+
+def _imported(importer: str, wanted: str) -> str:
+    if wanted.startswith("."):
+        return posixpath.normpath(posixpath.join(posixpath.dirname(importer), wanted))
+    return wanted.replace(*LIBRARY, 1)
 
 
 def _cache_key(request: dict[str, Any], packages: Tool, solc: Tool) -> str:
@@ -140,7 +164,7 @@ def _diagnostics(error: Any) -> tuple[str, ...]:
 def _artifacts(output: dict[str, Any]) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     for source, contracts in sorted(output["contracts"].items()):
-        if not source.startswith("contracts/src/"):
+        if not source.startswith("src/"):
             continue
         for name, fields in contracts.items():
             if name in artifacts:

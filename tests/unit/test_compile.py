@@ -93,6 +93,7 @@ def test_abi__changed_contract__drifts_until_written(project: Path) -> None:
 
 def test_compile__this_projects_contracts__are_byte_for_byte_what_forge_builds() -> None:
     contracts = PROJECT_ROOT / "contracts"
+    run_forge.forget_old_builds(contracts)
     code, said = run_forge.run(["build"], contracts, run_forge.forge_environment("default"))
     assert code == 0, said
     deployable = {name: found for name, found in compile_contracts().items() if found.bytecode}

@@ -177,3 +177,20 @@ def test_make_test__contract_tests_fail__ends_before_pytest() -> None:
     assert re.search(r"^test:.*\bforge\b", text, re.MULTILINE)
     assert "\t$(BIN)/python tests/run_forge.py\n" in text  # no leading `-`, no `|| true`
     assert "\t$(BIN)/python tests/run_forge.py --profile ci\n" in text
+
+
+def test_old_builds__a_source_changed__are_forgotten_and_otherwise_kept(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "foundry.toml").write_text("[profile.default]\n")
+    (tmp_path / "src" / "Till.sol").write_text("contract Till {}\n")
+    built = tmp_path / "out" / "Till.json"
+
+    def survives() -> bool:
+        built.parent.mkdir(exist_ok=True)
+        built.write_text("{}")
+        run_forge.forget_old_builds(tmp_path)
+        return built.exists()
+
+    assert [survives(), survives()] == [False, True]
+    (tmp_path / "src" / "Till.sol").write_text("contract Till { uint256 money; }\n")
+    assert [survives(), survives()] == [False, True]
