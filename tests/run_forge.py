@@ -55,23 +55,30 @@ def count_tests(output: str) -> int:
     return int(found[1]) if found else 0
 
 
-def forget_old_builds(project: Path) -> None:
-    """Leave nothing for forge to build upon when a source changed: what its optimizer makes of one file can
-    depend on the files that are compiled with it, and a part of them gives other bytes than all of them."""
+def build(project: Path, profile: str) -> int:
+    """Compile all of the project, from nothing when a source changed; forge's exit code.
+
+    What the optimizer makes of one file can depend on the files that are compiled with it: a part of them, be
+    it what changed or what some tests need, gives other bytes and other gas than all of them.
+    """
     files = [project / "foundry.toml", *sorted((project / "src").rglob("*.sol"))]
     found = hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
     mark = project / "cache" / "sources.sha256"
     if not mark.is_file() or mark.read_text("utf-8") != found:
         for folder in ("out", "cache"):
             shutil.rmtree(project / folder, ignore_errors=True)
-        mark.parent.mkdir(parents=True)
+    code, _ = run(["build"], project, forge_environment(profile))
+    if code == 0:
         mark.write_text(found, "utf-8")
+    return code
 
 
 def measure(project: Path, profile: str) -> int:
     """Write the snapshots of gas and sizes anew."""
     for file in (project / "snapshots").glob("*.json"):
         file.unlink()
+    if (code := build(project, profile)) != 0:
+        return code
     code, output = run(
         ["test", "--match-path", SNAPSHOT_TESTS], project, forge_environment(profile, measure=True)
     )
@@ -86,6 +93,8 @@ def check(project: Path, profile: str, filters: list[str], formatting: bool) -> 
         if code != 0:
             print("forge: sources are not formatted; run `make format`")
             return code
+    if (code := build(project, profile)) != 0:
+        return code
     code, output = run(["test", *filters], project, environment)
     if code != 0:
         return code
@@ -112,7 +121,6 @@ def main(argv: list[str] | None = None) -> int:
         ensure_npm_packages()
         if arguments.format:
             return run(["fmt"], arguments.project, forge_environment(arguments.profile))[0]
-        forget_old_builds(arguments.project)
         if arguments.snapshots:
             return measure(arguments.project, arguments.profile)
         return check(arguments.project, arguments.profile, arguments.filters, not arguments.no_fmt)

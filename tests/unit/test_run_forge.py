@@ -179,18 +179,20 @@ def test_make_test__contract_tests_fail__ends_before_pytest() -> None:
     assert "\t$(BIN)/python tests/run_forge.py --profile ci\n" in text
 
 
-def test_old_builds__a_source_changed__are_forgotten_and_otherwise_kept(tmp_path: Path) -> None:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "foundry.toml").write_text("[profile.default]\n")
-    (tmp_path / "src" / "Till.sol").write_text("contract Till {}\n")
-    built = tmp_path / "out" / "Till.json"
+def test_build__a_source_changed__nothing_older_is_built_upon(tmp_path: Path) -> None:
+    project = tmp_path / "contracts"
+    (project / "src").mkdir(parents=True)
+    shutil.copy(PROJECT_ROOT / "contracts" / "foundry.toml", project)
+    till = project / "src" / "Till.sol"
+    old = project / "out" / "Old.json"
 
-    def survives() -> bool:
-        built.parent.mkdir(exist_ok=True)
-        built.write_text("{}")
-        run_forge.forget_old_builds(tmp_path)
-        return built.exists()
+    def survives(source: str) -> bool:
+        till.write_text(HEAD + source)
+        old.parent.mkdir(exist_ok=True)
+        old.write_text("{}")
+        assert run_forge.build(project, "default") == 0
+        return old.exists()
 
-    assert [survives(), survives()] == [False, True]
-    (tmp_path / "src" / "Till.sol").write_text("contract Till { uint256 money; }\n")
-    assert [survives(), survives()] == [False, True]
+    assert not survives("contract Till {}\n")
+    assert survives("contract Till {}\n")
+    assert not survives("contract Till { uint256 money; }\n")

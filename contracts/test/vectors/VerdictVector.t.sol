@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Appeals} from "../../src/Appeals.sol";
-import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
 
@@ -13,7 +12,8 @@ contract VerdictVectorTest is MarketFixture {
         vm.chainId(vm.parseJsonUint(json, ".chain_id"));
         address at = vm.parseJsonAddress(json, ".verifying_contract");
         vm.etch(at, address(market).code);
-        Appeals there = new Appeals(token, vault, ITrainingMarket(at), 2, 1 days);
+        bytes memory arguments = abi.encode(token, vault, at, 2, 1 days);
+        IAppeals there = IAppeals(create("Appeals.sol:Appeals", arguments));
         TaskId taskId = TaskId.wrap(vm.parseJsonUint(json, ".task_id"));
         uint64 upheld = uint64(vm.parseJsonUint(json, ".upheld"));
         bytes32 digest = there.verdictDigest(taskId, vm.parseJsonUint(json, ".dispute"), upheld);
