@@ -166,6 +166,14 @@ def test_reply__beyond_the_window__makes_the_replica_ask_what_it_misses() -> Non
     assert [message.seq for message in sent if isinstance(message, Fetch)] == [1]
 
 
+def test_commits__a_quorum_for_a_value_never_seen__makes_the_replica_ask_for_it() -> None:
+    one = replica()
+    hear(one, *(vote(Commit, i, 1, A) for i in (0, 1, 2)))
+    sent = [message for _ in range(8) for message in (s.message for s in one.tick().send)]
+    assert [message.seq for message in sent if isinstance(message, Fetch)][:1] == [1]
+    assert one.step(committed(1, A)).verify
+
+
 def test_replies__to_bytes_that_are_no_value__decide_nothing() -> None:
     one = replica()
     one.request(1, b"1 is no letter")
