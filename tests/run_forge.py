@@ -69,6 +69,7 @@ def build(project: Path, profile: str) -> int:
             shutil.rmtree(project / folder, ignore_errors=True)
     code, _ = run(["build"], project, forge_environment(profile))
     if code == 0:
+        mark.parent.mkdir(exist_ok=True)
         mark.write_text(found, "utf-8")
     return code
 

@@ -101,5 +101,8 @@ def test_compile__this_projects_contracts__are_byte_for_byte_what_forge_builds()
             (contracts / "out" / Path(artifact.source).name / f"{name}.json").read_text("utf-8")
         )
         assert built["bytecode"]["object"] == "0x" + artifact.bytecode.hex(), name
-        # A test that imports the contract itself makes forge compile it a second time, in another way.
-        assert [file.name for file in (contracts / "out" / f"{name}.sol").iterdir()] == [f"{name}.json"]
+        # A test that imports a contract itself makes forge compile it a second time, in another way.
+        is_library = Path(artifact.source).parent.name == "libraries"
+        assert is_library or [file.name for file in (contracts / "out" / f"{name}.sol").iterdir()] == [
+            f"{name}.json"
+        ]
