@@ -26,7 +26,8 @@ TARGETS: Final = (
     "libraries/RoundingLib", "libraries/SlashLib", "libraries/QuorumLib", "libraries/TokenLib",
     "libraries/CertificateLib", "libraries/SignatureLib", "libraries/MembersLib", "libraries/StakeLib",
     "libraries/LeafLib", "libraries/ContributionLib", "libraries/RecordLib", "libraries/DrawLib",
-    "libraries/TaskLib", "StakeVault", "TrainingMarket", "Appeals", "Committee",
+    "libraries/TaskLib", "libraries/BlsLib", "libraries/BlsKeysLib", "BlsKeys", "StakeVault",
+    "TrainingMarket", "Appeals", "Committee",
 )  # fmt: skip
 SWAPS: Final = (
     (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),
