@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -12,13 +13,20 @@ from protocol.evidence import FaultReport
 from protocol.frames import App, Ask, Frame, Hello, Status, Welcome, decode_frame, encode_frame
 from protocol.pbft_messages import Request
 
+ASK_AGAIN_S: Final = 2.0
+
 
 class CommitteeClient:
-    """One websocket to each endpoint; ``seen`` are all frames received, in order of arrival."""
+    """One websocket to each endpoint; ``seen`` are all frames received, in order of arrival.
+
+    The newest request is repeated while something is waited for: a validator that has not yet heard of the
+    task refuses the first one.
+    """
 
     def __init__(self, domain: bytes, endpoints: list[str]) -> None:
         self._links: list[ClientConnection] = []
         self.seen: list[Frame] = []
+        self._asked = b""
         for endpoint in endpoints:
             link = connect(endpoint, compression=None, open_timeout=5, proxy=None, legacy=True)
             link.send(encode_frame(Hello(domain=domain, address="", nonce=secrets.token_bytes(32))))
@@ -27,19 +35,26 @@ class CommitteeClient:
 
     def ask(self, task: int, seq: int, value: bytes) -> None:
         """Send a request to everybody."""
-        frame = encode_frame(Ask(request=Request(task=task, seq=seq, value=value)))
+        self._asked = encode_frame(Ask(request=Request(task=task, seq=seq, value=value)))
+        self._repeat()
+
+    def _repeat(self) -> None:
         for link in list(self._links):
             try:
-                link.send(frame)
+                link.send(self._asked)
             except ConnectionClosed:
                 self._links.remove(link)
 
     def read_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Collect frames until ``condition`` holds; False when it does not in time."""
-        give_up = time.monotonic() + timeout_s
-        while time.monotonic() < give_up:
+        now = time.monotonic()
+        give_up, ask_again = now + timeout_s, now + ASK_AGAIN_S
+        while (now := time.monotonic()) < give_up:
             if condition():
                 return True
+            if self._asked and now >= ask_again:
+                self._repeat()
+                ask_again = now + ASK_AGAIN_S
             for link in list(self._links):
                 try:
                     self.seen.append(decode_frame(link.recv(timeout=0.02)))
