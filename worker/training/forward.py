@@ -38,7 +38,8 @@ def _mlp(params: Params, t: Tensors, x: Tensor) -> Tensor:
 
 
 def _cnn(params: Params, t: Tensors, x: Tensor) -> Tensor:
-    x = x.reshape(-1, 1, params["height"], params["width"])
+    # One channel, unless a mapping in front made several of each patch.
+    x = x.reshape(-1, t["conv0.weight"].shape[1], params["height"], params["width"])
     for i in range(2):
         x = torch.relu(functional.conv2d(x, t[f"conv{i}.weight"], t[f"conv{i}.bias"], padding=1))
         x = functional.avg_pool2d(x, 2)

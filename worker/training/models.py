@@ -87,9 +87,14 @@ def initial_parameters(model: ModelSpec, seed: int) -> FloatVector:
     Each tensor has its own Philox stream, named by the seed and the tensor's name; one multiplication and one
     addition follow, each rounded on its own.
     """
+    return first_values(layout_of(model), str(seed).encode())
+
+
+def first_values(layout: Layout, seed: bytes) -> FloatVector:
+    """The first flat parameter vector [size] of a layout, float32, from a seed of any form."""
     vectors = []
-    for parameter in layout_of(model).parameters:
-        material = b"pot/init/v1/" + str(seed).encode() + b"/" + parameter.name.encode()
+    for parameter in layout.parameters:
+        material = b"pot/init/v1/" + seed + b"/" + parameter.name.encode()
         unit = philox.symmetric_uniform(material, parameter.size)
         scaled = np.multiply(unit, np.float32(parameter.bound))
         vectors.append(np.add(scaled, np.float32(parameter.centre)))

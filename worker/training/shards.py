@@ -34,13 +34,14 @@ def shard_indices(
     if not 1 <= samples <= MAX_SAMPLES:
         raise InvalidRecipe("global_batch", f"{samples} training samples, allowed are 1..{MAX_SAMPLES}")
     size = recipe.samples_per_shard
-    return _round_order(spec_hash, recipe.global_batch, samples, round_number)[
+    return round_order(spec_hash, recipe.global_batch, samples, round_number)[
         shard * size : (shard + 1) * size
     ]
 
 
 @lru_cache(maxsize=16)
-def _round_order(spec_hash: bytes, batch: int, samples: int, round_number: int) -> NDArray[np.int64]:
+def round_order(spec_hash: bytes, batch: int, samples: int, round_number: int) -> NDArray[np.int64]:
+    """The ``batch`` samples of round 1, 2, 3, ... of the sequence named ``spec_hash``; read-only."""
     if batch <= samples:
         epoch, place = divmod(round_number - 1, samples // batch)
         return _epoch(spec_hash, samples, epoch)[place * batch : (place + 1) * batch]

@@ -1,0 +1,86 @@
+"""Which segments of a trace are replayed, and by whom.
+
+A thief has to get from the first weights, which are its own, to weights that it stole. It can do so in few
+large steps or in many small ones. The largest segments are therefore replayed by f + 1 replicas each (one of
+them is honest), and every replica replays some more that only it knows beforehand. Segments rank by how far
+they move the parameters or any optimizer vector, each in units of that vector's median move: a false momentum
+moves the weights in a segment that replays without fault. The segment before the largest is looked at for the
+same reason.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.contest_recipe import ContestRecipe, TraceTerms
+from protocol.members import max_faulty
+from worker.training.contest_step import State
+from worker.training.errors import InvalidRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayPlan:
+    """The segments that one replica replays, without repetition."""
+
+    largest: tuple[int, ...]
+    random: tuple[int, ...]
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        return *self.largest, *self.random
+
+
+def moves(states: Sequence[State]) -> NDArray[np.float64]:
+    """How far each segment moves: float64 [segments], the largest of its vectors' distances, each in
+    units of the vector's median distance."""
+    vectors = [[s.parameters for s in states]]
+    vectors += [[s.optimizer[name] for s in states] for name in sorted(states[0].optimizer)]
+    relative = []
+    for vector in vectors:
+        found = [np.linalg.norm(b.astype(np.float64) - a) for a, b in pairwise(vector)]
+        distances = np.array(found, dtype=np.float64)
+        relative.append(distances / max(float(np.median(distances)), np.finfo(np.float64).tiny))
+    worst: NDArray[np.float64] = np.max(np.stack(relative), axis=0)
+    return worst
+
+
+def rank(found: NDArray[np.float64]) -> list[int]:
+    """Segments in the order in which they are worth a replay: the largest, the one before it, then the others
+    by falling move; ties by position."""
+    order = [int(i) for i in np.argsort(-found, kind="stable")]
+    if order[0] > 0:
+        before = order[0] - 1
+        order.remove(before)
+        order.insert(1, before)
+    return order
+
+
+def replay_plan(
+    order: Sequence[int], terms: TraceTerms, *, seed: bytes, index: int, members: int
+) -> ReplayPlan:
+    """What member ``index`` of ``members`` replays. ``order`` is as of ``rank``; ``seed`` is the member's own
+    and secret, as of ``protocol.sampling.sample_seed``, bound to the commitment by the caller."""
+    if terms.largest + terms.random > len(order):
+        raise InvalidRecipe("trace", f"asks for more replays than its {len(order)} segments")
+    eyes = max_faulty(members) + 1
+    largest = [
+        segment for place, segment in enumerate(order[: terms.largest]) if (index - place) % members < eyes
+    ]
+    others = sorted(order[terms.largest :], key=lambda segment: _ticket(seed, segment))
+    return ReplayPlan(largest=tuple(largest), random=tuple(others[: terms.random]))
+
+
+def replayed_share(recipe: ContestRecipe, members: int) -> float:
+    """What all replicas together compute, as a share of the training: an upper bound for whole segments."""
+    if recipe.trace is None:
+        return 0.0
+    eyes = max_faulty(members) + 1
+    return (recipe.trace.largest * eyes + recipe.trace.random * members) / recipe.segments
+
+
+def _ticket(seed: bytes, segment: int) -> bytes:
+    return hashlib.sha256(b"segment/" + seed + segment.to_bytes(8, "big")).digest()

@@ -1,0 +1,73 @@
+"""Does a segment of a trace follow from the one before? Train it again and compare."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from protocol.policy import Limits, Policy
+from worker.training.codec import MANTISSA_BITS, CodecName, quantise
+from worker.training.contest_step import Job, State, advance, load_state, save_state
+from worker.training.errors import BlobRejected, Diverged
+from worker.training.tolerance import CodeComparison, compare_codes
+from worker.training.trace import segment_bounds
+
+_CODEC: Final[CodecName] = "int8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentVerdict:
+    """``identical``: the same bytes. ``comparison``: of the moves as codes, the worst of the vectors, where
+    bytes differ and both could be read. ``reason`` is a sentence, empty when ``ok``."""
+
+    segment: int
+    ok: bool
+    identical: bool
+    comparison: CodeComparison | None = None
+    reason: str = ""
+
+
+def replay_segment(
+    job: Job,
+    segment: int,
+    before: bytes,
+    after: bytes,
+    *,
+    policy: Policy,
+    threads: int = 1,
+    device: str = "cpu",
+) -> SegmentVerdict:
+    """Train segment ``segment`` again from the checkpoint blob ``before`` and judge the claimed ``after``.
+
+    Equal bytes settle it. Otherwise what the segment moved, parameters and optimizer state, is compared as
+    8-bit codes under the policy's limits: for a rounding tie in the exact class, for honest noise in the
+    tolerant one. Raises NotCalibrated where the policy has no limits for this work: then nothing is known.
+    """
+    first, last = segment_bounds(job.recipe, segment)
+    try:
+        start = load_state(job, before, first)
+        claimed = load_state(job, after, last)
+        own = advance(job, start, last - first, threads=threads, device=device)
+    except (BlobRejected, Diverged) as error:
+        return SegmentVerdict(segment=segment, ok=False, identical=False, reason=str(error))
+    if save_state(job, own) == after:
+        return SegmentVerdict(segment=segment, ok=True, identical=True)
+    limits = policy.limits_for(
+        arch=job.model.model.arch, compute=job.recipe.compute, codec=_CODEC, device=device
+    )
+    worst = _compare(job, limits, start, own, claimed)
+    reason = "" if worst.ok else f"{worst.differing} of {worst.total} codes of a move differ"
+    return SegmentVerdict(segment=segment, ok=worst.ok, identical=False, comparison=worst, reason=reason)
+
+
+def _compare(job: Job, limits: Limits, start: State, own: State, claimed: State) -> CodeComparison:
+    pairs = [(start.parameters, own.parameters, claimed.parameters)]
+    pairs += [(start.optimizer[n], own.optimizer[n], claimed.optimizer[n]) for n in sorted(start.optimizer)]
+    found = []
+    for origin, mine, theirs in pairs:
+        moved = [
+            quantise(MANTISSA_BITS[_CODEC], job.model.layout, np.subtract(vector, origin))
+            for vector in (mine, theirs)
+        ]
+        found.append(compare_codes(moved[0], moved[1], limits))
+    return max(found, key=lambda item: (not item.ok, item.differing))
