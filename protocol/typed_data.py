@@ -33,6 +33,8 @@ def _word(kind: str, value: Any) -> bytes:
             return value
         case "string":
             return keccak(value.encode())
+        case "bytes":
+            return keccak(value)
         case _:
             raise ValueError(f"{kind} is not supported in typed data")
 
