@@ -17,6 +17,7 @@ from coordinator.domain.view import MinerView
 from coordinator.rounds import RoundsLoop
 from coordinator.store.miners import Miners
 from coordinator.store.unit_of_work import Store, Transaction
+from coordinator.web.desk import Desk
 from protocol.errors import ConfigurationError
 from protocol.ids import Address
 
@@ -64,9 +65,9 @@ class CensoringCoordinator(Coordinator):
         RoundsLoop(ctx, self._config.rounds_poll_s, self._metrics.turns.observe).run(self._stopping)
 
 
-def run_censor(config: CoordinatorConfig, kind: str) -> int:
+def run_censor(config: CoordinatorConfig, kind: str, desk: Desk | None = None) -> int:
     """Coordinate and censor until SIGTERM or SIGINT. Raises ConfigurationError for an unknown kind, and what
     ``coordinator.bootstrap.run`` raises."""
     if kind not in KINDS:
         raise ConfigurationError(f"{kind!r} is no adversary; known are {', '.join(KINDS)}.")
-    return run(config, CensoringCoordinator)
+    return run(config, desk, CensoringCoordinator)

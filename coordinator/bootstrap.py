@@ -30,8 +30,14 @@ from coordinator.services.ledgers import Ledgers
 from coordinator.store.engine import open_engine
 from coordinator.store.migrate import migrate
 from coordinator.store.unit_of_work import Store
+from coordinator.web.app import install_pages
+from coordinator.web.assets import Assets
+from coordinator.web.deps import Web
+from coordinator.web.desk import Desk, NoDesk
+from coordinator.web.render import Pages, Site, contract_addresses
 from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
+from protocol.chain.local import is_local
 from protocol.errors import ConfigurationError, ServiceUnreachable
 from protocol.ids import Address
 from worker.training.data import DatasetCache
@@ -46,12 +52,14 @@ log = structlog.get_logger("coordinator")
 class Coordinator:
     """One process's parts, each in a thread of its own: ``start``, then ``wait``, then ``stop``."""
 
-    def __init__(self, config: CoordinatorConfig) -> None:
-        """Connect to chain and database, bring the schema up, take the port.
+    def __init__(self, config: CoordinatorConfig, desk: Desk | None = None) -> None:
+        """Connect to chain and database, bring the schema up, take the port. ``desk`` answers what the pages
+        ask of the people's side.
 
         Raises ConfigurationError (also when the port is taken) or ServiceUnreachable.
         """
         self._config = config
+        self._desk: Desk = desk or NoDesk()
         domain = config.deployment.domain
         self._contracts = Contracts.connect(config.rpc_url, config.deployment)
         self._socket = _listen(config) if "api" in config.parts else None
@@ -172,8 +180,10 @@ class Coordinator:
 
     def _serve(self) -> None:
         api = Api(config=self._config, ctx=self.ctx, hub=FeedHub(self.store), metrics=self._metrics)
+        app = create_app(api)
+        install_pages(app, self._web(api))
         options = uvicorn.Config(
-            create_app(api),
+            app,
             log_config=None,
             access_log=False,
             timeout_keep_alive=30,
@@ -186,6 +196,23 @@ class Coordinator:
             return
         assert self._socket is not None
         asyncio.run(self._server.serve(sockets=[self._socket]))
+
+    def _web(self, api: Api) -> Web:
+        """What the pages are given; they read the chain on their own connection."""
+        contracts = Contracts.connect(self._config.rpc_url, self._config.deployment)
+        site = Site(
+            chain_id=self._config.deployment.chain_id,
+            local=is_local(contracts.client),
+            contracts=contract_addresses(self._config.deployment),
+        )
+        return Web(
+            config=self._config,
+            ctx=self.ctx,
+            contracts=contracts,
+            desk=self._desk,
+            pages=Pages(Assets(), site),
+            newest_news=lambda: api.hub.newest_id,
+        )
 
     def _endpoints(self) -> dict[Address, str]:
         with self.store.read() as tx:
@@ -207,13 +234,16 @@ def _listen(config: CoordinatorConfig) -> socket.socket:
     return opened
 
 
-def run(config: CoordinatorConfig, build: Callable[[CoordinatorConfig], Coordinator] = Coordinator) -> int:
+Build = Callable[[CoordinatorConfig, Desk | None], Coordinator]
+
+
+def run(config: CoordinatorConfig, desk: Desk | None = None, build: Build = Coordinator) -> int:
     """Coordinate until SIGTERM or SIGINT; returns 0.
 
     Raises ConfigurationError or ServiceUnreachable when it cannot start, and the failure of a part that
     ended.
     """
-    coordinator = build(config)
+    coordinator = build(config, desk)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: coordinator.request_stop())
     coordinator.start()

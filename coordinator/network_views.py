@@ -1,7 +1,7 @@
 """Read models of the network: miners, validators, totals, the event list."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import func, select
 
@@ -27,23 +27,40 @@ def list_miners(tx: Transaction, *, after: str, limit: int, now_s: float) -> Pag
     shown = rows[: page_limit(limit)]
     accounts = [miner.address for miner, _ in shown]
     earned, claimed, loads = _earned(tx, accounts), _claimed(tx, accounts), tx.shards.loads()
-    items = [
-        MinerView(
-            address=miner.address,
-            live=now_s - miner.seen_s <= SILENT_AFTER_S,
-            device=miner.device,
-            seen_s=miner.seen_s,
-            stake=str(stake.stake if stake else 0),
-            unbonding=str(stake.unbonding if stake else 0),
-            unlocks_at=stake.unlocks_at if stake else 0,
-            strikes=miner.strikes,
-            leases=loads.get(miner.address, 0),
-            earned=str(earned[miner.address]),
-            claimed=str(claimed[miner.address]),
-        )
-        for miner, stake in shown
-    ]
+    items = [_miner(*row, earned, claimed, loads, now_s) for row in shown]
     return Page(items=items, next=accounts[-1] if len(rows) > len(shown) else None)
+
+
+def _miner(
+    miner: MinerRow,
+    stake: Stake | None,
+    earned: Mapping[str, int],
+    claimed: Mapping[str, int],
+    loads: Mapping[str, int],
+    now_s: float,
+) -> MinerView:
+    return MinerView(
+        address=miner.address,
+        live=now_s - miner.seen_s <= SILENT_AFTER_S,
+        device=miner.device,
+        seen_s=miner.seen_s,
+        stake=str(stake.stake if stake else 0),
+        unbonding=str(stake.unbonding if stake else 0),
+        unlocks_at=stake.unlocks_at if stake else 0,
+        strikes=miner.strikes,
+        leases=loads.get(miner.address, 0),
+        earned=str(earned[miner.address]),
+        claimed=str(claimed[miner.address]),
+    )
+
+
+def miner_of(tx: Transaction, address: str, now_s: float) -> MinerView | None:
+    """One miner; None when it was never heard of."""
+    row = tx.session.get(MinerRow, address)
+    if row is None:
+        return None
+    earned, claimed = _earned(tx, [address]), _claimed(tx, [address])
+    return _miner(row, tx.session.get(Stake, address), earned, claimed, tx.shards.loads(), now_s)
 
 
 def _earned(tx: Transaction, accounts: Iterable[str]) -> dict[str, int]:
@@ -76,19 +93,27 @@ def list_validators(tx: Transaction, *, after: str, limit: int) -> Page[Validato
     rows = list(tx.session.execute(query))
     shown = rows[: page_limit(limit)]
     members = set(tx.chain.members(newest_epoch(tx)))
-    items = [
-        ValidatorView(
-            account=row.account,
-            endpoint=row.endpoint,
-            active=row.active,
-            member=row.account in members,
-            stake=str(stake.stake if stake else 0),
-            unbonding=str(stake.unbonding if stake else 0),
-            unlocks_at=stake.unlocks_at if stake else 0,
-        )
-        for row, stake in shown
-    ]
+    items = [_validator(row, stake, members) for row, stake in shown]
     return Page(items=items, next=shown[-1][0].account if len(rows) > len(shown) else None)
+
+
+def _validator(row: Validator, stake: Stake | None, members: Collection[str]) -> ValidatorView:
+    return ValidatorView(
+        account=row.account,
+        endpoint=row.endpoint,
+        active=row.active,
+        member=row.account in members,
+        stake=str(stake.stake if stake else 0),
+        unbonding=str(stake.unbonding if stake else 0),
+        unlocks_at=stake.unlocks_at if stake else 0,
+    )
+
+
+def validator_of(tx: Transaction, account: str) -> ValidatorView | None:
+    """One validator; None when it never joined."""
+    row = tx.session.get(Validator, account)
+    members = tx.chain.members(newest_epoch(tx))
+    return None if row is None else _validator(row, tx.session.get(Stake, account), members)
 
 
 def newest_epoch(tx: Transaction) -> int:

@@ -273,24 +273,33 @@ def accounts_of(tx: Transaction, task: Task) -> list[AccountView]:
     """Earned, claimed and claimable per account; the fee of the last certificate counts once it is
     claimed.
     """
-    earned = tx.tasks.earned(TaskId(task.task_id))
-    claimed: dict[str, int] = {}
-    for event in tx.chain.of_task(task.task_id, "Claimed"):
-        claimed[event.account or ""] = claimed.get(event.account or "", 0) + (event.amount or 0)
-    final, last = newest_final(tx, task), tx.chain.last_certificate(TaskId(task.task_id))
-    settled = earned
-    if final is None or (last is not None and final.number != last.number):
-        settled = tx.tasks.payouts_of(TaskId(task.task_id), final.number) if final is not None else {}
-    return [
-        _account(
-            Address(account),
-            earned,
-            settled,
-            claimed.get(account, 0),
-            _final_at(last, task) if last else None,
-        )
-        for account in sorted({*earned, *claimed}, key=str.lower)
-    ]
+    money = _Money(tx, task)
+    return [money.of(account) for account in sorted({*money.earned, *money.claimed}, key=str.lower)]
+
+
+def account_of(tx: Transaction, task: Task, account: str) -> AccountView:
+    """The same for one account."""
+    return _Money(tx, task).of(account)
+
+
+class _Money:
+    """What the accounts of one task have earned and taken."""
+
+    def __init__(self, tx: Transaction, task: Task) -> None:
+        task_id = TaskId(task.task_id)
+        self.earned = tx.tasks.earned(task_id)
+        self.claimed: dict[str, int] = {}
+        for event in tx.chain.of_task(task.task_id, "Claimed"):
+            self.claimed[event.account or ""] = self.claimed.get(event.account or "", 0) + (event.amount or 0)
+        final, last = newest_final(tx, task), tx.chain.last_certificate(task_id)
+        self._settled = self.earned
+        if final is None or (last is not None and final.number != last.number):
+            self._settled = tx.tasks.payouts_of(task_id, final.number) if final is not None else {}
+        self._final_at = _final_at(last, task) if last else None
+
+    def of(self, account: str) -> AccountView:
+        claimed = self.claimed.get(account, 0)
+        return _account(Address(account), self.earned, self._settled, claimed, self._final_at)
 
 
 def _account(

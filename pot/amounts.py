@@ -1,14 +1,16 @@
 """Money, durations, shares and rates as people write them, and the exact integers and strings they mean."""
 
 import re
-import time
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
+from protocol.amounts import TOKEN_DECIMALS as TOKEN_DECIMALS  # noqa: PLC0414 - all of it is known from here
+from protocol.amounts import TOKEN_SYMBOL as TOKEN_SYMBOL  # noqa: PLC0414 - likewise
+from protocol.amounts import format_amount as format_amount  # noqa: PLC0414 - likewise
+from protocol.amounts import format_duration as format_duration  # noqa: PLC0414 - likewise
+from protocol.amounts import format_moment as format_moment  # noqa: PLC0414 - likewise
 from protocol.errors import InvalidInput
 
-TOKEN_DECIMALS = 18
-TOKEN_SYMBOL = "POT"
 _UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _PPM = 1_000_000
 _EXAMPLE = f"1.5 {TOKEN_SYMBOL}"
@@ -32,13 +34,6 @@ def parse_amount(value: object, field: str) -> int:
         what = f"more than {TOKEN_DECIMALS} decimals" if symbol else "a fraction of the smallest unit"
         raise InvalidInput(f"{field} is {value!r}, which has {what}; whole tokens are written {_EXAMPLE!r}.")
     return units.numerator
-
-
-def format_amount(units: int) -> str:
-    """``1500000000000000000`` -> ``1.5 POT``, exactly."""
-    whole, rest = divmod(abs(units), 10**TOKEN_DECIMALS)
-    fraction = f".{rest:018d}".rstrip("0") if rest else ""
-    return f"{'-' if units < 0 else ''}{whole:,}{fraction} {TOKEN_SYMBOL}"
 
 
 def parse_duration_s(value: object, field: str) -> int:
@@ -70,18 +65,3 @@ def plain_decimal(value: object, field: str) -> str:
     if not number.is_finite() or number < 0 or abs(number.adjusted()) > 15:
         raise InvalidInput(f"{field} is {str(value)[:60]}: a finite decimal number, not negative, is needed.")
     return f"{number:f}"
-
-
-def format_duration(seconds: int) -> str:
-    """``7260`` -> ``2 h 1 min``."""
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
-
-
-def format_moment(unix_s: int) -> str:
-    """``0`` -> ``1970-01-01 00:00:00 UTC``."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix_s))

@@ -4,7 +4,7 @@ from typing import Final
 
 from pot.amounts import format_amount
 from pot.client import Client
-from protocol.chain.client import ChainClient
+from protocol.chain.local import require_anvil
 from protocol.errors import InvalidInput, Refused
 from protocol.ids import Address
 
@@ -21,7 +21,7 @@ def drip(client: Client, account: Address, amount: int | None) -> tuple[int, int
         raise InvalidInput(f"{account} is nobody's account: tokens sent there would be lost.")
     chain, token = client.contracts.client, client.contracts.token
     before = token.balance_of(account)
-    _require_anvil(chain)
+    require_anvil(chain)
     coin = max(COIN_WEI, chain.balance(account))
     chain.rpc("anvil_setBalance", account, hex(coin))
     # The faucet is open to anyone; the account itself calls it, without its key.
@@ -37,17 +37,6 @@ def drip(client: Client, account: Address, amount: int | None) -> tuple[int, int
     raise InvalidInput(
         f"--amount is too large: {MAX_CALLS} portions of the faucet give {format_amount(given)}."
     )
-
-
-def _require_anvil(chain: ChainClient) -> None:
-    try:
-        version = str(chain.rpc("web3_clientVersion"))
-    except Refused:
-        version = "unknown"
-    if not version.lower().startswith("anvil"):
-        raise Refused(
-            f"{chain.rpc_url} ({version}) is no local Anvil chain: there is no faucet there.", "NoFaucet"
-        )
 
 
 def _send(client: Client, account: Address) -> None:

@@ -66,6 +66,7 @@ def run_coordinator(client: Client, parts: tuple[str, ...] | None, adversary: st
     """Dispatch until interrupted; ``parts`` None does everything in this process."""
     from coordinator import bootstrap
     from coordinator.config import PARTS, CoordinatorConfig
+    from pot.desk import PotDesk
 
     settings = client.settings
     settings.state_dir.mkdir(parents=True, exist_ok=True)
@@ -81,13 +82,14 @@ def run_coordinator(client: Client, parts: tuple[str, ...] | None, adversary: st
         api_url=settings.api_url or "",
         parts=parts or PARTS,
     )
+    desk = PotDesk(settings)
     log_to_stderr("coordinator")
     if adversary is None:
-        bootstrap.run(config)
+        bootstrap.run(config, desk)
     else:
         from coordinator.adversary import run_censor
 
-        run_censor(config, adversary)
+        run_censor(config, adversary, desk)
     return _ended("coordinator")
 
 

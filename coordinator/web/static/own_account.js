@@ -1,0 +1,7 @@
+// From the wallet's account, or one that is typed, to its page.
+import { byId } from "./dom.js";
+
+byId("lookup").addEventListener("submit", (event) => {
+  event.preventDefault();
+  location.assign(`/account/${new FormData(event.target).get("address").trim()}`);
+});

@@ -1,0 +1,35 @@
+"""The API with its pages over a store, as one process serves them."""
+
+from fastapi import FastAPI
+
+from coordinator.api.app import create_app
+from coordinator.api.deps import Api
+from coordinator.api.feed_hub import FeedHub
+from coordinator.config import CoordinatorConfig
+from coordinator.metrics import Metrics
+from coordinator.services.context import Context
+from coordinator.web.app import install_pages
+from coordinator.web.assets import Assets
+from coordinator.web.deps import Web
+from coordinator.web.desk import Desk, NoDesk
+from coordinator.web.render import Pages, Site, contract_addresses
+from protocol.chain.client import ChainClient
+from protocol.chain.contracts import Contracts
+
+
+def served(ctx: Context, config: CoordinatorConfig, desk: Desk | None = None) -> FastAPI:
+    """The application as the coordinator's process composes it; the chain need not be there."""
+    api = Api(config=config, ctx=ctx, hub=FeedHub(ctx.store), metrics=Metrics(ctx.store, ctx.now_s))
+    app = create_app(api)
+    deployment = config.deployment
+    site = Site(chain_id=deployment.chain_id, local=True, contracts=contract_addresses(deployment))
+    web = Web(
+        config=config,
+        ctx=ctx,
+        contracts=Contracts.at(ChainClient(config.rpc_url, 2.0), deployment),
+        desk=desk or NoDesk(),
+        pages=Pages(Assets(), site),
+        newest_news=lambda: api.hub.newest_id,
+    )
+    install_pages(app, web)
+    return app
