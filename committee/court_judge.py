@@ -20,7 +20,7 @@ from protocol.chain.records import (
     check_place,
     read_certified,
     read_record,
-    reported_contribution,
+    report_of,
 )
 from protocol.errors import PeerMisbehaved, PotError
 from protocol.ids import TaskId
@@ -50,7 +50,8 @@ class CourtJudge:
 
         A contribution is invalid when: its miner did not sign it, it is for other work than its place in
         the record, or it fails re-execution. A fault is valid work when: no report in the records carries
-        the miner's signed contribution, or that one passes re-execution.
+        the miner's signed contribution, or that one passes re-execution; where a report says which
+        micro-batch fails, executing that one is enough to find that it does.
         """
         try:
             certified = self._read_certified(task_id, case.index)
@@ -96,10 +97,10 @@ class CourtJudge:
 
     def _fault(self, spec: TaskSpec, certified: Certified, index: int, matter: Matter) -> Judgement:
         assert matter.fault is not None
-        signed = reported_contribution(self.blobs, certified, index, matter.fault, self._domain)
-        if signed is None:
+        report = report_of(self.blobs, certified, index, matter.fault, self._domain)
+        if report is None:
             return Judgement(finding=Finding.VALID, reason="no report carries work that the miner signed")
-        return self.checker.reexecute(spec, signed)
+        return self.checker.reexecute(spec, report.contribution, report.batch)
 
 
 def _keep(kept: dict[_K, _V], key: _K, value: _V, most: int) -> None:

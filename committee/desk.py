@@ -145,9 +145,9 @@ class Desk:
 
     # ---------------------------------------------------------------- fault reports
 
-    def sign_report(self, contribution: SignedContribution) -> FaultReport:
-        """Say in this validator's name that a shard fails."""
-        return FaultReport.signed(contribution, self._domain, self._account)
+    def sign_report(self, contribution: SignedContribution, batch: int) -> FaultReport:
+        """Say in this validator's name that a shard fails, and where (``protocol.batches``)."""
+        return FaultReport.signed(contribution, self._domain, self._account, batch)
 
     def spread(self, report: FaultReport) -> None:
         """To every member and every client (a coordinator redoes the round without the miner)."""

@@ -15,6 +15,7 @@ from committee.faults import FaultBook
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn, unslashed
 from committee.verify import Checker, Finding, Judgement
+from protocol.batches import in_words
 from protocol.certificate import RoundCertificate
 from protocol.chain.history import TaskHistory
 from protocol.contribution import SignedContribution
@@ -52,7 +53,7 @@ class Desk(Protocol):
     def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool: ...
     def certify(self, endorsed: Endorsed, done: Callable[[Outcome], None]) -> None: ...
     def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None: ...
-    def sign_report(self, contribution: SignedContribution) -> FaultReport: ...
+    def sign_report(self, contribution: SignedContribution, batch: int) -> FaultReport: ...
     def spread(self, report: FaultReport) -> None: ...
 
 
@@ -136,10 +137,10 @@ class TaskSession:
 
     def hear(self, report: FaultReport) -> None:
         """A peer's fault report. Raises PeerMisbehaved."""
-        ledger, contribution = self.history.ledger, report.contribution
+        ledger, contribution, batch = self.history.ledger, report.contribution, report.batch
         if self.book.hear(report, ledger, self.domain, self._now):
             done = self._examined(report)
-            if not self._desk.check(lambda: self._checker.examine(ledger, contribution), done):
+            if not self._desk.check(lambda: self._checker.examine(ledger, contribution, batch), done):
                 self.book.undecided(report.fault, self._now)
 
     def verify(self, wanted: Verify) -> None:
@@ -207,8 +208,8 @@ class TaskSession:
             proposal.due.postpone(self._now)
             return
         proposal.judged, proposal.due.busy = True, False
-        for contribution in judgement.faults:
-            self._found(contribution)
+        for contribution, batch in judgement.found:
+            self._found(contribution, batch)
         ok = judgement.finding is Finding.VALID and not judgement.contained & self.book.confirmed
         proposal.contains = judgement.contained if ok else frozenset()
         if not ok:
@@ -221,7 +222,8 @@ class TaskSession:
         def done(judgement: Judgement) -> None:
             match judgement.finding:
                 case Finding.INVALID:
-                    self._found(report.contribution)
+                    for contribution, batch in judgement.found:
+                        self._found(contribution, batch)
                 case Finding.UNKNOWN:
                     self.book.undecided(report.fault, self._now)
                 case Finding.VALID:
@@ -229,13 +231,14 @@ class TaskSession:
 
         return done
 
-    def _found(self, contribution: SignedContribution) -> None:
+    def _found(self, contribution: SignedContribution, batch: int) -> None:
         """A shard failed here: say so, and take back what was said about proposals that contain it."""
         fault = Fault.of(contribution)
         if fault in self.book.confirmed:
             return
-        log.warning("task %s: round %s shard %s of %s fails", self._task, *fault.leaf()[:3])
-        report = self._desk.sign_report(contribution)
+        where = (*fault.leaf()[:3], in_words(batch))
+        log.warning("task %s: round %s shard %s of %s fails: %s", self._task, *where)
+        report = self._desk.sign_report(contribution, batch)
         self.book.confirm(report, self._me)
         self._desk.spread(report)
         self._spread = Due(at=self._now + RETRY_TICKS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from committee.noise_book import NoiseBook
+from protocol.batches import WHOLE
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution
@@ -26,7 +27,8 @@ from protocol.typed_data import Domain
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import DatasetCache
 from worker.training.errors import BlobRejected, Diverged
-from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.parts import Opening
+from worker.training.replay import Claim, ShardSite
 from worker.training.rounds import apply_round
 from worker.training.tolerance import limits_of
 
@@ -42,13 +44,22 @@ class Finding(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """``faults`` are the contributions that failed re-execution, ``executed`` how many shards were replayed,
-    ``contained`` what a valid proposal would be guilty of if its contributions turned out to be faults."""
+    ``contained`` what a valid proposal would be guilty of if its contributions turned out to be faults.
+    ``batches`` says of each of the ``faults`` where it shows (``protocol.batches``); of those that are not
+    there, nothing narrower than the whole shard is known."""
 
     finding: Finding
     reason: str = ""
     faults: tuple[SignedContribution, ...] = ()
     executed: int = 0
     contained: frozenset[Fault] = frozenset()
+    batches: tuple[int, ...] = ()
+
+    @property
+    def found(self) -> tuple[tuple[SignedContribution, int], ...]:
+        """The faults, each with where it shows."""
+        known = len(self.batches)
+        return tuple((s, self.batches[i] if i < known else WHOLE) for i, s in enumerate(self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +99,7 @@ class Checker:
         except PotError as error:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
 
-    def examine(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
+    def examine(self, ledger: TaskLedger, signed: SignedContribution, batch: int = WHOLE) -> Judgement:
         """``confirm`` for a fault that somebody reports. Without stake behind it there is nothing to slash
         and nobody to exclude, so it is not worth the work: unknown."""
         try:
@@ -97,22 +108,29 @@ class Checker:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
         if stake == 0:
             return Judgement(finding=Finding.UNKNOWN, reason=f"{signed.contribution.miner} has no stake")
-        return self.confirm(ledger, signed)
+        return self.confirm(ledger, signed, batch)
 
-    def confirm(self, ledger: TaskLedger, signed: SignedContribution) -> Judgement:
+    def confirm(self, ledger: TaskLedger, signed: SignedContribution, batch: int = WHOLE) -> Judgement:
         """``reexecute`` for a task that this validator follows."""
-        return self.reexecute(ledger.spec, signed)
+        return self.reexecute(ledger.spec, signed, batch)
 
-    def reexecute(self, spec: TaskSpec, signed: SignedContribution) -> Judgement:
-        """Re-execute one contribution against the parent model its miner signed for. Invalid = a fault."""
+    def reexecute(self, spec: TaskSpec, signed: SignedContribution, batch: int = WHOLE) -> Judgement:
+        """Re-execute one contribution against the parent model its miner signed for. Invalid = a fault.
+
+        Where ``batch`` says what is wrong, that is looked at first, and enough if it is. If it is not, or
+        cannot be looked at, the whole shard is executed: a false hint costs time and decides nothing.
+        """
         try:
             parent = self.blobs.get(signed.contribution.parent_model, spec.limits.max_blob_bytes)
-            verdict = self._replay(spec, parent, signed)
+            claim = self._claim(spec, parent, signed)
+            if reason := claim.spot_fault(batch):
+                return _guilty(signed, reason, batch, executed=0)
+            verdict = claim.replay()
         except PotError as error:
             return Judgement(finding=Finding.UNKNOWN, reason=str(error))
         if verdict.ok:
             return Judgement(finding=Finding.VALID, executed=1)
-        return Judgement(finding=Finding.INVALID, reason=verdict.reason, faults=(signed,), executed=1)
+        return _guilty(signed, verdict.reason, verdict.batch, executed=1)
 
     def _check_stakes(self, ledger: TaskLedger, record: SegmentRecord) -> None:
         needed = ledger.spec.money.miner_stake_wei
@@ -124,7 +142,7 @@ class Checker:
     def _execute(self, ledger: TaskLedger, record: SegmentRecord) -> Judgement:
         executed = 0
         for report in {r.fault: r for r in record.fault_evidence}.values():
-            judgement = self.confirm(ledger, report.contribution)
+            judgement = self.confirm(ledger, report.contribution, report.batch)
             executed += 1
             if judgement.finding is Finding.VALID:
                 raise PeerMisbehaved("proposal", f"it blames {report.fault.miner} for honest work")
@@ -138,7 +156,11 @@ class Checker:
             executed += len(looked)
             if faults:
                 return Judgement(
-                    finding=Finding.INVALID, reason="a shard failed", faults=faults, executed=executed
+                    finding=Finding.INVALID,
+                    reason="a shard failed",
+                    faults=tuple(signed for signed, _ in faults),
+                    batches=tuple(batch for _, batch in faults),
+                    executed=executed,
                 )
             unreadable = self._check_update(ledger.spec, parent, item)
             if unreadable is not None:
@@ -164,33 +186,37 @@ class Checker:
 
     def _faults(
         self, ledger: TaskLedger, secret: bytes, parent: bytes, looked: list[SignedContribution]
-    ) -> tuple[SignedContribution, ...]:
+    ) -> tuple[tuple[SignedContribution, int], ...]:
         if not looked:
             return ()
         policy = load_policy(ledger.spec.policy_sha256, self.blobs)
         limits = limits_of(ledger.spec, policy, self.device)
         faults = []
         for signed in looked:
-            c, verdict = signed.contribution, self._replay(ledger.spec, parent, signed)
+            c, verdict = signed.contribution, self._claim(ledger.spec, parent, signed).replay()
             who, place = (ledger.task_id, c.miner), (int(c.round), int(c.shard))
             self.noise.observe(who, place, verdict, limits, policy.test_ppb, secret)
             if not verdict.ok:
-                faults.append(signed)
+                faults.append((signed, verdict.batch))
         return tuple(faults)
 
-    def _replay(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> ReplayVerdict:
+    def _claim(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> Claim:
         c = signed.contribution
         dataset = self.datasets.get(spec.dataset, lambda: self.blobs.get(spec.dataset_sha256))
-        return replay_shard(
-            spec,
-            load_checkpoint(spec, parent),
-            dataset,
-            c.round,
-            c.shard,
-            self._gradient(spec, c.gradient),
+        site = ShardSite(
+            spec=spec,
+            checkpoint=load_checkpoint(spec, parent),
+            dataset=dataset,
+            round=c.round,
+            shard=c.shard,
             policy=load_policy(spec.policy_sha256, self.blobs),
             threads=self.threads,
             device=self.device,
+        )
+        return Claim(
+            site=site,
+            gradient=self._gradient(spec, c.gradient),
+            opening=Opening(names=c.batches, fetch=lambda name: self._gradient(spec, name)),
         )
 
     def _check_update(self, spec: TaskSpec, parent: bytes, item: RoundRecord) -> SignedContribution | None:
@@ -204,7 +230,7 @@ class Checker:
             model = apply_round(spec, parent, gradients)
         except (BlobRejected, Diverged) as error:
             for signed in item.contributions:
-                if not self._replay(spec, parent, signed).ok:
+                if not self._claim(spec, parent, signed).replay().ok:
                     return signed
             raise PeerMisbehaved(f"round {item.round}", str(error)) from error
         if sha256(model) != item.model:
@@ -217,6 +243,12 @@ class Checker:
 
     def _gradient(self, spec: TaskSpec, name: Sha256) -> bytes:
         return self.blobs.get(name, spec.limits.max_blob_bytes)
+
+
+def _guilty(signed: SignedContribution, reason: str, batch: int, *, executed: int) -> Judgement:
+    return Judgement(
+        finding=Finding.INVALID, reason=reason, faults=(signed,), batches=(batch,), executed=executed
+    )
 
 
 def _contributions(record: SegmentRecord) -> list[SignedContribution]:

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
 
+from protocol.batches import MAX_MICRO_BATCHES, batches_root
 from protocol.errors import PeerMisbehaved
 from protocol.ids import (
     Address,
@@ -31,6 +32,7 @@ CONTRIBUTION_TYPE = StructType(
         ("specHash", "bytes32"),
         ("parentModel", "bytes32"),
         ("gradient", "bytes32"),
+        ("batches", "bytes32"),
         ("samples", "uint32"),
         ("lossMicros", "uint64"),
     ),
@@ -43,8 +45,9 @@ MAX_DEVICE_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """One shard's work: ``gradient`` names the blob of codes, ``loss_micros`` is the shard's mean loss in
-    1e-6 nats."""
+    """One shard's work: ``gradient`` names the blob of codes, ``batches`` the blobs of its micro-batches'
+    gradients in their order, of which the miner signs the Merkle root (``protocol.batches``); ``loss_micros``
+    is the shard's mean loss in 1e-6 nats."""
 
     task_id: TaskId
     round: RoundNo
@@ -53,6 +56,7 @@ class Contribution:
     spec_hash: Sha256
     parent_model: Sha256
     gradient: Sha256
+    batches: tuple[Sha256, ...]
     samples: int
     loss_micros: int
 
@@ -70,6 +74,7 @@ class Contribution:
             "specHash": self.spec_hash,
             "parentModel": self.parent_model,
             "gradient": self.gradient,
+            "batches": batches_root(self.batches),
             "samples": self.samples,
             "lossMicros": self.loss_micros,
         }
@@ -105,6 +110,7 @@ class SignedContribution:
             "spec_hash": c.spec_hash.hex(),
             "parent_model": c.parent_model.hex(),
             "gradient": c.gradient.hex(),
+            "batches": [name.hex() for name in c.batches],
             "samples": c.samples,
             "loss_micros": c.loss_micros,
             "signature": "0x" + self.signature.hex(),
@@ -122,10 +128,18 @@ class SignedContribution:
                 spec_hash=parse_sha256(value["spec_hash"]),
                 parent_model=parse_sha256(value["parent_model"]),
                 gradient=parse_sha256(value["gradient"]),
+                batches=_parse_batches(value["batches"]),
                 samples=uint(value["samples"], 32),
                 loss_micros=uint(value["loss_micros"], 64),
             )
             return cls(contribution=contribution, signature=parse_hex_bytes(value["signature"], 65))
+
+
+def _parse_batches(value: Any) -> tuple[Sha256, ...]:
+    """Raises ValueError unless it is a list of 1..MAX_MICRO_BATCHES hashes."""
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_MICRO_BATCHES:
+        raise ValueError(f"its micro-batches are not a list of 1..{MAX_MICRO_BATCHES}")
+    return tuple(parse_sha256(name) for name in value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
 
+from protocol.batches import WHOLE, is_batch_number
 from protocol.contribution import SignedContribution
 from protocol.ids import (
     Address,
@@ -30,6 +31,7 @@ FAULT_TYPE = StructType(
         ("miner", "address"),
         ("gradient", "bytes32"),
         ("parentModel", "bytes32"),
+        ("batch", "uint32"),
     ),
 )
 
@@ -56,8 +58,8 @@ class Fault:
     def leaf(self) -> tuple[Any, ...]:
         return (self.round, self.shard, self.miner, self.gradient)
 
-    def digest(self, domain: Domain, task_id: TaskId) -> Digest:
-        """The EIP-712 digest a reporting validator signs."""
+    def digest(self, domain: Domain, task_id: TaskId, batch: int = WHOLE) -> Digest:
+        """The EIP-712 digest a reporting validator signs; ``batch`` says where it shows."""
         return domain.digest(
             FAULT_TYPE,
             {
@@ -67,6 +69,7 @@ class Fault:
                 "miner": self.miner,
                 "gradient": self.gradient,
                 "parentModel": self.parent_model,
+                "batch": batch,
             },
         )
 
@@ -96,9 +99,11 @@ class Fault:
 class FaultReport:
     """One validator's signed word that ``contribution`` failed re-execution. It carries the miner's own
     signature, so that nobody can be blamed for work that he never claimed. The reporter is recovered, never
-    stated."""
+    stated. ``batch`` is the first micro-batch that fails, SUM or WHOLE (``protocol.batches``): whoever checks
+    the report needs to compute no more than that."""
 
     contribution: SignedContribution
+    batch: int = WHOLE
     signature: bytes
 
     @property
@@ -110,23 +115,31 @@ class FaultReport:
         return Fault.of(self.contribution)
 
     @classmethod
-    def signed(cls, contribution: SignedContribution, domain: Domain, account: LocalAccount) -> Self:
-        digest = Fault.of(contribution).digest(domain, contribution.contribution.task_id)
-        return cls(contribution=contribution, signature=sign(digest, account))
+    def signed(
+        cls, contribution: SignedContribution, domain: Domain, account: LocalAccount, batch: int = WHOLE
+    ) -> Self:
+        digest = Fault.of(contribution).digest(domain, contribution.contribution.task_id, batch)
+        return cls(contribution=contribution, batch=batch, signature=sign(digest, account))
 
     def reporter(self, domain: Domain) -> Address:
         """Who reports. Raises PeerMisbehaved for a malformed signature, or when the named miner did not
         sign."""
         self.contribution.verify(domain)
-        return recover(self.fault.digest(domain, self.task_id), self.signature)
+        return recover(self.fault.digest(domain, self.task_id, self.batch), self.signature)
 
     def to_json(self) -> dict[str, Any]:
-        return {"contribution": self.contribution.to_json(), "signature": "0x" + self.signature.hex()}
+        return {
+            "contribution": self.contribution.to_json(),
+            "batch": self.batch,
+            "signature": "0x" + self.signature.hex(),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Raises PeerMisbehaved when malformed."""
         with peer_value("fault report"):
             signature = parse_hex_bytes(value["signature"], 65)
-            contribution = value["contribution"]
-        return cls(contribution=SignedContribution.from_json(contribution), signature=signature)
+            contribution, batch = value["contribution"], uint(value["batch"], 32)
+            if not is_batch_number(batch):
+                raise ValueError(f"no shard has a micro-batch {batch}")
+        return cls(contribution=SignedContribution.from_json(contribution), batch=batch, signature=signature)

@@ -134,7 +134,7 @@ class TaskLedger:
                 item.parent_model,
                 self.spec.recipe.samples_per_shard,
             )
-            if not fits:
+            if not fits or len(c.batches) != self.spec.recipe.micro_batches:
                 raise PeerMisbehaved(subject, f"the contribution to shard {c.shard} is for other work")
             if c.miner in excluded:
                 raise PeerMisbehaved(subject, f"{c.miner} has a fault in this task and is excluded")

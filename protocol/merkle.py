@@ -11,6 +11,7 @@ from protocol.ids import ZERO32
 CONTRIBUTION_LEAF = ["uint32", "uint32", "address", "bytes32", "bytes32"]
 FAULT_LEAF = ["uint32", "uint32", "address", "bytes32"]
 PAYOUT_LEAF = ["address", "uint256"]
+BATCH_LEAF = ["uint32", "bytes32"]
 
 Leaf = Sequence[Any]
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.aggregation import Aggregation
+from protocol.batches import MAX_MICRO_BATCHES
 from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256, sha256
@@ -23,6 +24,8 @@ MAX_ROUNDS = 65_535
 MAX_SHARDS = 1024
 MAX_UNCERTIFIED_ROUNDS = 64
 MAX_CHALLENGE_WINDOW_S = 7 * 86_400
+MAX_LEAVES_IN_A_RECORD = 256 * 1024
+"""Micro-batches of all contributions in one segment record: 17 of its 64 MiB."""
 
 Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -88,6 +91,16 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def samples_per_shard(self) -> int:
         return self.global_batch // self.shards
+
+    @property
+    def batches_per_step(self) -> int:
+        """Micro-batches of one local step; the last one may be smaller."""
+        return -(-self.samples_per_shard // self.local_steps // self.micro_batch)
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches of one shard, over all its local steps."""
+        return self.local_steps * self.batches_per_step
 
 
 class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -239,6 +252,7 @@ def _check_consistency(spec: TaskSpec) -> None:
             f"A shard of {recipe.samples_per_shard} samples cannot be cut into "
             f"recipe.local_steps = {recipe.local_steps}."
         )
+    _check_micro_batches(recipe, limits)
     if limits.min_shards > recipe.shards:
         raise InvalidInput(
             f"limits.min_shards is {limits.min_shards}, more than recipe.shards = {recipe.shards}."
@@ -266,3 +280,17 @@ def _check_consistency(spec: TaskSpec) -> None:
         )
     if spec.escrow_wei >= 1 << 128:
         raise InvalidInput(f"The escrow of {spec.escrow_wei} units does not fit the contract (2^128).")
+
+
+def _check_micro_batches(recipe: Recipe, limits: Limits) -> None:
+    if recipe.micro_batches > MAX_MICRO_BATCHES:
+        raise InvalidInput(
+            f"A shard of {recipe.micro_batches} micro-batches is not allowed, at most {MAX_MICRO_BATCHES} "
+            "are: raise recipe.micro_batch."
+        )
+    if recipe.shards * limits.max_uncertified_rounds * recipe.micro_batches > MAX_LEAVES_IN_A_RECORD:
+        raise InvalidInput(
+            f"{limits.max_uncertified_rounds} rounds of {recipe.shards} shards of {recipe.micro_batches} "
+            f"micro-batches do not fit one record ({MAX_LEAVES_IN_A_RECORD} micro-batches): raise "
+            "recipe.micro_batch or lower limits.max_uncertified_rounds."
+        )

@@ -3,7 +3,6 @@
 Nothing in the honest path knows of them; what they return is signed and delivered like honest work.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -12,15 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.blobs import BlobStore
-from protocol.chain.contracts import Contracts
 from protocol.chain.events import CertificateAccepted, EventReader
+from protocol.contribution import Contribution
 from protocol.errors import ConfigurationError, PotError
-from protocol.ids import Address, Sha256
+from protocol.ids import Sha256
 from protocol.policy import load_policy
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
-from protocol.spec import TaskSpec
-from worker.trainer import HonestTrainer, ShardAnswer, ShardWork, Trainer, answer
+from worker.forging import Accomplices, batches_of, claim, consistent, on_batches, part_of
+from worker.trainer import ShardAnswer, ShardWork, Trainer, answer
 from worker.training.checkpoint import Checkpoint
 from worker.training.codec import MANTISSA_BITS, decode, quantise, values_of
 from worker.training.data import Batch
@@ -31,24 +29,12 @@ from worker.training.tolerance import limits_of
 if TYPE_CHECKING:
     from worker.training.step import ShardResult
 
-PRETENDED_LOSS_MICROS: Final = 2_302_585
 SCALE: Final = 2.0
 MAX_DELAY_S: Final = 300.0
 COPY_LOOKBACK_BLOCKS: Final = 256
 #: Standard deviations that ``alie`` hides behind, and the share of the mean that ``ipm`` sends negated.
 ALIE_Z: Final = 1.5
 IPM_EPSILON: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accomplices:
-    """What a wrong-doer may use: the honest arithmetic, public data, a way to wait, its own name."""
-
-    honest: HonestTrainer
-    contracts: Contracts
-    blobs: BlobStore
-    sleep_s: Callable[[float], None] = time.sleep
-    miner: Address
 
 
 class Withheld(PotError):
@@ -68,7 +54,7 @@ class Cheat:
 
 def lazy(_: Accomplices, work: ShardWork) -> "ShardResult":
     """Zeros, and no computation."""
-    return _claim(work, np.zeros(layout_of(work.spec.model).size, dtype=np.float32))
+    return claim(work, np.zeros(layout_of(work.spec.model).size, dtype=np.float32))
 
 
 def random(_: Accomplices, work: ShardWork) -> "ShardResult":
@@ -76,19 +62,20 @@ def random(_: Accomplices, work: ShardWork) -> "ShardResult":
     noise = np.random.default_rng((work.round, work.shard)).normal(
         scale=1e-2, size=layout_of(work.spec.model).size
     )
-    return _claim(work, noise.astype(np.float32))
+    return claim(work, noise.astype(np.float32))
 
 
 def scaled(tools: Accomplices, work: ShardWork) -> "ShardResult":
     """The honest gradient times SCALE."""
     result = tools.honest.compute(work)
-    return replace(result, gradient=result.gradient * result.gradient.dtype.type(SCALE))
+    doubled = tuple(part * np.float32(SCALE) for part in result.parts)
+    return replace(result, gradient=result.gradient * result.gradient.dtype.type(SCALE), parts=doubled)
 
 
 def sign_flip(tools: Accomplices, work: ShardWork) -> "ShardResult":
     """The honest gradient, pointing uphill."""
     result = tools.honest.compute(work)
-    return replace(result, gradient=-result.gradient)
+    return replace(result, gradient=-result.gradient, parts=tuple(-part for part in result.parts))
 
 
 def wrong_shard(tools: Accomplices, work: ShardWork) -> "ShardResult":
@@ -96,14 +83,39 @@ def wrong_shard(tools: Accomplices, work: ShardWork) -> "ShardResult":
     recipe = work.spec.recipe
     alone = recipe.shards == 1
     other_round = work.round % recipe.rounds + 1 if alone else work.round
-    return _on_batches(tools, work, _batches(work, other_round, (work.shard + 1) % recipe.shards))
+    return on_batches(tools, work, batches_of(work, other_round, (work.shard + 1) % recipe.shards))
 
 
 def partial_batch(tools: Accomplices, work: ShardWork) -> "ShardResult":
     """The first half of each batch, claimed to be all of it."""
-    halves = [_part(batch, (len(batch.targets) + 1) // 2) for batch in _batches(work, work.round, work.shard)]
-    result = _on_batches(tools, work, halves)
-    return replace(result, samples=work.spec.recipe.samples_per_shard)
+    halves = [
+        part_of(batch, (len(batch.targets) + 1) // 2) for batch in batches_of(work, work.round, work.shard)
+    ]
+    result = on_batches(tools, work, halves)
+    return consistent(work.spec, replace(result, samples=work.spec.recipe.samples_per_shard))
+
+
+def one_batch(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """Honest work but for the last micro-batch, which is doubled."""
+    result = tools.honest.compute(work)
+    last = result.parts[-1]
+    forged = result.gradient + last.astype(result.gradient.dtype)
+    return replace(result, gradient=forged, parts=(*result.parts[:-1], last + last))
+
+
+def false_batches(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """The right gradient, made up of micro-batches that are not: each has half of its neighbour's work."""
+    result = tools.honest.compute(work)
+    if len(result.parts) == 1:
+        return one_batch(tools, work)
+    first, second, *others = result.parts
+    half = ((first + second) / np.float32(2)).astype(np.float32)
+    return replace(result, parts=(half, half, *others))
+
+
+def false_sum(tools: Accomplices, work: ShardWork) -> "ShardResult":
+    """Honest micro-batches, and a gradient that is twice their sum."""
+    return replace(scaled(tools, work), parts=tools.honest.compute(work).parts)
 
 
 def label_flip(tools: Accomplices, work: ShardWork) -> "ShardResult":
@@ -112,9 +124,9 @@ def label_flip(tools: Accomplices, work: ShardWork) -> "ShardResult":
     last = int(params.get("classes", params.get("vocab", 0))) - 1
     flipped = [
         Batch(inputs=batch.inputs, targets=last - batch.targets)
-        for batch in _batches(work, work.round, work.shard)
+        for batch in batches_of(work, work.round, work.shard)
     ]
-    return _on_batches(tools, work, flipped)
+    return on_batches(tools, work, flipped)
 
 
 def low_precision(tools: Accomplices, work: ShardWork) -> "ShardResult":
@@ -125,7 +137,7 @@ def low_precision(tools: Accomplices, work: ShardWork) -> "ShardResult":
         work.spec, recipe=msgspec.structs.replace(work.spec.recipe, compute="float32")
     )
     with torch.autocast(torch.device(tools.honest.device).type, dtype=torch.bfloat16):
-        return _on_batches(tools, work, _batches(work, work.round, work.shard), cheap)
+        return on_batches(tools, work, batches_of(work, work.round, work.shard), cheap)
 
 
 def late(tools: Accomplices, work: ShardWork) -> "ShardResult":
@@ -150,7 +162,7 @@ def inside_tolerance(tools: Accomplices, work: ShardWork) -> "ShardResult":
     limits = limits_of(spec, load_policy(spec.policy_sha256, tools.blobs))
     own = quantise(MANTISSA_BITS[spec.recipe.codec], layout, result.gradient)
     pushed = push(own, np.sign(own.codes).astype(np.int64), limits)
-    return replace(result, gradient=values_of(layout, pushed))
+    return consistent(work.spec, replace(result, gradient=values_of(layout, pushed)))
 
 
 def alie(tools: Accomplices, work: ShardWork) -> "ShardResult":
@@ -158,14 +170,15 @@ def alie(tools: Accomplices, work: ShardWork) -> "ShardResult":
     mean in every coordinate, so that no coordinate looks strange beside honest ones."""
     result, known = _conspire(tools, work)
     lie = known.mean(axis=0) - ALIE_Z * known.std(axis=0)
-    return replace(result, gradient=lie.astype(result.gradient.dtype))
+    return consistent(work.spec, replace(result, gradient=lie.astype(result.gradient.dtype)))
 
 
 def ipm(tools: Accomplices, work: ShardWork) -> "ShardResult":
     """Inner-product manipulation (Xie et al. 2020): a little of the negated mean, which turns the sum uphill
     where enough of them send it."""
     result, known = _conspire(tools, work)
-    return replace(result, gradient=(-IPM_EPSILON * known.mean(axis=0)).astype(result.gradient.dtype))
+    lie = (-IPM_EPSILON * known.mean(axis=0)).astype(result.gradient.dtype)
+    return consistent(work.spec, replace(result, gradient=lie))
 
 
 class Stale:
@@ -193,9 +206,16 @@ class Copier:
                 for signed in item.contributions:
                     c = signed.contribution
                     if c.miner != self._tools.miner:
-                        stolen = self._tools.blobs.get(c.gradient, work.spec.limits.max_blob_bytes)
-                        return ShardAnswer(gradient=stolen, samples=c.samples, loss_micros=c.loss_micros)
+                        return self._stolen(work, c)
         return self._tools.honest.train(work)
+
+    def _stolen(self, work: ShardWork, c: Contribution) -> ShardAnswer:
+        gradient, *parts = (
+            self._tools.blobs.get(name, work.spec.limits.max_blob_bytes) for name in (c.gradient, *c.batches)
+        )
+        return ShardAnswer(
+            gradient=gradient, batches=tuple(parts), samples=c.samples, loss_micros=c.loss_micros
+        )
 
     def _segments(self, spec_hash: Sha256) -> list[Sha256]:
         return _segments(self._tools, spec_hash)
@@ -217,7 +237,7 @@ def _conspire(tools: Accomplices, work: ShardWork) -> "tuple[ShardResult, NDArra
     """The honest result, and the gradients that colluders know, one a row: of this shard, of an accomplice's
     next to it, and of the newest certified round."""
     own, spec = tools.honest.compute(work), work.spec
-    beside = _on_batches(tools, work, _batches(work, work.round, (work.shard + 1) % spec.recipe.shards))
+    beside = on_batches(tools, work, batches_of(work, work.round, (work.shard + 1) % spec.recipe.shards))
     known = [own.gradient, beside.gradient]
     for segment in _segments(tools, spec.hash)[-1:]:
         record = SegmentRecord.from_blob(tools.blobs.get(segment, MAX_RECORD_BYTES))
@@ -239,6 +259,9 @@ KINDS: Final[Mapping[str, Callable[[Accomplices], Trainer]]] = {
     "sign-flip": _forging(sign_flip),
     "wrong-shard": _forging(wrong_shard),
     "partial-batch": _forging(partial_batch),
+    "one-batch": _forging(one_batch),
+    "false-batches": _forging(false_batches),
+    "false-sum": _forging(false_sum),
     "label-flip": _forging(label_flip),
     "low-precision": _forging(low_precision),
     "inside-tolerance": _forging(inside_tolerance),
@@ -255,31 +278,3 @@ def adversary(kind: str, tools: Accomplices) -> Trainer:
     if kind not in KINDS:
         raise ConfigurationError(f"{kind!r} is no adversary; known are {', '.join(KINDS)}.")
     return KINDS[kind](tools)
-
-
-def _claim(work: ShardWork, gradient: "np.typing.NDArray[np.float32]") -> "ShardResult":
-    from worker.training.step import ShardResult
-
-    samples = work.spec.recipe.samples_per_shard
-    return ShardResult(gradient=gradient, samples=samples, loss_micros=PRETENDED_LOSS_MICROS)
-
-
-def _batches(work: ShardWork, round_number: int, shard: int) -> list[Batch]:
-    from worker.training.step import shard_batches
-
-    return shard_batches(work.spec, work.dataset, round_number, shard)
-
-
-def _on_batches(
-    tools: Accomplices, work: ShardWork, batches: list[Batch], spec: TaskSpec | None = None
-) -> "ShardResult":
-    from worker.training.step import batches_gradient
-
-    honest = tools.honest
-    return batches_gradient(
-        spec or work.spec, work.checkpoint.parameters, batches, threads=honest.threads, device=honest.device
-    )
-
-
-def _part(batch: Batch, size: int) -> Batch:
-    return Batch(inputs=batch.inputs[:size], targets=batch.targets[:size])

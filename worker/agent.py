@@ -15,11 +15,12 @@ from eth_account.signers.local import LocalAccount
 from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
 from protocol.ids import parse_address
-from worker.adversary import Accomplices, adversary
+from worker.adversary import adversary
 from worker.api_client import CoordinatorClient
 from worker.app import create_app, register
 from worker.blob_cache import CachedBlobs
 from worker.config import MinerConfig
+from worker.forging import Accomplices
 from worker.heartbeat import HeartbeatThread
 from worker.jobs import ShardMiner
 from worker.journal import SigningJournal

@@ -86,8 +86,9 @@ class ShardMiner:
         signed = self.journal.find(job.task_id, job.round, job.shard, job.parent_model)
         if signed is None or signed.contribution.spec_hash != job.spec_hash:
             return None
-        # A store that lost the gradient gets it again, from the same work.
-        return signed if self.blobs.has(signed.contribution.gradient) else None
+        # A store that lost something gets it again, from the same work.
+        c = signed.contribution
+        return signed if all(self.blobs.has(name) for name in (c.gradient, *c.batches)) else None
 
     def _compute(self, job: ShardJob, spec: TaskSpec) -> ShardAnswer:
         limit = min(spec.limits.max_blob_bytes, self.max_blob_bytes)
@@ -101,8 +102,10 @@ class ShardMiner:
         return self.trainer.train(work)
 
     def _sign(self, job: ShardJob, answer: ShardAnswer) -> SignedContribution:
-        """Store the gradient, sign for it, and write that down before anybody can see it."""
+        """Store the gradient and its micro-batches, sign for them, and write that down before anybody can see
+        it."""
         gradient = self.blobs.put(answer.gradient)
+        batches = tuple(self.blobs.put(part) for part in answer.batches)
         contribution = Contribution(
             task_id=job.task_id,
             round=job.round,
@@ -111,13 +114,14 @@ class ShardMiner:
             spec_hash=job.spec_hash,
             parent_model=job.parent_model,
             gradient=gradient,
+            batches=batches,
             samples=answer.samples,
             loss_micros=answer.loss_micros,
         )
         standing = self.journal.find(job.task_id, job.round, job.shard, job.parent_model)
         if standing is None:
             standing = self.journal.record(contribution.sign(self.domain, self.account))
-        if standing.contribution.gradient != gradient:
+        if (standing.contribution.gradient, standing.contribution.batches) != (gradient, batches):
             raise JobRefused(
                 "signed-another",
                 f"This account has signed gradient {standing.contribution.gradient.hex()} for the shard; "

@@ -8,6 +8,7 @@ from protocol.ids import RoundNo, ShardNo
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import Checkpoint
 from worker.training.data import Dataset
+from worker.training.parts import encode_part
 
 if TYPE_CHECKING:
     from worker.training.step import ShardResult
@@ -26,9 +27,11 @@ class ShardWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAnswer:
-    """The encoded gradient, the samples it covers, and their mean loss in 1e-6 nats."""
+    """The encoded gradient, that of each micro-batch, the samples it covers, and their mean loss in 1e-6
+    nats."""
 
     gradient: bytes
+    batches: tuple[bytes, ...]
     samples: int
     loss_micros: int
 
@@ -71,6 +74,7 @@ def answer(spec: TaskSpec, result: "ShardResult") -> ShardAnswer:
 
     return ShardAnswer(
         gradient=encode_gradient(spec, result.gradient),
+        batches=tuple(encode_part(spec, part) for part in result.parts),
         samples=result.samples,
         loss_micros=result.loss_micros,
     )

@@ -11,6 +11,7 @@ from coordinator.domain.leases import Verdict
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
 from coordinator.services.register_heartbeat import register_heartbeat
 from coordinator.view_models import MinerView, Page
+from protocol.batches import MAX_MICRO_BATCHES
 from protocol.blobs import BlobMissing
 from protocol.errors import Refused, ServiceUnreachable
 
@@ -29,6 +30,7 @@ class ContributionIn(BaseModel):
     spec_hash: str = Field(max_length=64)
     parent_model: str = Field(max_length=64)
     gradient: str = Field(max_length=64)
+    batches: list[Annotated[str, Field(max_length=64)]] = Field(max_length=MAX_MICRO_BATCHES)
     samples: int
     loss_micros: int
     signature: str = Field(max_length=132)

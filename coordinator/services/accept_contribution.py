@@ -18,6 +18,7 @@ from protocol.spec import TaskSpec
 from worker.training.codec import decode
 from worker.training.errors import BlobRejected
 from worker.training.models import layout_of
+from worker.training.parts import Opening, sum_fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,8 @@ def accept_contribution(ctx: Context, handed: HandedIn) -> Verdict:
 
     Accepted when: the task runs here and the contribution is for its spec, its round's parent model, one
     of its shards and the exact number of samples; the miner signed it; the shard is not filled and the
-    fence is that of its present lease; the blob is stored, not too large, decodable and finite. Raises
+    fence is that of its present lease; the blobs of the gradient and of its micro-batches are stored, not
+    too large, decodable and finite, and the gradient is the sum. Raises
     Refused (unknown task), PeerMisbehaved (it can never be right), BlobMissing or ServiceUnreachable (try
     again). Saying the same twice gets the same answer.
     """
@@ -78,6 +80,10 @@ def _require_fit(spec: TaskSpec, c: Contribution) -> None:
         raise PeerMisbehaved(subject, "the task has no such round or shard")
     if c.samples != spec.recipe.samples_per_shard:
         raise PeerMisbehaved(subject, f"{c.samples} samples, a shard has {spec.recipe.samples_per_shard}")
+    if len(c.batches) != spec.recipe.micro_batches:
+        raise PeerMisbehaved(
+            subject, f"{len(c.batches)} micro-batches, a shard has {spec.recipe.micro_batches}"
+        )
 
 
 def _judge(tx: Transaction, handed: HandedIn) -> Verdict:
@@ -99,15 +105,19 @@ def _judge(tx: Transaction, handed: HandedIn) -> Verdict:
 
 def _require_readable(ctx: Context, spec: TaskSpec, c: Contribution) -> None:
     subject = f"gradient of shard {c.shard}"
+    opening = Opening(names=c.batches, fetch=lambda name: ctx.blobs.get(name, spec.limits.max_blob_bytes))
     try:
         blob = ctx.blobs.get(c.gradient, spec.limits.max_blob_bytes)
         # Decoding checks the manifest first, then every code: NaN and infinity have no code, float32 is
         # checked.
         decode(spec.recipe.codec, layout_of(spec.model), blob, subject)
+        wrong = sum_fault(spec, blob, [opening.part(spec, i) for i in range(len(c.batches))])
     except BlobMissing:
         raise
     except (BlobRejected, BlobTooLarge) as error:
         raise PeerMisbehaved(error.subject, error.detail) from error
+    if wrong:
+        raise PeerMisbehaved(subject, wrong)
 
 
 def _reject(ctx: Context, handed: HandedIn, reason: str) -> None:

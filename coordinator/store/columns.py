@@ -6,10 +6,27 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, String
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from protocol.ids import Sha256
+
 ADDRESS = String(42)
 HASH = LargeBinary(32)
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
+class HashesColumn(TypeDecorator[tuple[Sha256, ...]]):
+    """Hashes of 32 bytes, one after the other."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Sha256, ...] | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else b"".join(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Sha256, ...] | None:
+        if value is None:
+            return None
+        return tuple(Sha256(bytes(value[at : at + 32])) for at in range(0, len(value), 32))
 
 
 class WeiColumn(TypeDecorator[int]):

@@ -102,6 +102,7 @@ class Shards:
                 miner=c.miner,
                 parent_model=c.parent_model,
                 gradient=c.gradient,
+                batches=c.batches,
                 samples=c.samples,
                 loss_micros=c.loss_micros,
                 signature=signed.signature,
@@ -149,6 +150,7 @@ def to_signed(row: ContributionRow, spec_hash: Sha256) -> SignedContribution:
         spec_hash=spec_hash,
         parent_model=Sha256(row.parent_model),
         gradient=Sha256(row.gradient),
+        batches=row.batches,
         samples=row.samples,
         loss_micros=row.loss_micros,
     )

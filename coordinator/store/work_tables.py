@@ -17,7 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from coordinator.store.chain_tables import Base
-from coordinator.store.columns import ADDRESS, HASH, ROW_ID, WeiColumn
+from coordinator.store.columns import ADDRESS, HASH, ROW_ID, HashesColumn, WeiColumn
+from protocol.ids import Sha256
 
 _COUNTS = text("verdict IN ('accepted', 'certified')")
 _IN_FLIGHT = text("state = 'in flight'")
@@ -90,6 +91,7 @@ class ContributionRow(Base):
     miner: Mapped[str] = mapped_column(ADDRESS)
     parent_model: Mapped[bytes] = mapped_column(HASH)
     gradient: Mapped[bytes] = mapped_column(HASH)
+    batches: Mapped[tuple[Sha256, ...]] = mapped_column(HashesColumn)
     samples: Mapped[int] = mapped_column(BigInteger)
     loss_micros: Mapped[int] = mapped_column(WeiColumn)
     signature: Mapped[bytes] = mapped_column(LargeBinary(65))

@@ -172,7 +172,7 @@ def _check_segment(
     for report_ in {r.fault: r for r in segment.record.fault_evidence}.values():
         if merkle.leaf_hash(report_.fault.leaf(), merkle.FAULT_LEAF) in voided:
             continue  # a court has said already that it is none
-        if not replayer.is_fault(report_.contribution):
+        if not replayer.is_fault(report_.contribution, report_.batch):
             raise WrongLeaf(
                 f"fault of {report_.fault.miner} in round {report_.fault.round}",
                 "re-execution finds the work honest",

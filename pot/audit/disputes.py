@@ -18,7 +18,7 @@ from protocol.chain.records import (
     check_place,
     matters_of,
     read_record,
-    reported_contribution,
+    report_of,
 )
 from protocol.draw import BLOCKHASH_WINDOW, court, draw_seed
 from protocol.errors import PeerMisbehaved, VerificationFailed
@@ -127,8 +127,8 @@ class DisputeAudit:
         matter = _matter(case, matters_of(record, case.kind, domain))
         if case.kind is CaseKind.FAULT:
             assert matter.fault is not None
-            signed = reported_contribution(self.blobs, self.certified, case.index, matter.fault, domain)
-            return signed is None or not self.replayer.is_fault(signed)
+            report = report_of(self.blobs, self.certified, case.index, matter.fault, domain)
+            return report is None or not self.replayer.is_fault(report.contribution, report.batch)
         assert matter.signed is not None
         try:
             check_place(self.replayer.spec, record, matter.signed, domain)

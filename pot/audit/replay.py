@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from pot.audit.report import WrongLeaf
+from protocol.batches import WHOLE
 from protocol.blobs import BlobStore
 from protocol.chain.appeals import CaseKind
 from protocol.contribution import SignedContribution
@@ -15,7 +16,8 @@ from protocol.segment import RoundRecord
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import Dataset, DatasetCache
-from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.parts import Opening
+from worker.training.replay import Claim, ShardSite
 from worker.training.rounds import apply_round
 
 EXACT_LOSS_MICROS = 1
@@ -60,7 +62,7 @@ class Replayer:
             return 0
         for signed in item.contributions:
             c = signed.contribution
-            verdict = self.shard(signed, parent, gradients[c.shard])
+            verdict = self.claim(signed, parent, gradients[c.shard]).replay()
             if not verdict.ok:
                 raise WrongLeaf(
                     f"gradient {c.gradient.hex()} of round {c.round} shard {c.shard} by {c.miner}",
@@ -90,24 +92,25 @@ class Replayer:
         VerificationFailed."""
         load_checkpoint(self.spec, self._blob(name), f"checkpoint {name.hex()}")
 
-    def is_fault(self, signed: SignedContribution) -> bool:
-        """Whether a contribution that was declared a fault really fails re-execution."""
+    def is_fault(self, signed: SignedContribution, batch: int = WHOLE) -> bool:
+        """Whether a contribution that was declared a fault really fails re-execution. ``batch`` says where it
+        is said to show: if it does, nothing else is executed."""
         c = signed.contribution
-        return not self.shard(signed, self._blob(c.parent_model), self._blob(c.gradient)).ok
+        claim = self.claim(signed, self._blob(c.parent_model), self._blob(c.gradient))
+        return bool(claim.spot_fault(batch)) or not claim.replay().ok
 
-    def shard(self, signed: SignedContribution, parent: bytes, gradient: bytes) -> ReplayVerdict:
-        """Re-execute one shard from the parent checkpoint and judge the miner's blob."""
+    def claim(self, signed: SignedContribution, parent: bytes, gradient: bytes) -> Claim:
+        """A contribution, to be re-executed from the parent checkpoint."""
         c = signed.contribution
-        checkpoint = load_checkpoint(self.spec, parent, f"checkpoint {c.parent_model.hex()}")
-        return replay_shard(
-            self.spec,
-            checkpoint,
-            self.dataset(),
-            c.round,
-            c.shard,
-            gradient,
+        site = ShardSite(
+            spec=self.spec,
+            checkpoint=load_checkpoint(self.spec, parent, f"checkpoint {c.parent_model.hex()}"),
+            dataset=self.dataset(),
+            round=c.round,
+            shard=c.shard,
             policy=load_policy(self.spec.policy_sha256, self.blobs),
         )
+        return Claim(site=site, gradient=gradient, opening=Opening(names=c.batches, fetch=self._blob))
 
     def _blob(self, name: Sha256) -> bytes:
         return self.blobs.get(name, self.spec.limits.max_blob_bytes)

@@ -12,9 +12,9 @@ from pot.disputes.challenge import Brought, Challenge, bring, contribution_at, f
 from pot.output import Reply, print_lines
 from pot.session import Session
 from protocol.chain.appeals import CaseKind
-from protocol.chain.records import read_certified, reported_contribution
-from protocol.contribution import SignedContribution
+from protocol.chain.records import read_certified, report_of
 from protocol.errors import InvalidInput, Refused
+from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, parse_address
 
 
@@ -90,10 +90,12 @@ def require_right(client: Client, challenge: Challenge) -> None:
     raises when it cannot be re-executed: a court could not judge it either."""
     matter = challenge.matter
     replayer = Replayer(spec=client.spec(challenge.task_id), blobs=client.blobs, rounds=())
-    signed = matter.signed or _reported(client, challenge)
-    if signed is None:
+    if matter.signed is not None:
+        wrong = replayer.is_fault(matter.signed)
+    elif (report := _reported(client, challenge)) is not None:
+        wrong = replayer.is_fault(report.contribution, report.batch)
+    else:
         return  # a fault without the miner's own word is none
-    wrong = replayer.is_fault(signed)
     if wrong == (matter.kind is CaseKind.CONTRIBUTION):
         return
     found = "honest" if not wrong else "wrong"
@@ -104,10 +106,10 @@ def require_right(client: Client, challenge: Challenge) -> None:
     )
 
 
-def _reported(client: Client, challenge: Challenge) -> SignedContribution | None:
+def _reported(client: Client, challenge: Challenge) -> FaultReport | None:
     assert challenge.matter.fault is not None
     certified = read_certified(client.contracts, challenge.task_id)
-    return reported_contribution(
+    return report_of(
         client.blobs, certified, challenge.event.index, challenge.matter.fault, client.deployment.domain
     )
 

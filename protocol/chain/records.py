@@ -12,7 +12,7 @@ from protocol.chain.event_base import Event
 from protocol.chain.events import CertificateAccepted, CertificatesOverturned, EventReader, TaskCreated
 from protocol.contribution import SignedContribution
 from protocol.errors import PeerMisbehaved, Refused, VerificationFailed
-from protocol.evidence import Fault
+from protocol.evidence import Fault, FaultReport
 from protocol.ids import TaskId
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
 from protocol.spec import TaskSpec
@@ -119,22 +119,24 @@ def check_place(spec: TaskSpec, record: SegmentRecord, signed: SignedContributio
     signed.verify(domain)
     stated = (c.task_id, c.round, c.spec_hash, c.parent_model, c.samples)
     asked = (record.task_id, place.round, spec.hash, place.parent_model, spec.recipe.samples_per_shard)
-    if stated != asked or c.shard >= spec.recipe.shards:
+    parts = len(c.batches) == spec.recipe.micro_batches
+    if stated != asked or c.shard >= spec.recipe.shards or not parts:
         raise PeerMisbehaved(
             f"contribution to round {c.round} shard {c.shard}",
             "it is for other work than it was accepted for",
         )
 
 
-def reported_contribution(
+def report_of(
     blobs: BlobStore, certified: Certified, index: int, fault: Fault, domain: Domain
-) -> SignedContribution | None:
-    """The miner's own contribution in a report of ``fault``, which certificate number ``index`` declares.
+) -> FaultReport | None:
+    """A report of ``fault``, which certificate number ``index`` declares, that carries the miner's own
+    contribution; one that says where in the shard it shows, if there is one.
 
     It is in the record of the certificate that declared the fault first; None when it is not. Raises what an
     unreadable record raises.
     """
-    found: SignedContribution | None = None
+    found: FaultReport | None = None
     created = certified.created
     for number in range(index, -1, -1):
         record = read_record(blobs, certified.certificates[number].certificate, domain)
@@ -144,7 +146,8 @@ def reported_contribution(
             c = report.contribution.contribution
             of_task = (c.task_id, c.spec_hash) == (created.task_id, created.params.spec_hash)
             if report.fault == fault and of_task and _is_signed(report.contribution, domain):
-                found = report.contribution
+                # Micro-batches have the lower numbers (``protocol.batches``).
+                found = report if found is None or report.batch < found.batch else found
     return found
 
 

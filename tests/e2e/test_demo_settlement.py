@@ -28,7 +28,9 @@ from protocol.ids import RoundNo, Sha256, ShardNo, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.segment import RoundRecord
 from protocol.signing import sign, to_compact
+from tests.support.shards import forged_parts, put_parts
 from worker.training.checkpoint import load_checkpoint
+from worker.training.parts import Vector
 from worker.training.rounds import apply_round
 from worker.training.step import encode_gradient, shard_gradient
 
@@ -49,8 +51,16 @@ class Hands:
     def poster(self) -> Client:
         return self.clients["poster"]
 
-    def contribution(self, ledger: TaskLedger, shard: int, miner: str, gradient: bytes) -> SignedContribution:
-        client = self.clients[miner]
+    def contribution(
+        self,
+        ledger: TaskLedger,
+        shard: int,
+        miner: str,
+        gradient: bytes,
+        parts: tuple[Vector, ...] | None = None,
+    ) -> SignedContribution:
+        client, spec = self.clients[miner], self.draft.spec
+        parts = parts or forged_parts(spec, gradient)
         contribution = Contribution(
             task_id=self.posted.task_id,
             round=RoundNo(ledger.last_round + 1),
@@ -59,6 +69,7 @@ class Hands:
             spec_hash=self.draft.spec.hash,
             parent_model=ledger.model,
             gradient=client.blobs.put(gradient),
+            batches=put_parts(spec, client.blobs, parts),
             samples=self.draft.spec.recipe.samples_per_shard,
             loss_micros=1_000_000 // (ledger.last_round + 1),
         )
@@ -71,19 +82,15 @@ class Hands:
         ledger = read_task(poster.contracts, poster.blobs, self.posted.task_id).ledger
         parent = poster.blobs.get(ledger.model)
         number = ledger.last_round + 1
-        gradients = {
-            shard: encode_gradient(
-                spec,
-                shard_gradient(
-                    spec, load_checkpoint(spec, parent), self.draft.dataset, number, shard
-                ).gradient,
-            )
+        done = {
+            shard: shard_gradient(spec, load_checkpoint(spec, parent), self.draft.dataset, number, shard)
             for shard in range(spec.recipe.shards)
         }
+        gradients = {shard: encode_gradient(spec, result.gradient) for shard, result in done.items()}
         model = apply_round(spec, parent, gradients)
         poster.blobs.put(model)
         contributions = tuple(
-            self.contribution(ledger, shard, miners[shard % len(miners)], gradient)
+            self.contribution(ledger, shard, miners[shard % len(miners)], gradient, done[shard].parts)
             for shard, gradient in gradients.items()
         )
         record = ledger.extend(

@@ -73,6 +73,7 @@ def a_report() -> FaultReport:
         spec_hash=Sha256(bytes(32)),
         parent_model=Sha256(bytes(32)),
         gradient=Sha256(bytes(32)),
+        batches=(Sha256(bytes(32)),),
         samples=1,
         loss_micros=0,
     )

@@ -53,6 +53,7 @@ def contribution(shard: int = 0, miner: Address = MINER, gradient: bytes = b"g" 
         spec_hash=Sha256(b"s" * 32),
         parent_model=Sha256(b"p" * 32),
         gradient=Sha256(gradient),
+        batches=(Sha256(b"a" * 32), Sha256(b"b" * 32)),
         samples=4,
         loss_micros=2**64 - 1,
     )

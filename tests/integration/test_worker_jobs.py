@@ -25,7 +25,8 @@ from tests.support.miner_network import (
 )
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import load_dataset
-from worker.training.replay import replay_shard
+from worker.training.parts import Opening
+from worker.training.replay import ShardSite, replay_shard
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -58,16 +59,17 @@ def test_job__from_the_broker__becomes_a_signed_contribution_that_replays(
     contribution = signed.contribution
     assert contribution.miner == parse_address(miner.account.address)
     spec = network.spec
-    verdict = replay_shard(
-        spec,
-        load_checkpoint(spec, network.blobs.get(network.genesis)),
-        load_dataset(network.blobs.get(spec.dataset_sha256), spec.dataset),
-        contribution.round,
-        contribution.shard,
-        network.blobs.get(contribution.gradient),
+    site = ShardSite(
+        spec=spec,
+        checkpoint=load_checkpoint(spec, network.blobs.get(network.genesis)),
+        dataset=load_dataset(network.blobs.get(spec.dataset_sha256), spec.dataset),
+        round=contribution.round,
+        shard=contribution.shard,
         policy=default_policy(),
     )
-    assert verdict.identical
+    opening = Opening(names=contribution.batches, fetch=network.blobs.get)
+    verdict = replay_shard(site, network.blobs.get(contribution.gradient), opening)
+    assert (verdict.ok, verdict.identical) == (True, True)
     assert (contribution.samples, contribution.loss_micros) == (verdict.samples, verdict.loss_micros)
 
 

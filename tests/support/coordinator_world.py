@@ -31,6 +31,7 @@ from protocol.members import quorum
 from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 from tests.support.miner_network import digits, digits_spec
+from tests.support.shards import put_parts
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import DatasetCache
 from worker.training.step import encode_gradient, shard_gradient
@@ -202,6 +203,7 @@ class World:
             spec_hash=self.spec.hash,
             parent_model=parent,
             gradient=self.blobs.put(encode_gradient(self.spec, done.gradient)),
+            batches=put_parts(self.spec, self.blobs, done.parts),
             samples=done.samples,
             loss_micros=done.loss_micros,
         )

@@ -1,6 +1,7 @@
 """One really trained round: gradients, signed contributions, blobs and the model they lead to."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import numpy as np
 from eth_account.signers.local import LocalAccount
@@ -11,6 +12,7 @@ from protocol.ids import RoundNo, ShardNo, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.segment import RoundRecord
 from protocol.typed_data import Domain
+from tests.support.shards import put_parts
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import load_dataset
 from worker.training.rounds import apply_round
@@ -34,8 +36,10 @@ def train_round(
     gradients, contributions = {}, []
     for shard in range(spec.recipe.shards) if shards is None else sorted(shards):
         result = shard_gradient(spec, checkpoint, dataset, number, shard)
-        gradient = np.zeros_like(result.gradient) if shard in zeros else result.gradient
-        gradients[shard] = encode_gradient(spec, gradient)
+        if shard in zeros:
+            nothing = tuple(np.zeros_like(part) for part in result.parts)
+            result = replace(result, gradient=np.zeros_like(result.gradient), parts=nothing)
+        gradients[shard] = encode_gradient(spec, result.gradient)
         key = key_of(shard)
         contribution = Contribution(
             task_id=ledger.task_id,
@@ -45,6 +49,7 @@ def train_round(
             spec_hash=ledger.spec_hash,
             parent_model=ledger.model,
             gradient=blobs.put(gradients[shard]),
+            batches=put_parts(spec, blobs, result.parts),
             samples=result.samples,
             loss_micros=result.loss_micros,
         )

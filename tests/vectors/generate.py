@@ -10,9 +10,11 @@ from typing import Any
 from eth_account import Account
 
 from protocol import merkle
+from protocol.batches import batch_proof, batches_root, leaves_of
 from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
+from protocol.contribution import CONTRIBUTION_TYPE, Contribution
 from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
-from protocol.ids import EpochNo, RoundNo, TaskId, parse_address, sha256
+from protocol.ids import EpochNo, RoundNo, ShardNo, TaskId, parse_address, sha256
 from protocol.signing import sign, to_compact
 from protocol.typed_data import Domain
 from protocol.verdict import VERDICT_TYPE, Verdict
@@ -78,6 +80,42 @@ def verdict_vector() -> dict[str, Any]:
     }
 
 
+def contribution_vector() -> dict[str, Any]:
+    """What a miner signs, and how one of its micro-batches is shown."""
+    domain = Domain(chain_id=31337, market=parse_address("0x" + "11" * 20))
+    key = Account.from_key(sha256(b"miner"))
+    names = tuple(sha256(f"micro-batch {i}".encode()) for i in range(5))
+    made = Contribution(
+        task_id=TaskId(7),
+        round=RoundNo(3),
+        shard=ShardNo(2),
+        miner=parse_address(key.address),
+        spec_hash=sha256(b"spec"),
+        parent_model=sha256(b"parent"),
+        gradient=sha256(b"gradient"),
+        batches=names,
+        samples=160,
+        loss_micros=2_302_585,
+    )
+    digest = made.digest(domain)
+    return {
+        "chain_id": domain.chain_id,
+        "verifying_contract": domain.market,
+        "type": CONTRIBUTION_TYPE.encoded,
+        "contribution": {
+            name: value if isinstance(value, int | str) else hexed(bytes(value))
+            for name, value in made.typed_values().items()
+        },
+        "digest": hexed(bytes(digest)),
+        "signature": hexed(to_compact(sign(digest, key))),
+        "names": [hexed(bytes(name)) for name in names],
+        "root": hexed(batches_root(names)),
+        "index": 3,
+        "leaf": hexed(merkle.leaf_hash(leaves_of(names)[3], merkle.BATCH_LEAF)),
+        "proof": [hexed(node) for node in batch_proof(names, 3)],
+    }
+
+
 def merkle_vector(size: int) -> dict[str, Any]:
     payouts = [
         [parse_address("0x" + sha256(f"account {i}".encode())[:20].hex()), 10**18 * (i + 1)]
@@ -140,6 +178,7 @@ def documents() -> dict[str, Any]:
     """File name -> content."""
     return {
         "certificate.json": certificate_vector(),
+        "contribution.json": contribution_vector(),
         "verdict.json": verdict_vector(),
         "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
         "draw.json": {"draws": [draw_vector(*shape) for shape in DRAWS]},

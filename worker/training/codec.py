@@ -87,7 +87,7 @@ def decode_codes(codec: CodecName, layout: Layout, blob: bytes, subject: str = "
     if codec == "float32":
         return quantise(MANTISSA_BITS[codec], layout, _load_float32(layout, blob, subject))
     tensors = safe_load(blob, gradient_manifest(codec, layout), subject)
-    codes = _pad(layout, tensors["codes"].astype(np.int32))
+    codes = padded(layout, tensors["codes"].astype(np.int32))
     exponents = tensors["exponents"].astype(np.int32)
     grid = Codes(bits=MANTISSA_BITS[codec], codes=codes, exponents=exponents, total=layout.size)
     if complaint := _complaint(grid):
@@ -111,13 +111,13 @@ def gradient_manifest(codec: CodecName, layout: Layout) -> Manifest:
 def quantise(bits: int, layout: Layout, gradient: Gradient) -> Codes:
     """A flat gradient [layout.size] on the grid with ``bits`` mantissa bits; raises Diverged as ``encode``
     does."""
-    values = _pad(layout, gradient.astype(np.float64, copy=False))
+    values = padded(layout, gradient.astype(np.float64, copy=False))
     peaks = np.maximum(values.max(axis=1), -values.min(axis=1))
     top = np.frexp(peaks)[1].astype(np.int32)
     if not bool(np.isfinite(peaks).all()) or int(top.max()) > MAX_MAGNITUDE_EXPONENT:
         raise Diverged("a gradient")
     # A peak of zero has the frexp exponent 0; it must not lift the floor of the others.
-    lowest = _floor(int(top[peaks > 0].max(initial=MIN_EXPONENT)))
+    lowest = floor_of(int(top[peaks > 0].max(initial=MIN_EXPONENT)))
     exponents = np.maximum(top - bits, lowest)
     scaled = values * np.ldexp(1.0, -exponents)[:, np.newaxis]
     limit = 2**bits - 1
@@ -126,7 +126,7 @@ def quantise(bits: int, layout: Layout, gradient: Gradient) -> Codes:
     return Codes(bits=bits, codes=codes, exponents=exponents, total=layout.size)
 
 
-def _floor(top: int) -> int:
+def floor_of(top: int) -> int:
     """The lowest exponent of a gradient whose largest magnitude is below 2**top."""
     return max(top - FLOOR_BITS, MIN_EXPONENT)
 
@@ -140,7 +140,7 @@ def _complaint(grid: Codes) -> str | None:
         return "an exponent is out of range"
     if bool((grid.exponents[peaks == 0] != MIN_EXPONENT).any()):
         return "a block of zeros has an exponent"
-    lowest = _floor(top + grid.bits)
+    lowest = floor_of(top + grid.bits)
     used = peaks > 0
     if bool((grid.exponents[used] < lowest).any()):
         return "a block lies below the floor"
@@ -164,16 +164,17 @@ def _block_starts(layout: Layout) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def _pad(layout: Layout, flat: NDArray[T]) -> NDArray[T]:
+def padded(layout: Layout, flat: NDArray[T]) -> NDArray[T]:
+    """A flat vector [layout.size] in blocks [blocks, BLOCK], zeros where a block is short."""
     starts = _block_starts(layout)
-    padded = np.zeros(starts[-1] * BLOCK, dtype=flat.dtype)
+    blocks = np.zeros(starts[-1] * BLOCK, dtype=flat.dtype)
     for first, where in zip(starts, layout.slices().values(), strict=False):
-        padded[first * BLOCK : first * BLOCK + where.stop - where.start] = flat[where]
-    return padded.reshape(-1, BLOCK)
+        blocks[first * BLOCK : first * BLOCK + where.stop - where.start] = flat[where]
+    return blocks.reshape(-1, BLOCK)
 
 
-def _unpad(layout: Layout, padded: NDArray[T]) -> NDArray[T]:
-    starts, row = _block_starts(layout), padded.reshape(-1)
+def _unpad(layout: Layout, blocks: NDArray[T]) -> NDArray[T]:
+    starts, row = _block_starts(layout), blocks.reshape(-1)
     pieces = [
         row[first * BLOCK : first * BLOCK + parameter.size]
         for first, parameter in zip(starts, layout.parameters, strict=False)

@@ -1,17 +1,43 @@
-"""Was this gradient blob the work that was asked for? Compute the shard again and compare."""
+"""Was this gradient blob the work that was asked for? Compute the shard again and compare; or only the one
+micro-batch that a report says is wrong."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from protocol.batches import SUM, WHOLE
+from protocol.errors import PotError
 from protocol.policy import Limits, Policy
 from protocol.spec import TaskSpec
+from worker.training.bisect import Spot, first_spot, part_fault
 from worker.training.checkpoint import Checkpoint
-from worker.training.codec import Codes, decode_codes
-from worker.training.data import Dataset
+from worker.training.codec import Codes, decode, decode_codes
+from worker.training.data import Batch, Dataset
 from worker.training.errors import BlobRejected
 from worker.training.models import layout_of
-from worker.training.step import encode_gradient, shard_gradient
+from worker.training.parts import Opening, Vector, sum_fault
+from worker.training.step import (
+    batches_gradient,
+    encode_gradient,
+    part_gradient,
+    round_batches,
+)
 from worker.training.tolerance import CodeComparison, compare_codes, limits_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardSite:
+    """Which shard, on which model and data, and how this machine computes: all that a replay needs beside the
+    claim."""
+
+    spec: TaskSpec
+    checkpoint: Checkpoint
+    dataset: Dataset
+    round: int
+    shard: int
+    policy: Policy
+    threads: int = 1
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +46,8 @@ class ReplayVerdict:
 
     ``identical``: the blob has the hash of the replayer's own; ``comparison`` is None then, and when the blob
     could not be read. ``samples`` and ``loss_micros`` are the replayer's. ``reason`` is a sentence, empty
-    when ``ok``. ``codes`` are the claimed and the own ones where they were compared.
+    when ``ok``; ``batch`` is the micro-batch that fails, SUM, or WHOLE where no single one does. ``codes``
+    are the claimed and the own ones where they were compared.
     """
 
     ok: bool
@@ -30,6 +57,7 @@ class ReplayVerdict:
     samples: int
     loss_micros: int
     reason: str
+    batch: int = WHOLE
     codes: tuple[Codes, Codes] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -40,39 +68,119 @@ class ReplayVerdict:
         return self.comparison.differing_ppm
 
 
-def replay_shard(
-    spec: TaskSpec,
-    checkpoint: Checkpoint,
-    dataset: Dataset,
-    round_number: int,
-    shard: int,
-    gradient_blob: bytes,
-    *,
-    policy: Policy,
-    threads: int = 1,
-    device: str = "cpu",
-) -> ReplayVerdict:
-    """Re-execute a shard and judge a blob by ``policy``, the one that the spec names.
+def replay_shard(site: ShardSite, gradient_blob: bytes, opening: Opening | None = None) -> ReplayVerdict:
+    """Re-execute a shard and judge a blob, and the micro-batches of ``opening``, by the site's policy, the
+    one that the spec names.
 
-    Equal hashes settle it. Otherwise the codes are compared, in the exact class for a rounding tie, in the
-    tolerant class for honest noise. A blob that cannot be read fails. Raises NotCalibrated where the policy
-    has no limits for this work on this device, and what ``shard_gradient`` raises: then nothing is known
-    about the blob, and the caller abstains.
+    The whole is compared first: equal hashes settle it, otherwise the codes are compared, in the exact class
+    for a rounding tie, in the tolerant class for honest noise. A blob that cannot be read fails. Then what is
+    wrong is traced to the first micro-batch that fails, or to their sum; where the whole passes, both have to
+    be right as well. Raises NotCalibrated where the policy has no limits for this work on this device, what
+    ``shard_gradient`` raises, and what ``opening`` raises while the whole passes: then nothing is known about
+    the claim, and the caller abstains.
     """
-    limits = limits_of(spec, policy, device)
-    own = shard_gradient(spec, checkpoint, dataset, round_number, shard, threads=threads, device=device)
+    spec = site.spec
+    limits = limits_of(spec, site.policy, site.device)
+    batches = round_batches(spec, site.checkpoint, site.dataset, site.round, site.shard)
+    own = batches_gradient(
+        spec, site.checkpoint.parameters, batches, threads=site.threads, device=site.device
+    )
     own_blob = encode_gradient(spec, own.gradient)
     comparison, codes, reason = _judge(spec, limits, own_blob, gradient_blob)
+    spot = Spot(batch=WHOLE, reason=reason)
+    if opening is not None and len(opening.names) == spec.recipe.micro_batches:
+        spot = _traced(site, limits, batches, gradient_blob, opening, own.parts, spot)
     return ReplayVerdict(
-        ok=not reason,
+        ok=not spot.reason,
         identical=own_blob == gradient_blob,
         comparison=comparison,
         own_sha256=hashlib.sha256(own_blob).digest(),
         samples=own.samples,
         loss_micros=own.loss_micros,
-        reason=reason,
+        reason=spot.reason,
+        batch=spot.batch,
         codes=codes,
     )
+
+
+def replay_batch(site: ShardSite, gradient_blob: bytes, opening: Opening, batch: int) -> str:
+    """Check one micro-batch alone, or SUM: a sentence that says what is wrong, empty when nothing is found.
+
+    That proves nothing about the rest of the shard. Raises what ``replay_shard`` raises, BlobRejected for a
+    gradient that cannot be read, and what ``opening`` raises.
+    """
+    spec = site.spec
+    if batch == WHOLE or len(opening.names) != spec.recipe.micro_batches:
+        return ""
+    if batch == SUM:
+        return sum_fault(spec, gradient_blob, [opening.part(spec, i) for i in range(len(opening.names))])
+    if batch >= len(opening.names):
+        return ""
+    limits = limits_of(spec, site.policy, site.device)
+    base = decode(spec.recipe.codec, layout_of(spec.model), gradient_blob)
+    first = batch // spec.recipe.batches_per_step * spec.recipe.batches_per_step
+    before = [opening.part(spec, index) for index in range(first)]
+    try:
+        claimed = opening.part(spec, batch)
+    except BlobRejected as error:
+        return str(error)
+    batches = round_batches(spec, site.checkpoint, site.dataset, site.round, site.shard)
+    reason = part_fault(spec, limits, base, claimed, _computer(site, batches)(batch, before))
+    return f"micro-batch {batch}: {reason}" if reason else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What somebody says about a shard: its gradient's blob and the micro-batches that make it up."""
+
+    site: ShardSite
+    gradient: bytes
+    opening: Opening
+
+    def replay(self) -> ReplayVerdict:
+        """``replay_shard``."""
+        return replay_shard(self.site, self.gradient, self.opening)
+
+    def spot_fault(self, batch: int) -> str:
+        """``replay_batch``; empty also where it cannot be looked at, which says nothing for or against it."""
+        try:
+            return replay_batch(self.site, self.gradient, self.opening, batch)
+        except PotError:
+            return ""
+
+
+def _traced(
+    site: ShardSite,
+    limits: Limits,
+    batches: Sequence[Batch],
+    gradient_blob: bytes,
+    opening: Opening,
+    own: Sequence[Vector],
+    whole: Spot,
+) -> Spot:
+    """What fails, as narrowly as the opening lets it be said."""
+    try:
+        spot = first_spot(site.spec, limits, gradient_blob, opening, own, _computer(site, batches))
+    except PotError:
+        if whole.reason:
+            return whole  # what is withheld or unreadable does not make the rest right
+        raise
+    return spot or whole
+
+
+def _computer(site: ShardSite, batches: Sequence[Batch]) -> Callable[[int, Sequence[Vector]], Vector]:
+    def compute(index: int, before: Sequence[Vector]) -> Vector:
+        return part_gradient(
+            site.spec,
+            site.checkpoint.parameters,
+            batches,
+            index,
+            before,
+            threads=site.threads,
+            device=site.device,
+        )
+
+    return compute
 
 
 def _judge(

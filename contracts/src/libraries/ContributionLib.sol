@@ -13,7 +13,7 @@ import {SignatureLib} from "./SignatureLib.sol";
 library ContributionLib {
     bytes32 internal constant TYPEHASH = keccak256(
         "Contribution(uint256 taskId,uint32 round,uint32 shard,address miner,bytes32 specHash,bytes32 parentModel,"
-        "bytes32 gradient,uint32 samples,uint64 lossMicros)"
+        "bytes32 gradient,bytes32 batches,uint32 samples,uint64 lossMicros)"
     );
 
     /// @notice EIP-712 digest. All members are static, so their encoding is EIP-712's `encodeData`.

@@ -73,6 +73,7 @@ struct PayoutRecord {
 /// @param specHash sha256 of the task's canonical spec.
 /// @param parentModel sha256 of the checkpoint that the gradient was computed on.
 /// @param gradient sha256 of the gradient blob.
+/// @param batches Merkle root of the gradients of its micro-batches, leaves `(uint32 index, bytes32 sha256)`.
 /// @param samples Number of samples.
 /// @param lossMicros Mean loss in 1e-6 nats.
 struct Contribution {
@@ -83,6 +84,7 @@ struct Contribution {
     bytes32 specHash;
     bytes32 parentModel;
     bytes32 gradient;
+    bytes32 batches;
     uint32 samples;
     uint64 lossMicros;
 }

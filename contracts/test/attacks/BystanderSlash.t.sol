@@ -58,11 +58,12 @@ contract BystanderSlashAttack is MarketFixture {
         FaultLeaf memory leaf = declared(FaultLeaf(1, 0, miner(1), keccak256("bad work")));
         Contribution memory c = claimOf(taskId, leaf);
         bytes memory signature = signedBy(c);
-        field %= 4;
+        field %= 5;
         if (field == 0) c.specHash = bytes32(value);
         if (field == 1) c.parentModel = bytes32(value);
         if (field == 2) c.samples = uint32(bound(value, 33, type(uint32).max));
         if (field == 3) c.lossMicros = uint64(bound(value, 1_000_001, type(uint64).max));
+        if (field == 4) c.batches = bytes32(value);
         vm.expectPartialRevert(ITrainingMarket.NotSignedByMiner.selector);
         market.slash(taskId, lastRecord(taskId), c, signature, noProof());
     }

@@ -120,7 +120,7 @@ contract CertificateSymbolicTest {
         assert(TaskId.unwrap(a.taskId) == TaskId.unwrap(b.taskId) && a.miner == b.miner);
         assert(a.round == b.round && a.shard == b.shard && a.samples == b.samples);
         assert(a.specHash == b.specHash && a.parentModel == b.parentModel && a.gradient == b.gradient);
-        assert(a.lossMicros == b.lossMicros);
+        assert(a.lossMicros == b.lossMicros && a.batches == b.batches);
     }
 
     function check_leaf__equalFaultLeaves__meanEqualFaults(FaultLeaf calldata a, FaultLeaf calldata b)

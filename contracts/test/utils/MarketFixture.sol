@@ -246,6 +246,7 @@ abstract contract MarketFixture is Test {
             specHash: keccak256("spec"),
             parentModel: keccak256(abi.encode("parent", leaf.round)),
             gradient: leaf.gradient,
+            batches: keccak256(abi.encode("batches", leaf.gradient)),
             samples: 32,
             lossMicros: 1_000_000
         });
@@ -265,7 +266,7 @@ abstract contract MarketFixture is Test {
             )
         );
         bytes32 typehash = keccak256(
-            "Contribution(uint256 taskId,uint32 round,uint32 shard,address miner,bytes32 specHash,bytes32 parentModel,bytes32 gradient,uint32 samples,uint64 lossMicros)"
+            "Contribution(uint256 taskId,uint32 round,uint32 shard,address miner,bytes32 specHash,bytes32 parentModel,bytes32 gradient,bytes32 batches,uint32 samples,uint64 lossMicros)"
         );
         return keccak256(abi.encodePacked(hex"1901", domain, keccak256(abi.encode(typehash, c))));
     }

@@ -128,8 +128,8 @@ class Around:
     def slash(self, history: TaskHistory, fault: Fault, done: Callable[[Outcome], None]) -> None:
         self.slashes.append((fault, done))
 
-    def sign_report(self, contribution: SignedContribution) -> FaultReport:
-        return FaultReport.signed(contribution, DOMAIN, account(int.from_bytes(key_of(ME), "big")))
+    def sign_report(self, contribution: SignedContribution, batch: int) -> FaultReport:
+        return FaultReport.signed(contribution, DOMAIN, account(int.from_bytes(key_of(ME), "big")), batch)
 
     def spread(self, report: FaultReport) -> None:
         self.spreads.append(report)

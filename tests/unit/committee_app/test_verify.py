@@ -17,11 +17,13 @@ from protocol.sampling import SamplePlan, sample_seed
 from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import KeySigner
 from tests.support.miner_network import digits, digits_spec
+from tests.support.shards import forged_parts, put_parts
 from tests.unit.protocol.builders import DOMAIN, TASK, account, members
 from worker.training.bias import Suspicion
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import DatasetCache, load_dataset
 from worker.training.errors import Diverged
+from worker.training.parts import Vector
 from worker.training.rounds import apply_round
 from worker.training.step import encode_gradient, shard_gradient
 
@@ -38,6 +40,7 @@ class World:
         self.spec = type(SPEC).from_value(value)
         self.blobs: BlobStore = open_blob_store(f"memory://{name}")
         self.blobs.put(digits())
+        self.parts: dict[bytes, tuple[Vector, ...]] = {}
         self.genesis = self.blobs.put(initial_checkpoint(self.spec))
         self.ledger = TaskLedger(
             task_id=TASK,
@@ -68,9 +71,15 @@ class World:
     def gradient(self, shard: int) -> bytes:
         dataset = load_dataset(digits(), self.spec.dataset)
         checkpoint = load_checkpoint(self.spec, self.blobs.get(self.genesis))
-        return encode_gradient(self.spec, shard_gradient(self.spec, checkpoint, dataset, 1, shard).gradient)
+        result = shard_gradient(self.spec, checkpoint, dataset, 1, shard)
+        gradient = encode_gradient(self.spec, result.gradient)
+        self.parts[gradient] = result.parts
+        return gradient
 
-    def signed(self, shard: int, gradient: bytes) -> SignedContribution:
+    def signed(
+        self, shard: int, gradient: bytes, parts: tuple[Vector, ...] | None = None
+    ) -> SignedContribution:
+        parts = parts or self.parts.get(gradient) or forged_parts(self.spec, gradient)
         return Contribution(
             task_id=TASK,
             round=RoundNo(1),
@@ -79,6 +88,7 @@ class World:
             spec_hash=self.spec.hash,
             parent_model=self.genesis,
             gradient=self.blobs.put(gradient),
+            batches=put_parts(self.spec, self.blobs, parts),
             samples=self.spec.recipe.samples_per_shard,
             loss_micros=1,
         ).sign(DOMAIN, account(shard + 1))

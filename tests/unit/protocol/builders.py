@@ -88,6 +88,10 @@ def contribution(
         spec_hash=state.spec_hash,
         parent_model=parent,
         gradient=sha256(f"gradient {round_no} {shard} {miner}".encode()),
+        batches=tuple(
+            sha256(f"part {i} of {round_no} {shard} {miner}".encode())
+            for i in range(state.spec.recipe.micro_batches)
+        ),
         samples=state.spec.recipe.samples_per_shard,
         loss_micros=2_300_000,
     ).sign(DOMAIN, key)

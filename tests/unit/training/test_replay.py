@@ -10,7 +10,7 @@ from protocol.spec import TaskSpec
 from tests.unit.training.specs import CNN, MLP, TRANSFORMER, dataset_of, make_spec, with_recipe
 from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint
 from worker.training.data import Batch
-from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.replay import ReplayVerdict, ShardSite, replay_shard
 from worker.training.step import batches_gradient, encode_gradient, shard_batches, shard_gradient
 
 CODECS = ["float32", "int8", "int16"]
@@ -25,19 +25,27 @@ def honest(spec: TaskSpec, shard: int = 0) -> np.ndarray:
     return np.asarray(shard_gradient(spec, start(spec), dataset_of(spec), 1, shard).gradient)
 
 
-def judge(spec: TaskSpec, gradient: np.ndarray) -> ReplayVerdict:
-    return replay_shard(
-        spec, start(spec), dataset_of(spec), 1, 0, encode_gradient(spec, gradient), policy=default_policy()
+def site(spec: TaskSpec, threads: int = 1) -> ShardSite:
+    return ShardSite(
+        spec=spec,
+        checkpoint=start(spec),
+        dataset=dataset_of(spec),
+        round=1,
+        shard=0,
+        policy=default_policy(),
+        threads=threads,
     )
+
+
+def judge(spec: TaskSpec, gradient: np.ndarray) -> ReplayVerdict:
+    return replay_shard(site(spec), encode_gradient(spec, gradient))
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_replay_shard__honest_work__has_the_same_hash(codec: str) -> None:
     spec = make_spec(codec=codec)
     blob = encode_gradient(spec, honest(spec))
-    verdict = replay_shard(
-        spec, start(spec), dataset_of(spec), 1, 0, blob, policy=default_policy(), threads=2
-    )
+    verdict = replay_shard(site(spec, threads=2), blob)
     assert verdict.ok
     assert verdict.identical
     assert verdict.own_sha256 == hashlib.sha256(blob).digest()
@@ -98,7 +106,7 @@ def test_replay_shard__cheat__fails_even_the_tolerant_policy(kind: str, codec: s
 
 def test_replay_shard__blob_that_cannot_be_read__fails_with_the_reason() -> None:
     spec = make_spec()
-    verdict = replay_shard(spec, start(spec), dataset_of(spec), 1, 0, b"\xff" * 100, policy=default_policy())
+    verdict = replay_shard(site(spec), b"\xff" * 100)
     assert not verdict.ok
     assert verdict.comparison is None
     assert verdict.differing_ppm == 1_000_000

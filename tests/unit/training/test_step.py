@@ -92,8 +92,9 @@ def test_shard_gradient__local_steps__is_the_sum_of_gradients_along_plain_sgd() 
         total += gradient
         point = point - 0.1 * gradient
     result = compute(spec)
-    np.testing.assert_allclose(result.gradient, total, rtol=1e-9, atol=1e-14)
-    np.testing.assert_allclose((start - point) / 0.1, result.gradient, rtol=1e-6, atol=1e-12)
+    # Inner steps follow the float32 parts, so that each of them can be repeated alone.
+    np.testing.assert_allclose(result.gradient, total, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose((start - point) / 0.1, result.gradient, rtol=1e-5, atol=1e-8)
     assert result.samples == 64
 
 

@@ -10,8 +10,9 @@ from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.market import OnchainTask, TaskStatus
 from protocol.contribution import SignedContribution
 from protocol.errors import PotError, Refused
-from protocol.ids import ZERO32, Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, Wei
+from protocol.ids import ZERO32, Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, Wei, sha256
 from protocol.job import ShardJob
+from protocol.policy import default_policy
 from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 from tests.support.miner_network import digits, digits_spec
@@ -21,6 +22,8 @@ from worker.task_book import TaskBook
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork, Trainer
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import DatasetCache, load_dataset
+from worker.training.parts import Opening
+from worker.training.replay import Claim, ShardSite
 
 NOW_S = 1_800_000_000.0
 TASK = TaskId(1)
@@ -179,3 +182,18 @@ def bench(folder: Path, name: str = "journal.sqlite") -> Bench:
         spec=spec,
         genesis=genesis,
     )
+
+
+def claim_of(work: ShardWork, answer: ShardAnswer) -> Claim:
+    """What a validator makes of an answer, by the shipped policy."""
+    site = ShardSite(
+        spec=work.spec,
+        checkpoint=work.checkpoint,
+        dataset=work.dataset,
+        round=work.round,
+        shard=work.shard,
+        policy=default_policy(),
+    )
+    parts = {sha256(part): part for part in answer.batches}
+    opening = Opening(names=tuple(map(sha256, answer.batches)), fetch=parts.__getitem__)
+    return Claim(site=site, gradient=answer.gradient, opening=opening)

@@ -13,10 +13,11 @@ from protocol.errors import ConfigurationError
 from protocol.ids import Address, RoundNo, Sha256, sha256
 from protocol.policy import default_policy
 from protocol.segment import RoundRecord, SegmentRecord
-from tests.unit.worker.parts import TASK, Bench, bench
-from worker.adversary import KINDS, Accomplices, Copier, Withheld, adversary
+from tests.unit.worker.parts import TASK, Bench, bench, claim_of
+from worker.adversary import KINDS, Copier, Withheld, adversary
+from worker.forging import Accomplices
 from worker.trainer import HonestTrainer, ShardAnswer, ShardWork
-from worker.training.replay import ReplayVerdict, replay_shard
+from worker.training.replay import ReplayVerdict
 from worker.training.tolerance import Zone, limits_of
 
 CAUGHT = [
@@ -62,15 +63,7 @@ def tools(at: Bench, slept: list[float] | None = None) -> Accomplices:
 
 
 def judged(work: ShardWork, answer: ShardAnswer) -> ReplayVerdict:
-    return replay_shard(
-        work.spec,
-        work.checkpoint,
-        work.dataset,
-        work.round,
-        work.shard,
-        answer.gradient,
-        policy=default_policy(),
-    )
+    return claim_of(work, answer).replay()
 
 
 @pytest.mark.parametrize("kind", CAUGHT)

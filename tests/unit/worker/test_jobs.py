@@ -10,13 +10,11 @@ from protocol.blobs import BlobMissing, BlobTooLarge
 from protocol.chain.market import TaskStatus
 from protocol.errors import InvalidInput, Refused, ServiceUnreachable
 from protocol.ids import RoundNo, Sha256, ShardNo, TaskId, parse_address
-from protocol.policy import default_policy
-from tests.unit.worker.parts import ACCOUNT, DOMAIN, NOW_S, Bench, CountingTrainer, bench
+from tests.unit.worker.parts import ACCOUNT, DOMAIN, NOW_S, Bench, CountingTrainer, bench, claim_of
 from worker.errors import JobRefused
 from worker.task_book import STATUS_TTL_S
 from worker.trainer import ShardAnswer, ShardWork
 from worker.training.errors import BlobRejected
-from worker.training.replay import replay_shard
 
 
 @pytest.fixture
@@ -33,9 +31,11 @@ def test_mine__honest_job__delivers_what_replays_identically(at: Bench) -> None:
         at.genesis,
         at.spec.hash,
     )
-    verdict = replay_shard(
-        at.spec, work.checkpoint, work.dataset, 1, 0, at.blobs.get(c.gradient), policy=default_policy()
+    parts = tuple(at.blobs.get(name) for name in c.batches)
+    answer = ShardAnswer(
+        gradient=at.blobs.get(c.gradient), batches=parts, samples=c.samples, loss_micros=c.loss_micros
     )
+    verdict = claim_of(work, answer).replay()
     assert verdict.identical
     assert at.coordinator.delivered == [(signed, at.job())]
 
@@ -61,7 +61,7 @@ class Other:
     """A trainer that answers something else than honest work."""
 
     def train(self, work: ShardWork) -> ShardAnswer:
-        return ShardAnswer(gradient=b"something else", samples=1, loss_micros=1)
+        return ShardAnswer(gradient=b"something else", batches=(b"more",), samples=1, loss_micros=1)
 
 
 def test_mine__the_store_lost_the_gradient__puts_back_the_same_one(at: Bench, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def signed(round_no: int = 1, shard: int = 0, gradient: bytes = b"g" * 32) -> Si
         spec_hash=Sha256(b"s" * 32),
         parent_model=Sha256(b"p" * 32),
         gradient=Sha256(gradient),
+        batches=(Sha256(gradient), Sha256(b"2" * 32)),
         samples=8,
         loss_micros=2**62,
     ).sign(DOMAIN, ACCOUNT)
