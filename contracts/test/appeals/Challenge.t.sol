@@ -8,7 +8,7 @@ import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {Case, CaseKind, Dispute, DisputeStatus} from "../../src/types/Appeal.sol";
 import {CertificateRecord, ContributionLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
-import {Task, TaskStatus} from "../../src/types/Task.sol";
+import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
 import {AppealsFixture} from "./AppealsFixture.sol";
 
@@ -181,6 +181,35 @@ contract ChallengeTest is AppealsFixture {
         (uint256 dispute, uint256 number) = challengeBad();
         assertEq(dispute, 1, "dispute");
         assertEq(number, 1, "case");
+    }
+
+    function test_challengeContribution__allRoundsCertified__canStillBeDisputed() public {
+        certifyPanel(nextCertificate(taskId, ROUNDS - 2));
+        assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Completed), "completed");
+        challengeBad();
+        assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Disputed), "disputed");
+    }
+
+    /// @dev However short the window: what is certified during a dispute can be challenged when it is over.
+    function test_challengeContribution__windowOfOneSecond__isAWindow() public {
+        TaskParams memory p = someParams();
+        (p.startsAt, p.challengeWindow) = (0, 1);
+        taskId = createTask(p);
+        committeeMembers = committee.membersOfTask(taskId);
+        certifyByNine(0);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, record(0), bad, noProof());
+        certifyByNine(1);
+        uint256 term = appeals.disputeOf(taskId, 1).verdictEnds;
+        assertEq(market.maturesAt(taskId, record(1)), term + 1, "it begins with the end of the term");
+    }
+
+    function certifyByNine(uint256 index) private {
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.contributionsRoot = contributionLeaf(bad);
+        uint64 nine = (1 << 9) - 1;
+        market.certify(c, nine, panelSignatures(committeeMembers, market.certificateDigest(c), nine));
+        records[id(taskId)].push(recordOf(c, nine, index));
     }
 
     function test_bondOf__everyEightCases__doubles() public view {

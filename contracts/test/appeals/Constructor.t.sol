@@ -21,6 +21,11 @@ contract AppealsConstructorTest is MarketFixture {
         constructExpecting("courtTerm", 7 days + 1, 1 minutes, 7 days, BOND, 7 days + 1);
     }
 
+    function test_constructor__eachBound__isAllowed() public {
+        assertEq(construct(2, 1 minutes).BOND(), 2, "least bond, shortest term");
+        assertEq(construct(type(uint96).max, 7 days).COURT_TERM(), 7 days, "largest bond, longest term");
+    }
+
     function test_appealsOnly_revertsIfCallerIsAnother() public {
         TaskId taskId = createTask();
         CertificateRecord memory r;
@@ -46,6 +51,10 @@ contract AppealsConstructorTest is MarketFixture {
         vm.expectRevert(data);
         market.overturn(taskId, 0, r);
         vm.stopPrank();
+    }
+
+    function construct(uint256 bond, uint256 term) private returns (IAppeals) {
+        return IAppeals(create("Appeals.sol:Appeals", abi.encode(token, vault, market, bond, term)));
     }
 
     function constructExpecting(

@@ -157,6 +157,16 @@ contract DecideTest is AppealsFixture {
         appeals.decide(taskId, 1, 31, signed, r);
     }
 
+    function test_decide_revertsIfTheRecordBeforeIsForged() public {
+        challengeBad();
+        drawCourt(1);
+        bytes memory signed = verdict(1, 1);
+        CertificateRecord memory forged = record(0);
+        forged.paidTotal = 0;
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 0));
+        appeals.decide(taskId, 1, 31, signed, forged);
+    }
+
     function test_decide__contributionUpheld__taskEndsAtTheRecordBefore() public {
         decided(1);
         Task memory task = market.task(taskId);

@@ -4,7 +4,8 @@ pragma solidity ^0.8.24;
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {CaseKind, DisputeStatus} from "../../src/types/Appeal.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {Contribution} from "../../src/types/Certificate.sol";
+import {CertificateRecord, Contribution, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
+import {TaskParams} from "../../src/types/Task.sol";
 import {AppealsFixture} from "./AppealsFixture.sol";
 
 /// @notice `settle`, `convict` and `punish`. Case 0 is the contribution of miner 0, case 1 the fault of miner 1.
@@ -116,6 +117,48 @@ contract SettleTest is AppealsFixture {
         assertEq(appeals.convict(taskId, 1, 0, badClaim(2), signedBy(badClaim(2))), 0, "nothing");
     }
 
+    function test_convict__minerStakedAfterwards__takesNothing() public {
+        FaultLeaf memory leaf = FaultLeaf(3, 0, vm.addr(0x1A7E), keccak256("noise"));
+        minerKeys.push(0x1A7E);
+        bad = leafOf(claimOf(taskId, leaf));
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.contributionsRoot = contributionLeaf(bad);
+        certifyPanel(c);
+        vm.warp(vm.getBlockTimestamp() + 1);
+        stakeAs(leaf.miner, MINER_STAKE);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, record(2), bad, noProof());
+        drawCourt(1);
+        bytes memory signed = verdict(1, 1);
+        appeals.decide(taskId, 1, 31, signed, record(1));
+        assertEq(
+            appeals.convict(taskId, 1, 0, claimOf(taskId, leaf), signedClaim(taskId, leaf)), 0, "nothing"
+        );
+        assertEq(vault.stakeOf(leaf.miner), MINER_STAKE, "what came later is spared");
+    }
+
+    function test_convict__faultsCostNothing__takesNothing() public {
+        TaskParams memory p = someParams();
+        (p.slashPerFault, p.startsAt, p.challengeWindow) = (0, 0, WINDOW);
+        taskId = createTask(p);
+        committeeMembers = committee.membersOfTask(taskId);
+        bad = badLeaf(1);
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.contributionsRoot = contributionLeaf(bad);
+        uint64 nine = (1 << 9) - 1;
+        market.certify(c, nine, panelSignatures(committeeMembers, market.certificateDigest(c), nine));
+        CertificateRecord memory r = recordOf(c, nine, 0);
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, r, bad, noProof());
+        drawCourt(1);
+        // Twelve judges, all there are: nine of them are a quorum.
+        bytes memory signed =
+            panelSignatures(committee.courtOf(taskId, 1), appeals.verdictDigest(taskId, 1, 1), nine);
+        appeals.decide(taskId, 1, nine, signed, r);
+        assertEq(appeals.convict(taskId, 1, 0, badClaim(1), signedBy(badClaim(1))), 0, "nothing");
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE, "stake");
+    }
+
     function test_settle__contributionRejected__halfToTheMinerHalfToTheTreasury() public {
         uint256 before = token.balanceOf(miner(0));
         decided(0);
@@ -141,6 +184,7 @@ contract SettleTest is AppealsFixture {
         drawCourt(1);
         toVerdict(1);
         decide(1, 0);
+        vm.expectCall(address(token), abi.encodeCall(token.transfer, (miner(0), 0)), 0);
         appeals.settle(taskId, 1, 0);
         assertEq(token.balanceOf(treasury), BOND, "all to the treasury");
     }

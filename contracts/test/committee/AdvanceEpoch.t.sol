@@ -57,6 +57,15 @@ contract AdvanceEpochTest is MarketFixture {
         committee.memberIndex(taskId, poor);
     }
 
+    function test_advanceEpoch__newSnapshot__keepsASeedOfTheBlockBefore() public {
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        bytes32 before = keccak256("the block before");
+        vm.setBlockhash(vm.getBlockNumber() - 1, before);
+        Epoch epoch = committee.advanceEpoch();
+        bytes32 wanted = keccak256(abi.encode(before, block.prevrandao, epoch));
+        assertEq(committee.seedOf(epoch), wanted, "what nobody knew when the validators joined");
+    }
+
     function test_membersOf_revertsIfEpochIsUnknown() public {
         bytes memory data = abi.encodeWithSelector(ICommittee.EpochUnknown.selector, 9);
         vm.expectRevert(data);

@@ -15,6 +15,15 @@ contract CommitteeConstructorTest is MarketFixture {
         constructExpecting("epochLength", 1_000_001, 1_000_000, 1, 1_000_001);
     }
 
+    function test_constructor__eachBound__isAllowed() public {
+        assertEq(construct(type(uint128).max, 1).VALIDATOR_STAKE(), type(uint128).max, "largest stake");
+        assertEq(construct(1, 1_000_000).EPOCH_LENGTH(), 1_000_000, "longest epoch");
+    }
+
+    function construct(uint256 stake, uint256 length) private returns (ICommittee) {
+        return ICommittee(create("Committee.sol:Committee", abi.encode(vault, market, stake, length)));
+    }
+
     function constructExpecting(
         string memory field,
         uint256 value,

@@ -52,6 +52,13 @@ contract PoolTest is MarketFixture {
         assertEq(keccak256(bytes(committee.endpointOf(stranger))), keccak256("wss://host:9000"), "endpoint");
     }
 
+    function test_join__longestEndpoint__isKept() public {
+        stakeAs(stranger, VALIDATOR_STAKE);
+        vm.prank(stranger);
+        committee.join(string(new bytes(200)));
+        assertEq(bytes(committee.endpointOf(stranger)).length, 200, "all of it");
+    }
+
     function test_setEndpoint_revertsIfCallerNeverJoined() public {
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.NotValidator.selector, stranger));

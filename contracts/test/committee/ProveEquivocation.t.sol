@@ -44,6 +44,16 @@ contract ProveEquivocationTest is MarketFixture {
         committee.proveEquivocation(a, new bytes(65), b, good);
     }
 
+    function test_proveEquivocation_revertsIfASignatureIsMalleable() public {
+        bytes32 s = bytes32(type(uint256).max >> 1);
+        bytes memory twin = abi.encodePacked(bytes32(uint256(1)), s);
+        bytes memory good = compact(validatorKeys[0], market.certificateDigest(a));
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.MalleableSignature.selector, 0, s));
+        committee.proveEquivocation(a, twin, b, good);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.MalleableSignature.selector, 1, s));
+        committee.proveEquivocation(a, good, b, twin);
+    }
+
     function test_proveEquivocation_revertsIfSignersDiffer() public {
         proveExpecting(
             abi.encodeWithSelector(ICommittee.SignersDiffer.selector, validator(0), validator(1)), 0, 1

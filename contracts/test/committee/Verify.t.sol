@@ -52,6 +52,37 @@ contract VerifyTest is MarketFixture {
         committee.verify(taskId, DIGEST, THREE, signed);
     }
 
+    /// @dev Half the order is the largest s that has no twin below it. Nobody can sign with a chosen s, but anybody can
+    /// find the account that such a signature is of, and a test can make it a validator.
+    function test_verify__largestS__isAcceptedAndOneMoreIsNot() public {
+        bytes32 half = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+        bytes32 r = 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798;
+        address edge = ecrecover(DIGEST, 27, r, half);
+        stakeAs(edge, VALIDATOR_STAKE);
+        vm.prank(edge);
+        committee.join("ws://127.0.0.1:9000");
+        vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
+        committee.advanceEpoch();
+        taskId = createTask();
+        committee.verify(taskId, DIGEST, 31, signedWith(edge, r, half));
+        bytes memory more = signedWith(edge, r, bytes32(uint256(half) + 1));
+        bytes memory data = abi.encodeWithSelector(
+            ICommittee.MalleableSignature.selector, committee.memberIndex(taskId, edge), uint256(half) + 1
+        );
+        vm.expectRevert(data);
+        committee.verify(taskId, DIGEST, 31, more);
+    }
+
+    /// @dev All five members' signatures, that of `edge` as given.
+    function signedWith(address edge, bytes32 r, bytes32 s) private view returns (bytes memory packed) {
+        address[] memory members = committee.membersOfTask(taskId);
+        for (uint256 i = 0; i < members.length; ++i) {
+            bytes memory one =
+                members[i] == edge ? abi.encodePacked(r, s) : compact(keyOf(members[i]), DIGEST);
+            packed = bytes.concat(packed, one);
+        }
+    }
+
     function test_verify_revertsIfSignatureIsNobodys() public {
         bytes memory signed = bytes.concat(signaturesOf(DIGEST, 3), new bytes(64));
         bytes memory data =

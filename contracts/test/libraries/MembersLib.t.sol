@@ -35,6 +35,26 @@ contract MembersLibTest is Test {
         this.store(new uint256[](4));
     }
 
+    function test_words__anyList__writesNothingBehindTheArray() public {
+        bytes memory packed = MembersLib.load(MembersLib.store(new uint256[](4), bytes32(0)));
+        bytes memory behind = hex"ff";
+        uint256[] memory words = MembersLib.words(packed);
+        bytes32 next;
+        assembly ("memory-safe") {
+            next := mload(add(add(words, 0x20), shl(5, mload(words))))
+        }
+        assertEq(next, bytes32(0), "fresh memory");
+        assertEq(behind.length, 1, "what lies behind the list is there to be copied");
+    }
+
+    function test_isList__codeOfEachLength__holdsAtLeastOneMember() public {
+        assertTrue(!MembersLib.isList(address(0xC0FFEE)), "no code");
+        assertTrue(!MembersLib.isList(MembersLib.store(new uint256[](0), bytes32(0))), "no member");
+        assertTrue(MembersLib.isList(MembersLib.store(new uint256[](1), bytes32(0))), "one member");
+        vm.etch(address(0xC0FFEE), new bytes(64));
+        assertTrue(!MembersLib.isList(address(0xC0FFEE)), "one byte less than one member");
+    }
+
     function store(uint256[] memory words) external returns (address) {
         return MembersLib.store(words, bytes32(0));
     }

@@ -45,6 +45,10 @@ contract BatchesTest is MarketFixture {
         assertEq(market.task(second).lastRound, 1, "second");
     }
 
+    function test_certifyMany__longestBatch__isAllowed() public {
+        assertEq(market.certifyMany(new SignedCertificate[](64)), 0, "nothing in it to accept");
+    }
+
     function test_claimMany_revertsIfBatchIsTooLong() public {
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.BatchTooLong.selector, 65, 64));
         market.claimMany(new PayoutClaim[](65));
@@ -70,7 +74,9 @@ contract BatchesTest is MarketFixture {
             assertEq(token.balanceOf(miner(i)) - before[i], REWARD, "to the miner");
         }
         assertEq(token.balanceOf(stranger), 0, "nothing to the relay");
+        vm.recordLogs();
         assertEq(market.claimMany(batch), 0, "and nothing twice");
+        assertEq(vm.getRecordedLogs().length, 0, "no payment is told of, and none is made");
     }
 
     function test_claimMany__oneWasClaimedBefore__isPassedOver() public {

@@ -154,6 +154,22 @@ contract CertifyTest is MarketFixture {
         assertEq(uint256(market.task(taskId).status), uint256(TaskStatus.Completed), "status");
     }
 
+    function test_certify__lastSecond__isInTime() public {
+        vm.warp(market.task(taskId).deadline);
+        certify(good);
+        assertEq(market.task(taskId).lastRound, 1, "certified");
+    }
+
+    /// @dev A round in which nobody earned anything is a round.
+    function test_certify__nothingNewIsPaid__isAccepted() public {
+        certify(good);
+        RoundCertificate memory c = nextCertificate(taskId);
+        (c.paidTotal, c.payoutsRoot) = (good.paidTotal, good.payoutsRoot);
+        certify(c);
+        assertEq(market.task(taskId).paidTotal, good.paidTotal, "paid");
+        assertEq(market.task(taskId).lastRound, 2, "certified");
+    }
+
     function test_certify__anyoneElse__mayPost() public {
         bytes memory signed = signatures(good, THREE);
         vm.prank(stranger);

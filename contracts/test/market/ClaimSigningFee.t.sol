@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {CertificateRecord} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {TaskParams, TaskStatus} from "../../src/types/Task.sol";
 import {MarketFixture} from "../utils/MarketFixture.sol";
@@ -27,6 +28,27 @@ contract ClaimSigningFeeTest is MarketFixture {
             abi.encodeWithSelector(ITrainingMarket.TaskNotClosed.selector, taskId, TaskStatus.Completed)
         );
         market.claimSigningFee(taskId, lastRecord(taskId), account);
+    }
+
+    function test_claimSigningFee_revertsIfRecordIsForged() public {
+        market.close(taskId);
+        CertificateRecord memory forged = lastRecord(taskId);
+        forged.signers = 15;
+        address account = validator(3);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 0));
+        market.claimSigningFee(taskId, forged, account);
+    }
+
+    /// @dev The fees of earlier certificates are among the payouts of later ones.
+    function test_claimSigningFee_revertsIfRecordIsNotTheLast() public {
+        taskId = startedTask();
+        certify(nextCertificate(taskId), 7);
+        CertificateRecord memory first = lastRecord(taskId);
+        certify(nextCertificate(taskId, ROUNDS - 1), 14);
+        market.close(taskId);
+        address account = validator(0);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 0));
+        market.claimSigningFee(taskId, first, account);
     }
 
     function test_claimSigningFee_revertsIfAccountIsNoMember() public {

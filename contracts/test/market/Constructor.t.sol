@@ -69,6 +69,16 @@ contract MarketConstructorTest is MarketFixture {
         newMarket(other, wired, appealsWired);
     }
 
+    function test_constructor__shortestDelay__isAllowed() public {
+        uint256 needed = market.MAX_EPOCH_AGE() + market.MAX_TASK_LIFE() + market.SETTLEMENT_MARGIN();
+        address at = nextAddress(3);
+        IStakeVault other = newVault(at, nextAddress(1), nextAddress(2), needed);
+        ICommittee wired = newCommittee(other, at);
+        IAppeals appealsWired = newAppeals(other, at);
+        ITrainingMarket built = newMarket(other, wired, appealsWired);
+        assertEq(built.VAULT().UNBONDING_DELAY(), needed, "delay");
+    }
+
     function expectMiswired(string memory what) private {
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.MiswiredDeployment.selector, what));
     }

@@ -142,6 +142,31 @@ contract CreateTaskTest is MarketFixture {
         assertEq(market.task(taskId).startsAt, vm.getBlockTimestamp(), "start");
     }
 
+    function test_createTask__leastOfEverything__isAllowed() public {
+        TaskParams memory p = someParams();
+        (p.rounds, p.shards, p.rewardPerShard, p.feePerRound) = (1, 1, 1, 0);
+        (p.minerStake, p.slashPerFault) = (0, 0);
+        p.deadline = p.startsAt + uint64(market.MIN_TASK_LIFE());
+        assertEq(market.held(createTask(p)), 1, "an escrow of one unit");
+    }
+
+    function test_createTask__mostOfEverything__isAllowed() public {
+        TaskParams memory p = someParams();
+        p.rounds = uint32(market.MAX_ROUNDS());
+        p.shards = uint32(market.MAX_SHARDS());
+        (p.rewardPerShard, p.feePerRound) = (1, 1);
+        (p.minerStake, p.slashPerFault) = (type(uint96).max, type(uint96).max);
+        p.deadline = uint64(vm.getBlockTimestamp() + market.MAX_TASK_LIFE());
+        TaskId taskId = createTask(p);
+        assertEq(market.held(taskId), 65_535 * 1_025, "escrow");
+        assertEq(market.task(taskId).slashPerFault, type(uint96).max, "slash");
+    }
+
+    function test_createTask__oldestSnapshot__isGoodToTheLastSecond() public {
+        vm.warp(vm.getBlockTimestamp() + market.MAX_EPOCH_AGE());
+        createTask();
+    }
+
     function testFuzz_createTask__anyMoney__escrowIsTheFormula(
         uint32 rounds,
         uint32 shards,

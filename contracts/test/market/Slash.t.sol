@@ -90,6 +90,17 @@ contract SlashTest is MarketFixture {
         assertTrue(market.slashed(taskId, faultLeaf(leaf)), "marked");
     }
 
+    function test_slash__lastSecond__isInTime() public {
+        vm.warp(vm.getBlockTimestamp() + UNBONDING_DELAY);
+        assertEq(
+            market.slash(
+                taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof()
+            ),
+            SLASH,
+            "amount"
+        );
+    }
+
     function test_slash__minerReportsItself__getsNoBounty() public {
         address culprit = miner(0);
         uint256 before = token.balanceOf(culprit);

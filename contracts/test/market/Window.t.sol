@@ -125,6 +125,25 @@ contract WindowTest is MarketFixture {
         market.maturesAt(taskId, first);
     }
 
+    /// @dev What makes room is that the oldest record is final, and not one that is younger.
+    function test_certify__oldestIsFinal__makesRoom() public {
+        TaskParams memory p = someParams();
+        (p.rounds, p.startsAt, p.challengeWindow) = (200, 0, WINDOW);
+        TaskId taskId = createTask(p);
+        uint256 maturesAt = vm.getBlockTimestamp() + WINDOW;
+        for (uint256 i = 0; i + 1 < market.RING(); ++i) {
+            certify(nextCertificate(taskId));
+            vm.warp(vm.getBlockTimestamp() + 1);
+        }
+        vm.warp(maturesAt);
+        certify(nextCertificate(taskId));
+        assertEq(market.task(taskId).certificates, market.RING(), "there was room");
+        certifyExpecting(
+            nextCertificate(taskId),
+            abi.encodeWithSelector(ITrainingMarket.RingFull.selector, taskId, maturesAt + 1)
+        );
+    }
+
     function test_claim__noWindow__theRecordBeforeStillPays() public {
         TaskId taskId = startedTask();
         certify(nextCertificate(taskId));

@@ -30,6 +30,11 @@ contract VaultConstructorTest is MarketFixture {
         constructExpecting(abi.encodeWithSelector(selector, 9, 8), address(token), 1 days, treasury, 9);
     }
 
+    function test_constructor__eachBound__isAllowed() public {
+        assertEq(construct(1 hours, 8).UNBONDING_DELAY(), 1 hours, "shortest delay, most slashers");
+        assertEq(construct(365 days, 1).UNBONDING_DELAY(), 365 days, "longest delay, fewest slashers");
+    }
+
     function test_constructor_revertsIfSlasherIsZero() public {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.ZeroAddress.selector));
         newVault(address(0), stranger, stranger, 1 days);
@@ -42,11 +47,21 @@ contract VaultConstructorTest is MarketFixture {
         address treasury_,
         uint256 count
     ) private {
-        address[] memory slashers = new address[](count);
+        vm.expectRevert(data);
+        create(
+            "StakeVault.sol:StakeVault", abi.encode(token_, delay, MAX_BOUNTY, treasury_, strangers(count))
+        );
+    }
+
+    function construct(uint256 delay, uint256 count) private returns (IStakeVault) {
+        bytes memory arguments = abi.encode(token, delay, MAX_BOUNTY, treasury, strangers(count));
+        return IStakeVault(create("StakeVault.sol:StakeVault", arguments));
+    }
+
+    function strangers(uint256 count) private view returns (address[] memory slashers) {
+        slashers = new address[](count);
         for (uint256 i = 0; i < count; ++i) {
             slashers[i] = stranger;
         }
-        vm.expectRevert(data);
-        create("StakeVault.sol:StakeVault", abi.encode(token_, delay, MAX_BOUNTY, treasury_, slashers));
     }
 }
