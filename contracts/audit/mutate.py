@@ -2,7 +2,8 @@
 
 One change at a time is made to a copy of the sources; a test must then fail. A mutant that survives must be
 in ``mutants.json`` with the reason why no test can tell it from the original; everything else, and a reason
-whose mutant was killed, ends the run with 1. A mutant that does not compile is not counted.
+whose mutant was killed, ends the run with 1. A mutant that does not compile is not counted. ``--again FILE``
+makes only the mutants that the file names, such as what an earlier run printed as survivors.
 """
 
 import argparse
@@ -10,8 +11,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -84,6 +85,23 @@ def mutants(source: str, text: str) -> list[Mutant]:
     return list(found.values())
 
 
+def unoptimized(copy: Workspace) -> None:
+    """Let the copy compile without the optimizer, in a third of the time: it changes no behaviour."""
+    settings = copy.project / "foundry.toml"
+    settings.write_text(settings.read_text("utf-8").replace("optimizer = true", "optimizer = false"), "utf-8")
+
+
+def chosen(again: Path | None, only: list[str] | None, found: list[Mutant]) -> list[Mutant]:
+    """The mutants that the command asks for: of the sources named, and named in the file ``again``."""
+    if only:
+        found = [mutant for mutant in found if any(part in mutant.source for part in only)]
+    if again is not None:
+        lines = again.read_text("utf-8").splitlines()
+        names = {line.removeprefix("survived: ").strip() for line in lines}
+        found = [mutant for mutant in found if mutant.name in names]
+    return found
+
+
 def run_tests(copy: Workspace) -> Said:
     """All tests but the slow ones, until the first failure."""
     return copy.forge(
@@ -107,45 +125,61 @@ def verdict(copy: Workspace, mutant: Mutant, original: str) -> str:
     return "survived" if said.code == 0 else "killed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The reasons in force, when to stop, and the names of the mutants that contradict the reasons."""
+
+    reasons: Mapping[str, str]
+    until: float
+    unexplained: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+
+    def row(self, copy: Workspace, source: str, original: str, asked: list[Mutant]) -> str | None:
+        """Make the mutants of one source and return its row of the table; nothing when time is up."""
+        counts = {"killed": 0, "survived": 0, "invalid": 0}
+        left = 0
+        for mutant in asked:
+            if time.monotonic() > self.until:
+                return None
+            answer = verdict(copy, mutant, original)
+            counts[answer] += 1
+            if answer == "survived" and mutant.name not in self.reasons:
+                left += 1
+                self.unexplained.append(mutant.name)
+                print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
+            if answer == "killed" and mutant.name in self.reasons:
+                self.stale.append(mutant.name)
+        made = counts["killed"] + counts["survived"]
+        return f"| `{source}` | {made} | {counts['killed']} | {counts['survived'] - left} | {left} |"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Make the mutants one after the other and print a table."""
     parser = argparse.ArgumentParser(prog="python -m contracts.audit.mutate", description=__doc__)
     parser.add_argument("--only", action="append", help="sources whose name contains this")
+    parser.add_argument("--again", type=Path, help="a file with the names of the only mutants to make")
     parser.add_argument("--minutes", type=float, default=240.0, help="stop after so many minutes")
     arguments = parser.parse_args(argv)
     reasons: dict[str, str] = json.loads(EXPLAINED.read_text("utf-8"))
-    until = time.monotonic() + 60 * arguments.minutes
-    unexplained: list[str] = []
-    stale: list[str] = []
+    tally = Tally(reasons=reasons, until=time.monotonic() + 60 * arguments.minutes)
     with workspace() as copy:
+        unoptimized(copy)
         if run_tests(copy).code != 0:
             print("the tests fail without any mutant")
             return 1
         print("| source | mutants | killed | explained | not explained |\n|---|---|---|---|---|")
         for source in TARGETS:
-            if arguments.only and not any(part in source for part in arguments.only):
-                continue
             original = (copy.project / "src" / f"{source}.sol").read_text("utf-8")
-            counts = {"killed": 0, "survived": 0, "invalid": 0}
-            open_before = len(unexplained)
-            for mutant in mutants(source, original):
-                if time.monotonic() > until:
-                    print("out of time")
-                    return 1
-                answer = verdict(copy, mutant, original)
-                counts[answer] += 1
-                if answer == "survived" and mutant.name not in reasons:
-                    unexplained.append(mutant.name)
-                    print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
-                if answer == "killed" and mutant.name in reasons:
-                    stale.append(mutant.name)
-            left = len(unexplained) - open_before
-            made = counts["killed"] + counts["survived"]
-            row = f"| `{source}` | {made} | {counts['killed']} | {counts['survived'] - left} | {left} |"
-            print(row, flush=True)
-    for name in stale:
+            asked = chosen(arguments.again, arguments.only, mutants(source, original))
+            row = tally.row(copy, source, original, asked)
+            if row is None:
+                print("out of time")
+                return 1
+            if asked:
+                print(row, flush=True)
+    for name in tally.stale:
         print(f"explained but killed: {name}")
-    return 1 if unexplained or stale else 0
+    return 1 if tally.unexplained or tally.stale else 0
 
 
 if __name__ == "__main__":
