@@ -1,13 +1,14 @@
 """Eleven validators on a real chain: four are drawn for a task and sign whatever a test says; the seven
 others, real nodes on real sockets, are the court."""
 
-import asyncio
 import json
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 from eth_account.signers.local import LocalAccount
@@ -38,6 +39,7 @@ from protocol.segment import RoundRecord, SegmentRecord
 from protocol.signing import sign, to_compact
 from protocol.spec import TaskSpec
 from protocol.verdict import SignedVerdict
+from tests.support.court_nodes import Build, Nodes
 from tests.support.miner_network import digits, digits_spec, eventually
 from tests.support.rounds import train_round
 from worker.training.checkpoint import initial_checkpoint
@@ -46,7 +48,6 @@ VALIDATORS = 11
 COMMITTEE = 4
 COURT_TERM_S = 600
 WINDOW_S = 300
-STOP_S = 20.0
 PASSWORD = "secret"
 
 
@@ -56,42 +57,6 @@ def disputed_spec() -> TaskSpec:
     value["limits"] |= {"challenge_window_s": WINDOW_S}
     value["verification"] |= {"committee_size": COMMITTEE}
     return TaskSpec.from_value(value)
-
-
-class Nodes:
-    """Validator nodes in one event loop of a thread of their own."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._running: dict[Address, tuple[ValidatorNode, asyncio.Future[None]]] = {}
-
-    def start(self, config: ValidatorConfig, account: LocalAccount) -> None:
-        async def begin() -> tuple[ValidatorNode, asyncio.Future[None]]:
-            node = ValidatorNode(config, account)
-            return node, asyncio.ensure_future(node.run())
-
-        name = parse_address(account.address)
-        self._running[name] = asyncio.run_coroutine_threadsafe(begin(), self._loop).result(STOP_S)
-
-    def stop(self, name: Address) -> None:
-        """End one node. Raises what ended it before."""
-        node, run = self._running.pop(name)
-
-        async def end() -> None:
-            node.stop()
-            await run
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(STOP_S)
-
-    def close(self) -> None:
-        try:
-            for name in list(self._running):
-                self.stop(name)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(STOP_S)
 
 
 @dataclass(kw_only=True)
@@ -230,24 +195,41 @@ class CourtWorld:
         )
         self.send("poster", self.contracts.appeals.decide(signed, None))
 
-    def start_court(self, task: TaskId) -> list[str]:
-        """Run every validator that is not of the task's committee; returns their names."""
+    def judges(self, task: TaskId) -> list[str]:
+        """Every validator that is not of the task's committee: a court of all of them, in its order."""
         committee = self.history(task).ledger.members
         outside = [name for name in self.ports if self.address(name) not in committee]
+        return sorted(outside, key=lambda name: self.address(name).lower())
+
+    def start_court(self, task: TaskId) -> list[str]:
+        """Run every validator that is not of the task's committee; returns their names."""
+        outside = self.judges(task)
         for name in outside:
             self.start_node(name)
         return outside
 
-    def start_node(self, name: str) -> None:
-        config = ValidatorConfig(
-            rpc_url=self.contracts.client.rpc_url,
-            deployment=self.contracts.deployment,
-            blob_url=(self.folder / "blobs").as_uri(),
-            state_dir=self.folder / "state" / name,
-            port=self.ports[name],
-            view_timeout_ticks=20,
-        )
-        self.nodes.start(config, self.accounts[name])
+    def start_node(self, name: str, build: Build = ValidatorNode) -> None:
+        config = ValidatorConfig(deployment=self.contracts.deployment, **self._settings(name))
+        self.nodes.start(config, self.accounts[name], build)
+
+    def start_process(self, name: str) -> subprocess.Popen[bytes]:
+        """The same validator in a process of its own, which the caller ends."""
+        keys = {"keystore": f"{self.folder}/keys/{name}.json", "password_file": f"{self.folder}/password"}
+        settings = self._settings(name) | keys | {"deployment": self.contracts.deployment.to_json()}
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps(settings, default=str))
+        command = [sys.executable, "-m", "tests.support.validator_process", str(file)]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=Path.cwd())
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        return {
+            "rpc_url": self.contracts.client.rpc_url,
+            "blob_url": (self.folder / "blobs").as_uri(),
+            "state_dir": self.folder / "state" / name,
+            "port": self.ports[name],
+            "view_timeout_ticks": 20,
+        }
 
     def stop_nodes(self) -> None:
         self.nodes.close()
