@@ -11,6 +11,7 @@ from protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pot.experiment.findings import Findings
+    from pot.experiment.sheets import Experiment
     from protocol.policy import Policy
 
 app = typer.Typer(add_completion=False)
@@ -90,6 +91,67 @@ def robustness(
             *facts([("table", table), ("picture", picture)]),
         ],
     )
+
+
+@app.command()
+def sml(
+    out: Out = Path("sml"),
+    networks: Annotated[int, typer.Option(min=1, max=1_000, help="Networks per data set and size.")] = 2,
+    thefts: Annotated[int, typer.Option(min=1, max=1_000_000, help="Thefts against the trace.")] = 240,
+    miners: Annotated[int, typer.Option(min=2, max=64, help="Honest miners whose weights are stolen.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """What does the Secure Mapping Layer cost, and what do a thief's transplants and false traces get past
+    it?"""
+    from pot.experiment.sml import SmlPlan, measure
+
+    plan = SmlPlan(seeds=networks, attempts=thefts, miners=miners, seed=seed, say=_say)
+    return _reply(measure(plan), out)
+
+
+@app.command()
+def committee(
+    out: Out = Path("committee"),
+    draws: Annotated[int, typer.Option(min=1, max=10_000_000, help="Committees drawn per figure.")] = 300,
+    decisions: Annotated[int, typer.Option(min=1, max=10_000, help="Agreements per size.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """How large must a committee be that cannot be captured, and what does that size cost?"""
+    from pot.experiment.committees import CommitteePlan, measure
+
+    plan = CommitteePlan(
+        draws=draws, decisions=decisions, sizes=(4, 7, 16, 25, 31, 40, 64), seed=seed, say=_say
+    )
+    return _reply(measure(plan), out)
+
+
+@app.command("block-time")
+def block_time(
+    out: Out = Path("block-time"),
+    blocks: Annotated[int, typer.Option(min=8, max=100_000, help="Contest blocks per half.")] = 16,
+    factor: Annotated[int, typer.Option(min=1, max=1_000, help="Times as many of the quick ones.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """How steady are block intervals when hashing, contests or pooled rounds make the blocks, with miners who
+    come and go?"""
+    from pot.experiment.block_time import BlockTimePlan, measure
+
+    return _reply(measure(BlockTimePlan(blocks=blocks, factor=factor, seed=seed, say=_say)), out)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _reply(found: "Experiment", out: Path) -> Reply:
+    """Write an experiment's folder and show its tables."""
+    from pot.experiment.sheets import write
+
+    text: list[str | Table] = []
+    for sheet in found.sheets:
+        text += [sheet.table(), *([sheet.note] if sheet.note else []), ""]
+    text.append(f"Everything is in {out}/, the page is {out}/{found.name}.html.")
+    return Reply(data=write(found, out), text=text, ok=found.ok)
 
 
 def _policy(named: str) -> "Policy":

@@ -1,0 +1,152 @@
+"""A thief hands in a trace that was not trained; a committee that never saw it replays a quarter."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from pot.experiment import thefts
+from pot.experiment.contests import DIGITS, RECOMMENDED, TRACE, dataset, job
+from protocol.policy import default_policy
+from worker.training.contest_model import count_correct
+from worker.training.contest_step import Job, State, advance, initial_state, save_state
+from worker.training.trace import segment_bounds
+from worker.training.trace_plan import ReplayPlan, moves, rank, replay_plan, replayed_share
+from worker.training.trace_replay import replay_segment
+from worker.training.transplant import transplant
+
+MEMBERS: Final = 4
+FAULTY: Final = 1
+RIDGES: Final = (1e-6, 1e-4, 1e-2, 1e-1)
+LONGEST_TAIL: Final = 12
+SKIPPED: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """An honest miner's training with all its checkpoints; equal to itself alone."""
+
+    job: Job
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One theft: ``fake`` of the segments were not computed; ``accuracy`` (percent) of the goal behind the
+    thief's Z; ``by_largest``: a false segment was among those that f + 1 replicas replay."""
+
+    kind: str
+    fake: int
+    accuracy: float
+    caught: bool
+    by_largest: bool
+
+
+def runs(count: int, seed: int) -> list[Run]:
+    """Honest miners of one contest."""
+    found = []
+    for miner in range(count):
+        work = job(DIGITS, RECOMMENDED, miner=miner, seed=seed, trace=TRACE)
+        states = [initial_state(work)]
+        for segment in range(work.recipe.segments):
+            first, last = segment_bounds(work.recipe, segment)
+            states.append(advance(work, states[-1], last - first))
+        found.append(Run(job=work, states=tuple(states)))
+    return found
+
+
+def attempt(miners: Sequence[Run], number: int, seed: int) -> Attempt:
+    """One theft of a kind that follows from its number; everything else by chance from the seed."""
+    chance = random.Random(f"{seed}/theft/{number}")
+    thief, victim = chance.sample(list(miners), 2)
+    kind = thefts.KINDS[number % len(thefts.KINDS)]
+    target = _target(thief, victim, chance)
+    forgery = _forge(kind, thief, victim, target, chance)
+    order = rank(moves(forgery.states))
+    plans = _plans(order, chance)
+    seen = sorted({s for plan in plans for s in plan.segments} & forgery.fake)
+    caught = any(not _passes(thief.job, forgery.states, segment) for segment in seen)
+    score = count_correct(thief.job.model, thief.job.seed, target, thief.job.dataset)
+    return Attempt(
+        kind=kind,
+        fake=len(forgery.fake),
+        accuracy=100 * score.correct / score.total,
+        caught=caught,
+        by_largest=bool(set(order[: TRACE.largest]) & forgery.fake),
+    )
+
+
+def skipped(miner: Run, share: float, draws: int, seed: int) -> float:
+    """How often a miner is caught that leaves out a share of its segments at random and repeats the
+    checkpoint before: it steals nothing but its own time."""
+    honest, caught = moves(miner.states), 0
+    for number in range(draws):
+        chance = random.Random(f"{seed}/skip/{share}/{number}")
+        fake = frozenset(chance.sample(range(len(honest)), round(share * len(honest))))
+        still = honest.copy()
+        still[sorted(fake)] = 0.0
+        plans = _plans(rank(still), chance)
+        caught += any(segment in fake for plan in plans for segment in plan.segments)
+    return caught / draws
+
+
+def honest_misses(miner: Run, segments: Sequence[int]) -> int:
+    """Honest segments that a replay with two threads does not find the same."""
+    return sum(not _passes(miner.job, miner.states, segment, threads=2) for segment in segments)
+
+
+def share_replayed() -> float:
+    """What all replicas together compute, as a share of the training."""
+    return replayed_share(job(DIGITS, RECOMMENDED, miner=0, seed=0, trace=TRACE).recipe, MEMBERS)
+
+
+def _target(thief: Run, victim: Run, chance: random.Random) -> thefts.Vector:
+    """What the thief wants to have trained: stolen weights as they are, or moved behind its own Z."""
+    if chance.random() < 0.25:
+        return victim.states[-1].parameters
+    return _moved(thief, victim, chance.choice(RIDGES))
+
+
+@lru_cache(maxsize=1_024)
+def _moved(thief: Run, victim: Run, ridge: float) -> thefts.Vector:
+    features, stolen = dataset(DIGITS.data).x_train, victim.states[-1].parameters
+    return transplant(thief.job.model, stolen, victim.job.seed, thief.job.seed, features, ridge)
+
+
+def _plans(order: Sequence[int], chance: random.Random) -> list[ReplayPlan]:
+    """What the honest members replay; the faulty ones look at nothing."""
+    honest = chance.sample(range(MEMBERS), MEMBERS - FAULTY)
+    seeds = {index: chance.randbytes(32) for index in honest}
+    return [replay_plan(order, TRACE, seed=seeds[index], index=index, members=MEMBERS) for index in honest]
+
+
+def _passes(work: Job, states: Sequence[State], segment: int, *, threads: int = 1) -> bool:
+    before, after = (save_state(work, states[segment + i]) for i in (0, 1))
+    return replay_segment(work, segment, before, after, policy=default_policy(), threads=threads).ok
+
+
+def _forge(
+    kind: str, thief: Run, victim: Run, target: thefts.Vector, chance: random.Random
+) -> thefts.Forgery:
+    work, total = thief.job, thief.job.recipe.segments
+    tail = chance.randrange(LONGEST_TAIL)
+    # Every order of magnitude of fineness is tried as often.
+    over = min(total - tail, round(2 * (total / 2) ** chance.random()))
+    first = total - tail - over
+    match kind:
+        case "jump":
+            return thefts.straight(work, thief.states, target, first=total - tail - 1, over=1)
+        case "splice":
+            return thefts.splice(work, thief.states, victim.states, first=chance.randrange(total - 1))
+        case "interpolation":
+            return thefts.straight(work, thief.states, target, first=first, over=over)
+        case "foreign seed":
+            return thefts.foreign_seed(work, thief.states[0], victim.states)
+        case "fake steps":
+            return thefts.fake_steps(work, thief.states, target, first=first, over=over)
+        case _:
+            kicks = max(1, over // 2)
+            return thefts.false_momentum(
+                work, thief.states, target, first=max(0, total - tail - 2 * kicks), over=kicks
+            )
