@@ -227,7 +227,7 @@ class Checker:
             s.contribution.shard: self._gradient(spec, s.contribution.gradient) for s in item.contributions
         }
         try:
-            model = apply_round(spec, parent, gradients)
+            model = apply_round(spec, parent, gradients, item.miners)
         except (BlobRejected, Diverged) as error:
             for signed in item.contributions:
                 if not self._claim(spec, parent, signed).replay().ok:

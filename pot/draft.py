@@ -27,7 +27,7 @@ from worker.training.models import ARCHITECTURES, layout_of
 from worker.training.tolerance import limits_of
 
 _MONEY: Final = ("reward_per_shard", "fee_per_round", "miner_stake", "slash_per_fault")
-_LENGTHS: Final = ("radius", "smoothing")
+_LENGTHS: Final = ("radius", "smoothing", "momentum")
 _DECIMALS: Final = ("lr", "momentum", "beta1", "beta2", "eps", "weight_decay")
 # What people write -> the spec's field and unit.
 _DURATIONS: Final = {

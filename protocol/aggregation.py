@@ -20,6 +20,11 @@ PositiveDecimal = Annotated[
     ),
 ]
 
+BelowOne = Annotated[
+    str,
+    Meta(pattern=r"^0(\.[0-9]{1,12})?$", description="a decimal number from 0 to below 1, as a string"),
+]
+
 
 class Aggregation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule that tolerates ``f`` bad gradients in a round.
@@ -27,8 +32,9 @@ class Aggregation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``before``: nearest-neighbour mixing (nnm), or means of random buckets of ``bucket`` gradients.
     geometric-median and centred-clipping make ``iterations`` steps from the zero vector. ``radius`` (how far
     a gradient pulls in one step of centred-clipping) and ``smoothing`` (the least distance geometric-median
-    divides by) are Euclidean lengths in the gradients' own unit. A field that the rule does not read keeps
-    its default.
+    divides by) are Euclidean lengths in the gradients' own unit. With a ``momentum`` above 0 the rule sees
+    each miner's running mean in place of its gradient (``worker.training.running``). A field that the rule
+    does not read keeps its default.
     """
 
     rule: Literal[
@@ -40,6 +46,12 @@ class Aggregation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     iterations: Annotated[int, Meta(ge=1, le=MAX_ITERATIONS)] = 8
     radius: PositiveDecimal = "1"
     smoothing: PositiveDecimal = "0.000001"
+    momentum: BelowOne = "0"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the rule sees running means: the checkpoint then holds one vector a shard."""
+        return float(self.momentum) > 0.0
 
     @property
     def compares(self) -> bool:

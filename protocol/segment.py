@@ -31,6 +31,11 @@ class RoundRecord:
     model: Sha256
     contributions: tuple[SignedContribution, ...]
 
+    @property
+    def miners(self) -> dict[int, Address]:
+        """Who computed which shard."""
+        return {signed.contribution.shard: signed.contribution.miner for signed in self.contributions}
+
     def to_json(self) -> dict[str, Any]:
         return {
             "round": self.round,

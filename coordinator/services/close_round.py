@@ -6,7 +6,7 @@ from coordinator.services.context import Context
 from coordinator.services.ledgers import spec_of
 from coordinator.store.work_tables import ContributionRow
 from protocol.blobs import BlobMissing
-from protocol.ids import Sha256, TaskId
+from protocol.ids import Sha256, TaskId, parse_address
 from worker.training.rounds import apply_round
 
 
@@ -30,7 +30,8 @@ def close_round(ctx: Context, task_id: TaskId, action: CloseRound) -> None:
             _drop(ctx, item, str(error))
             return
     parent = ctx.blobs.get(Sha256(row.parent_model), spec.limits.max_blob_bytes)
-    model = ctx.blobs.put(apply_round(spec, parent, gradients))
+    miners = {item.shard: parse_address(item.miner) for item in counting}
+    model = ctx.blobs.put(apply_round(spec, parent, gradients, miners))
     _note(ctx, task_id, action, model, counting)
 
 

@@ -51,8 +51,10 @@ class Replayer:
         """Redo one round; returns how many shards were re-executed. Raises VerificationFailed at the first
         lie."""
         parent = self._blob(item.parent_model)
-        gradients = {s.contribution.shard: self._blob(s.contribution.gradient) for s in item.contributions}
-        model = apply_round(self.spec, parent, {int(shard): blob for shard, blob in gradients.items()})
+        gradients: dict[int, bytes] = {
+            s.contribution.shard: self._blob(s.contribution.gradient) for s in item.contributions
+        }
+        model = apply_round(self.spec, parent, gradients, item.miners)
         if sha256(model) != item.model:
             raise VerificationFailed(
                 f"model of round {item.round}",

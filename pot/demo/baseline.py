@@ -1,10 +1,10 @@
 """What the network is compared with: plain training, and the protocol's own arithmetic in one process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pot.draft import Draft
 from pot.report.document import Replay, Round
-from protocol.ids import sha256
+from protocol.ids import Address, sha256
 from worker.training.centralized import train_centralized
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.evaluate import evaluate
@@ -18,9 +18,9 @@ def centralized_accuracy(draft: Draft) -> float:
     return evaluate(draft.spec, trained.checkpoint, draft.dataset).accuracy
 
 
-def replay(draft: Draft, history: Sequence[Round]) -> Replay:
+def replay(draft: Draft, history: Sequence[Round], miners: Mapping[int, Mapping[int, Address]]) -> Replay:
     """Train every shard of the certified rounds again here, without reading anything the network
-    computed, and compare the last model by hash.
+    computed, and compare the last model by hash. ``miners`` says by round who computed which shard.
     """
     if not history:
         return Replay()
@@ -33,6 +33,6 @@ def replay(draft: Draft, history: Sequence[Round]) -> Replay:
             )
             for shard in range(spec.recipe.shards)
         }
-        blob = apply_round(spec, blob, gradients)
+        blob = apply_round(spec, blob, gradients, miners[item.round])
     name = sha256(blob).hex()
     return Replay(identical=name == history[-1].model_sha256, model_sha256=name)

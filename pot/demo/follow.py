@@ -9,7 +9,7 @@ from pot.draft import Draft
 from pot.report.document import Round
 from protocol.chain.events import EventReader
 from protocol.chain.history import TaskHistory, follow
-from protocol.ids import Sha256, TaskId
+from protocol.ids import Address, Sha256, TaskId
 from protocol.segment import RoundRecord
 from worker.training.checkpoint import load_checkpoint
 from worker.training.evaluate import evaluate
@@ -18,7 +18,8 @@ MICROS: Final = 1_000_000
 
 
 class Follower:
-    """Reads forward from the task's creation; each certified round is told once."""
+    """Reads forward from the task's creation; each certified round is told once. ``miners`` says by round who
+    computed which shard."""
 
     def __init__(self, client: Client, task_id: TaskId, draft: Draft) -> None:
         self._client = client
@@ -27,6 +28,7 @@ class Follower:
         self._reader = EventReader(client.contracts)
         self._next_block = client.deployment.block
         self._history: TaskHistory | None = None
+        self.miners: dict[int, dict[int, Address]] = {}
 
     def poll(self) -> list[Round]:
         """The rounds certified since the last call. Raises ServiceUnreachable, VerificationFailed,
@@ -54,6 +56,7 @@ class Follower:
         return evaluate(spec, load_checkpoint(spec, blob), self._draft.dataset).accuracy
 
     def _round(self, item: RoundRecord) -> Round:
+        self.miners[item.round] = item.miners
         done = [signed.contribution for signed in item.contributions]
         loss = sum(c.loss_micros * c.samples for c in done) / sum(c.samples for c in done) / MICROS
         return Round(

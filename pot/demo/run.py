@@ -28,7 +28,7 @@ from pot.report.document import Audit, Chain, Check, Disturbance, Report, Round
 from pot.report.files import write_report
 from pot.settings import Settings
 from protocol.errors import ConfigurationError, PotError
-from protocol.ids import TaskId
+from protocol.ids import Address, TaskId
 
 POLL_S: Final = 0.15
 #: No certificate for so long means that there will be none.
@@ -50,6 +50,7 @@ class Demo:
         self._show = show
         self._begun = time.monotonic()
         self._local: LocalNetwork | None = None
+        self._miners: dict[int, dict[int, Address]] = {}
         self.report = Report(
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             title="Proof of Training: the demo",
@@ -160,6 +161,7 @@ class Demo:
         begun = progressed = time.monotonic()
         task = poster.task(posted.task_id)
         follower = Follower(poster, posted.task_id, draft)
+        self._miners = follower.miners
         killer = Killer(self._plan, local, network, poster.contracts.committee.members_of_task(task.task_id))
         dead: set[str] = set()
         try:
@@ -217,7 +219,7 @@ class Demo:
         if self.report.history:
             self.report.accuracy.network = self.report.history[-1].accuracy
         self.report.accuracy.centralized = centralized_accuracy(draft)
-        self.report.replay = replay(draft, self.report.history)
+        self.report.replay = replay(draft, self.report.history, self._miners)
 
 
 def _gap(history: Sequence[Round], after_round: int) -> str:

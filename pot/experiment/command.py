@@ -1,6 +1,7 @@
 """``pot experiment``: measurements that anybody can repeat."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,25 +70,29 @@ def robustness(
     out: Out = Path("robustness"),
     rounds: Annotated[int, typer.Option(min=1, max=1024, help="Rounds of 12 shards.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seeds: Annotated[int, typer.Option(min=1, max=64, help="So many seeds, from that one on.")] = 1,
+    quarter: Annotated[
+        bool, typer.Option("--quarter", help="No attackers and a quarter of them, nothing between.")
+    ] = False,
 ) -> Reply:
     """How much accuracy do attackers cost whom nobody samples? Every aggregation rule against every attack
     and number of attackers, in one process."""
-    from pot.experiment.robustness import RobustnessPlan, measure, write
+    from pot.experiment.robustness import RobustnessPlan, measure, spread, write
 
-    plan = RobustnessPlan(rounds=rounds, seed=seed)
+    plan = RobustnessPlan(rounds=rounds, seeds=tuple(range(seed, seed + seeds)))
+    if quarter:
+        plan = replace(plan, forged=(0, plan.shards // 4))
     cells = measure(plan, lambda line: print(line, file=sys.stderr, flush=True))
     table, picture = write(cells, out)
     rules, attacks = (tuple(dict.fromkeys(getattr(c, name) for c in cells)) for name in ("rule", "attack"))
-    quarter = plan.shards // 4
-    rows = [
-        (rule, *(f"{c.accuracy:.1f}" for c in cells if c.rule == rule and c.forged == quarter))
-        for rule in rules
-    ]
+    forged = plan.shards // 4
+    rows = [(rule, *(spread(cells, rule, attack, forged) for attack in ("none", *attacks))) for rule in rules]
     return Reply(
         data={"csv": str(table), "png": str(picture), "cells": len(cells)},
         text=[
-            f"Test accuracy in percent with {quarter} of {plan.shards} contributions forged:",
-            Table(columns=("rule", *attacks), rows=rows),
+            f"Test accuracy in percent with {forged} of {plan.shards} contributions forged, "
+            f"median (worst) of {seeds} seed(s):",
+            Table(columns=("rule", "no attack", *attacks), rows=rows),
             *facts([("table", table), ("picture", picture)]),
         ],
     )
@@ -166,20 +171,21 @@ def _policy(named: str) -> "Policy":
         raise InvalidInput(f"{named} (the policy) cannot be read: {error.strerror}.") from error
 
 
-def _text(found: "Findings", out: Path) -> list[str | Table]:
-    from worker.training.calibration import upper_bound
+def _honest(found: "Findings", name: str) -> str:
+    seen = found.honest_class(name)
+    return (
+        f"{seen['false_positives']} false positives in {seen['checks']:,} checks of {seen['shards']:,} "
+        f"shards, {seen['doubtful']} in doubt; below {seen['rate_below']:.2g} of checks, "
+        f"{seen['rate_below_by_shards']:.2g} by shard (95 %)"
+    )
 
-    bound, by_shards = upper_bound(found.misses, found.checks), upper_bound(found.misses, found.shards_tried)
+
+def _text(found: "Findings", out: Path) -> list[str | Table]:
     kinds = ", ".join(f"{kind} {row['caught']}/{row['tried']}" for kind, row in found.zones.items())
     lines: list[str | Table] = list(
         facts(
             [
-                ("honest checks", f"{found.checks:,} of {found.shards_tried:,} shards"),
-                (
-                    "false positives",
-                    f"{found.misses}; below {bound:.2g} of checks, {by_shards:.2g} by shard (95 %)",
-                ),
-                ("in doubt", f"{found.doubtful}"),
+                *((f"honest work, {name}", _honest(found, name)) for name in found.shards_by_class),
                 ("tests over rounds", f"{found.alarms} alarms in {found.histories:,} honest histories"),
                 ("caught once sampled", kinds),
                 ("empty cells", ", ".join(found.policy.empty)),

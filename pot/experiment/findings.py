@@ -42,7 +42,7 @@ class Findings:
     cells: dict[Cell, Noise]
     policy: Policy
     trials: dict[Cell, Trial]
-    shards_tried: int
+    shards_by_class: dict[str, int]
     histories: int
     alarms: int
     zones: dict[str, dict[str, int]]
@@ -50,6 +50,10 @@ class Findings:
     drifts: list[Drift]
     dials: list[dial.Measured]
     games: list[tuple[sleepers.Game, list[sleepers.Outcome]]]
+
+    @property
+    def shards_tried(self) -> int:
+        return sum(self.shards_by_class.values())
 
     @property
     def checks(self) -> int:
@@ -62,6 +66,19 @@ class Findings:
     @property
     def doubtful(self) -> int:
         return sum(trial.doubtful for trial in self.trials.values())
+
+    def honest_class(self, name: str) -> dict[str, Any]:
+        """What came of honest work of one class, ``exact`` or ``tolerant``."""
+        trials = [trial for trial in self.trials.values() if trial.limits.hardware_class == name]
+        checks, misses = sum(t.checks for t in trials), sum(t.misses for t in trials)
+        return {
+            "checks": checks,
+            "shards": self.shards_by_class[name],
+            "false_positives": misses,
+            "rate_below": upper_bound(misses, checks),
+            "rate_below_by_shards": upper_bound(misses, self.shards_by_class[name]),
+            "doubtful": sum(t.doubtful for t in trials),
+        }
 
     @property
     def ok(self) -> bool:
@@ -131,6 +148,7 @@ def summary(found: Findings) -> dict[str, Any]:
             "doubtful": found.doubtful,
             "histories": found.histories,
             "alarms": found.alarms,
+            "by_class": {name: found.honest_class(name) for name in found.shards_by_class},
         },
         "cheats": found.zones,
         "inside_tolerance": [

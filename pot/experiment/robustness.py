@@ -1,21 +1,25 @@
 """Aggregation rules against attackers that nobody samples: the protocol's own arithmetic, in one process.
 
-Digits, an MLP, ``shards`` contributions a round, a fraction of them forged from the honest gradients of the
-same round by attackers that know everything. Accuracy is that of the last model on the test split.
+Digits, an MLP, ``shards`` contributions a round, a fraction of them forged by attackers that know everything:
+from the honest gradients of the same round, or, where the rule has a momentum, so that their running means
+become what they would forge from the honest ones. Accuracy is that of the last model on the test split.
 """
 
 import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pot.draft import Draft, build_draft
-from worker.training.checkpoint import initial_checkpoint, load_checkpoint
+from protocol.ids import parse_address
+from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint
 from worker.training.evaluate import evaluate
 from worker.training.rounds import apply_round
 from worker.training.step import encode_gradient, shard_gradient
@@ -24,25 +28,44 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Gradients = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """An aggregation to try; with ``remembers`` it sees running means of MOMENTUM."""
+
+    before: str
+    rule: str
+    remembers: bool
+
+    @property
+    def name(self) -> str:
+        mixed = self.rule if self.before == "none" else f"{self.before} + {self.rule}"
+        return f"{mixed}, momentum" if self.remembers else mixed
+
+
 SAMPLES_PER_SHARD: Final = 32
-ALIE_Z: Final = 1.5
+MOMENTUM: Final = "0.9"
+STEP: Final[Mapping[bool, Any]] = {
+    # The same step for a mean: the momentum is behind the rule, or before it.
+    False: {"kind": "sgd", "lr": "0.2", "momentum": MOMENTUM},
+    True: {"kind": "sgd", "lr": "2"},
+}
 IPM_EPSILON: Final = 0.1
 ATTACKS: Final[Mapping[str, Callable[[Gradients], Gradients]]] = {
     "sign-flip": lambda honest: -honest.mean(axis=0),
     "large": lambda honest: -4 * honest.mean(axis=0),
-    "alie": lambda honest: honest.mean(axis=0) - ALIE_Z * honest.std(axis=0),
+    "alie-1": lambda honest: honest.mean(axis=0) - honest.std(axis=0),
+    "alie-1.5": lambda honest: honest.mean(axis=0) - 1.5 * honest.std(axis=0),
     "ipm": lambda honest: -IPM_EPSILON * honest.mean(axis=0),
 }
+_PLAIN: Final = ("mean", "median", "trimmed-mean", "multi-krum", "geometric-median")
+_MIXED: Final = ("median", "trimmed-mean", "multi-krum", "geometric-median")
 RULES: Final = (
-    ("none", "mean"),
-    ("none", "median"),
-    ("none", "trimmed-mean"),
-    ("none", "multi-krum"),
-    ("none", "geometric-median"),
-    ("nnm", "median"),
-    ("nnm", "trimmed-mean"),
-    ("nnm", "multi-krum"),
-    ("nnm", "geometric-median"),
+    *(Contender(before="none", rule=rule, remembers=False) for rule in _PLAIN),
+    *(Contender(before="nnm", rule=rule, remembers=False) for rule in _MIXED),
+    Contender(before="none", rule="geometric-median", remembers=True),
+    *(Contender(before="nnm", rule=rule, remembers=True) for rule in _MIXED),
 )
 
 
@@ -60,36 +83,43 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobustnessPlan:
-    """What is run: every rule, attack and number of attackers, from the same ``seed``."""
+    """What is run: every rule, attack and number of attackers, from each of the same ``seeds``."""
 
     rounds: int = 20
     shards: int = 12
     forged: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    seed: int = 7
+    seeds: tuple[int, ...] = (7,)
+    rules: tuple[Contender, ...] = RULES
 
 
 def measure(plan: RobustnessPlan, say: Callable[[str], None]) -> list[Cell]:
     """Every cell of the matrix; without attackers once for each rule, under every attack's name."""
     cells: list[Cell] = []
-    for before, rule in RULES:
-        name = rule if before == "none" else f"{before} + {rule}"
-        for forged in plan.forged:
-            draft = _draft(plan, before, rule, forged)
+    for contender in plan.rules:
+        for seed, forged in product(plan.seeds, plan.forged):
+            draft = _draft(plan, contender, forged, seed)
             for attack, forge in list(ATTACKS.items())[: None if forged else 1]:
                 found = _accuracy(draft, forged, forge)
-                for under in (attack,) if forged else ATTACKS:
-                    cells.append(
-                        Cell(
-                            rule=name,
-                            attack=under,
-                            forged=forged,
-                            shards=plan.shards,
-                            seed=plan.seed,
-                            accuracy=found,
-                        )
+                cells += [
+                    Cell(
+                        rule=contender.name,
+                        attack=under,
+                        forged=forged,
+                        shards=plan.shards,
+                        seed=seed,
+                        accuracy=found,
                     )
-        say(f"{name}: {plan.forged[-1]} of {plan.shards} forged at most")
+                    for under in ((attack,) if forged else ATTACKS)
+                ]
+        say(f"{contender.name}: {plan.forged[-1]} of {plan.shards} forged at most")
     return cells
+
+
+def spread(cells: list[Cell], rule: str, attack: str, forged: int) -> str:
+    """Median and worst accuracy over the seeds of one rule; ``attack`` none is that without attackers."""
+    wanted = {(attack, forged)} if attack != "none" else {(name, 0) for name in ATTACKS}
+    found = [c.accuracy for c in cells if c.rule == rule and (c.attack, c.forged) in wanted]
+    return f"{median(found):.1f} ({min(found):.1f})"
 
 
 def write(cells: list[Cell], out: Path) -> tuple[Path, Path]:
@@ -104,22 +134,25 @@ def write(cells: list[Cell], out: Path) -> tuple[Path, Path]:
     return table, picture
 
 
-def _draft(plan: RobustnessPlan, before: str, rule: str, forged: int) -> Draft:
+def _draft(plan: RobustnessPlan, contender: Contender, forged: int, seed: int) -> Draft:
     """A rule is told how many attackers there are; the mean has nothing to be told."""
-    aggregation: Any = "mean" if rule == "mean" else {"rule": rule, "before": before, "f": max(1, forged)}
+    aggregation: Any = "mean"
+    if contender.rule != "mean":
+        aggregation = {"rule": contender.rule, "before": contender.before, "f": max(1, forged)}
+        aggregation["momentum"] = MOMENTUM if contender.remembers else "0"
     return build_draft(
         {
             "model": {"arch": "mlp", "params": {"hidden": 32, "layers": 1}},
             "dataset": {"source": "digits"},
             "recipe": {
-                "optimizer": {"kind": "sgd", "lr": "0.3", "momentum": "0.9"},
+                "optimizer": STEP[contender.remembers],
                 "rounds": plan.rounds,
                 "shards": plan.shards,
                 "global_batch": plan.shards * SAMPLES_PER_SHARD,
                 "micro_batch": SAMPLES_PER_SHARD,
                 "codec": "int16",
                 "compute": "float64",
-                "seed": plan.seed,
+                "seed": seed,
                 "aggregation": aggregation,
             },
             "verification": {"sample": "100%"},
@@ -139,15 +172,30 @@ def _draft(plan: RobustnessPlan, before: str, rule: str, forged: int) -> Draft:
 
 def _accuracy(draft: Draft, forged: int, forge: Callable[[Gradients], Gradients]) -> float:
     spec, blob = draft.spec, initial_checkpoint(draft.spec)
+    shards = spec.recipe.shards
+    miners = {shard: parse_address(f"0x{shard + 1:040x}") for shard in range(shards)}
     for number in range(1, spec.recipe.rounds + 1):
         checkpoint = load_checkpoint(spec, blob)
-        honest = [
-            shard_gradient(spec, checkpoint, draft.dataset, number, shard).gradient.astype(np.float64)
-            for shard in range(spec.recipe.shards - forged)
-        ]
-        sent = [*honest, *[forge(np.stack(honest))] * forged]
-        blob = apply_round(spec, blob, {k: encode_gradient(spec, g) for k, g in enumerate(sent)})
+        honest = np.stack(
+            [
+                shard_gradient(spec, checkpoint, draft.dataset, number, shard).gradient.astype(np.float64)
+                for shard in range(shards - forged)
+            ]
+        )
+        sent = [*honest, *[_forged(checkpoint, honest, forge)] * forged]
+        blob = apply_round(spec, blob, {k: encode_gradient(spec, g) for k, g in enumerate(sent)}, miners)
     return round(100 * evaluate(spec, load_checkpoint(spec, blob), draft.dataset).accuracy, 2)
+
+
+def _forged(checkpoint: Checkpoint, honest: Gradients, forge: Callable[[Gradients], Gradients]) -> Gradients:
+    """What each attacker sends; attackers hold the last shards."""
+    running = checkpoint.running
+    if running is None or checkpoint.round == 0:
+        return forge(honest)
+    means, kept = running.means.astype(np.float64), float(MOMENTUM)
+    wanted = forge(kept * means[: len(honest)] + (1 - kept) * honest)
+    sent: Gradients = (wanted - kept * means[-1]) / (1 - kept)
+    return sent
 
 
 def _png(cells: list[Cell]) -> bytes:
@@ -168,8 +216,12 @@ def _png(cells: list[Cell]) -> bytes:
 
 def _panel(axes: "Axes", attack: str, cells: list[Cell]) -> None:
     for rule in dict.fromkeys(cell.rule for cell in cells):
-        line = sorted((cell.forged / cell.shards, cell.accuracy) for cell in cells if cell.rule == rule)
-        style = "--" if rule.startswith("nnm") else "-"
+        points: dict[float, list[float]] = {}
+        for cell in cells:
+            if cell.rule == rule:
+                points.setdefault(cell.forged / cell.shards, []).append(cell.accuracy)
+        style = "-." if rule.endswith("momentum") else "--" if rule.startswith("nnm") else "-"
+        line = [(x, median(points[x])) for x in sorted(points)]
         axes.plot([x for x, _ in line], [y for _, y in line], style, marker=".", label=rule)
     axes.set_title(attack, fontsize=9)
     axes.set_xlabel("attackers among the contributions")

@@ -35,12 +35,12 @@ def measure(plan: Plan) -> Findings:
                 calibration.take(pair)
     policy = plan.policy or policy_of(canonical_json(measurement_value(calibration.cells)))
     limits_of = limits_in(policy)
-    validation, shards = Validation(limits_of, TEST_PPB, {}), 0
+    validation, shards = Validation(limits_of, TEST_PPB, {}), {"exact": 0, "tolerant": 0}
     for number in range(plan.validating):
         plan.say(f"validating task {number + 1} of {plan.validating}")
         for work, results in _executed(plan, plan.seed + plan.calibrating + number):
             validation.task(pairs(work, results))
-            shards += work.shards
+            shards["exact" if work.shape.compute == "float64" else "tolerant"] += work.shards
     plan.say("forging")
     zones, pursuits = _attack(plan, limits_of)
     plan.say("simulating samples and sleepers")
@@ -50,7 +50,7 @@ def measure(plan: Plan) -> Findings:
         cells=calibration.cells,
         policy=policy,
         trials=validation.trials,
-        shards_tried=shards,
+        shards_by_class=shards,
         histories=validation.histories,
         alarms=validation.alarms,
         zones=zones,

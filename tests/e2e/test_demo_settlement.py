@@ -162,7 +162,7 @@ def test_settlement__honest_rounds__the_books_balance_and_one_process_agrees(han
     assert hands.poster.contracts.market.held(hands.posted.task_id) == 0
     assert [len(item.signers) for item in report.certificates] == [3, 3, 3]
     assert all(item.posted_by == hands.network.accounts["validator-1"] for item in report.certificates)
-    assert replay(hands.draft, history).identical
+    assert replay(hands.draft, history, follower.miners).identical
     assert abs(centralized_accuracy(hands.draft) - history[-1].accuracy) <= 0.02
     found = audit_task(
         hands.poster.contracts, hands.poster.blobs, hands.posted.task_id, lambda n: range(1, n + 1)

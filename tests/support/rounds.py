@@ -33,7 +33,7 @@ def train_round(
     dataset = load_dataset(blobs.get(spec.dataset_sha256), spec.dataset)
     parent = blobs.get(ledger.model)
     checkpoint = load_checkpoint(spec, parent)
-    gradients, contributions = {}, []
+    gradients, contributions, miners = {}, [], {}
     for shard in range(spec.recipe.shards) if shards is None else sorted(shards):
         result = shard_gradient(spec, checkpoint, dataset, number, shard)
         if shard in zeros:
@@ -41,11 +41,12 @@ def train_round(
             result = replace(result, gradient=np.zeros_like(result.gradient), parts=nothing)
         gradients[shard] = encode_gradient(spec, result.gradient)
         key = key_of(shard)
+        miners[shard] = parse_address(key.address)
         contribution = Contribution(
             task_id=ledger.task_id,
             round=RoundNo(number),
             shard=ShardNo(shard),
-            miner=parse_address(key.address),
+            miner=miners[shard],
             spec_hash=ledger.spec_hash,
             parent_model=ledger.model,
             gradient=blobs.put(gradients[shard]),
@@ -54,7 +55,7 @@ def train_round(
             loss_micros=result.loss_micros,
         )
         contributions.append(contribution.sign(domain, key))
-    model = apply_round(spec, parent, gradients)
+    model = apply_round(spec, parent, gradients, miners)
     blobs.put(model)
     return RoundRecord(
         round=RoundNo(number),

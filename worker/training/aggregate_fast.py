@@ -20,6 +20,9 @@ Matrix: TypeAlias = NDArray[np.float32]
 Floats: TypeAlias = NDArray[np.float64]
 
 COLUMNS: Final = 16_384
+#: From so many votes on, sorting each coordinate's values by themselves beats a network over whole rows.
+SORTED_VOTES: Final = 48
+SORTED_COLUMNS: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ def fast_aggregate(
     points = FastPoints.of(gradients) if rule.before == "nnm" else None
     mixing = mixing_of(rule, len(gradients), points, bucket_order)
     if rule.rule in ("median", "trimmed-mean"):
+        if mixing.votes >= SORTED_VOTES:
+            return _sorted_middle(rule, mixing, gradients)
         fill = _fill(mixing, gradients)
         return middle_of(rule, fill, mixing.votes, gradients.shape[1])
     if rule.rule == "mean":
@@ -109,3 +114,23 @@ def _fill(mixing: Mixing, gradients: Matrix) -> Fill:
         np.matmul(rows, gradients[:, start:stop], out=out)
 
     return fill
+
+
+def _sorted_middle(rule: Aggregation, mixing: Mixing, gradients: Matrix) -> NDArray[np.float32]:
+    """``middle_of`` with the votes of a coordinate side by side, where one sort takes them in registers."""
+    votes, size = mixing.votes, gradients.shape[1]
+    skipped = (votes - 1) // 2 if rule.rule == "median" else rule.f
+    weights = np.zeros(votes, dtype=np.float32)
+    weights[skipped : votes - skipped] = 1.0 / (votes - 2 * skipped)
+    mixed = np.ascontiguousarray((mixing.rows / mixing.denominator).astype(np.float32).T)
+    result, rows = np.empty(size, dtype=np.float32), np.empty((SORTED_COLUMNS, votes), dtype=np.float32)
+    for start in range(0, size, SORTED_COLUMNS):
+        piece = gradients[:, start : start + SORTED_COLUMNS].T
+        part = rows[: len(piece)]
+        if mixing.is_identity:
+            np.copyto(part, piece)
+        else:
+            np.matmul(piece, mixed, out=part)
+        part.sort(axis=1)
+        np.matmul(part, weights, out=result[start : start + len(piece)])
+    return result

@@ -6,12 +6,13 @@ checkpoints are the network's, bit for bit.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from protocol.ids import Address
 from protocol.spec import Optimizer, TaskSpec
 from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint
 from worker.training.data import Dataset
@@ -74,9 +75,15 @@ def train_centralized(spec: TaskSpec, dataset: Dataset, *, threads: int = 1, dev
 
 
 def one_process_replay(
-    spec: TaskSpec, dataset: Dataset, *, threads: int = 1, device: str = "cpu"
+    spec: TaskSpec,
+    dataset: Dataset,
+    *,
+    miners: Mapping[int, Address] | None = None,
+    threads: int = 1,
+    device: str = "cpu",
 ) -> Iterator[ReplayedRound]:
-    """All rounds of a task with every shard present, one after the other."""
+    """All rounds of a task with every shard present, one after the other; ``miners`` by shard, in every round
+    the same, where the aggregation has a momentum."""
     blob = initial_checkpoint(spec)
     for number in range(1, spec.recipe.rounds + 1):
         checkpoint = load_checkpoint(spec, blob)
@@ -85,7 +92,7 @@ def one_process_replay(
             for k in range(spec.recipe.shards)
         ]
         gradients = tuple(encode_gradient(spec, result.gradient) for result in results)
-        blob = apply_round(spec, blob, dict(enumerate(gradients)))
+        blob = apply_round(spec, blob, dict(enumerate(gradients)), miners)
         yield ReplayedRound(
             round=number,
             checkpoint_blob=blob,

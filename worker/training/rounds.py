@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from protocol.aggregation import Aggregation
+from protocol.ids import Address
 from protocol.spec import TaskSpec
 from worker.training.aggregate import aggregate
 from worker.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -13,13 +15,20 @@ from worker.training.codec import decode
 from worker.training.errors import InvalidRecipe, UnusualArithmetic
 from worker.training.models import layout_of
 from worker.training.optimizer import update
+from worker.training.running import go_on
 
 
-def apply_round(spec: TaskSpec, checkpoint_blob: bytes, gradients: Mapping[int, bytes]) -> bytes:
+def apply_round(
+    spec: TaskSpec,
+    checkpoint_blob: bytes,
+    gradients: Mapping[int, bytes],
+    miners: Mapping[int, Address] | None = None,
+) -> bytes:
     """The checkpoint blob after one more round.
 
     ``gradients`` maps shard numbers to gradient blobs; their order does not matter, and which shards are
-    missing is the caller's policy. Raises BlobRejected for a bad blob (named by its shard), InvalidRecipe for
+    missing is the caller's policy. ``miners`` says who computed which; it is read where the aggregation has a
+    momentum. Raises BlobRejected for a bad blob (named by its shard), InvalidRecipe for
     a shard or round the recipe does not have, Diverged, and UnusualArithmetic where this process cannot
     compute exactly.
     """
@@ -30,14 +39,18 @@ def apply_round(spec: TaskSpec, checkpoint_blob: bytes, gradients: Mapping[int, 
     if strangers := [shard for shard in gradients if not 0 <= shard < spec.recipe.shards]:
         raise InvalidRecipe("shards", f"shard {strangers[0]} is not in 0..{spec.recipe.shards - 1}")
     layout, recipe = layout_of(spec.model), spec.recipe
-    decoded = [
-        decode(recipe.codec, layout, gradients[k], f"gradient of shard {k}") for k in sorted(gradients)
-    ]
-    number = before.round + 1
+    decoded = {
+        k: decode(recipe.codec, layout, gradients[k], f"gradient of shard {k}") for k in sorted(gradients)
+    }
+    number, running = before.round + 1, before.running
+    if running is not None and isinstance(recipe.aggregation, Aggregation):
+        running = go_on(running, recipe.aggregation.momentum, decoded, miners or {})
+        decoded = {shard: running.means[shard] for shard in decoded}
     material = _bucket_material(spec, number, gradients.values())
-    gradient = aggregate(recipe.aggregation, decoded, material=material)
+    gradient = aggregate(recipe.aggregation, list(decoded.values()), material=material)
     parameters, state = update(recipe.optimizer, number, before.parameters, gradient, before.state)
-    return save_checkpoint(spec, Checkpoint(round=number, parameters=parameters, state=state))
+    after = Checkpoint(round=number, parameters=parameters, state=state, running=running)
+    return save_checkpoint(spec, after)
 
 
 def _bucket_material(spec: TaskSpec, number: int, gradients: Iterable[bytes]) -> bytes:

@@ -33,8 +33,12 @@ SPEC = digits_spec()
 class World:
     """A blob store with a task in it, and its ledger."""
 
-    def __init__(self, name: str, sample_ppm: int = 1_000_000, lr: str = "0.1") -> None:
+    def __init__(
+        self, name: str, sample_ppm: int = 1_000_000, lr: str = "0.1", momentum: str | None = None
+    ) -> None:
         value = SPEC.to_value()
+        if momentum is not None:
+            value["recipe"]["aggregation"] = {"rule": "median", "f": 0, "momentum": momentum}
         value["recipe"]["optimizer"]["lr"] = lr
         value["verification"]["sample_ppm"] = sample_ppm
         self.spec = type(SPEC).from_value(value)
@@ -95,7 +99,8 @@ class World:
 
     def record(self, gradients: dict[int, bytes], model: bytes | None = None) -> SegmentRecord:
         if model is None:
-            model = apply_round(self.spec, self.blobs.get(self.genesis), gradients)
+            miners = {shard: parse_address(account(shard + 1).address) for shard in gradients}
+            model = apply_round(self.spec, self.blobs.get(self.genesis), gradients, miners)
         item = RoundRecord(
             round=RoundNo(1),
             parent_model=self.genesis,
@@ -120,6 +125,16 @@ def honest(world: World) -> dict[int, bytes]:
 def test_judge__honest_round__is_valid() -> None:
     world = World("honest")
     assert judge(world, world.record(honest(world))) == (Finding.VALID, "")
+
+
+def test_judge__running_means_of_the_miners_who_signed__are_valid_and_of_others_invalid() -> None:
+    world = World("running", momentum="0.9")
+    gradients = honest(world)
+    assert judge(world, world.record(gradients)) == (Finding.VALID, "")
+    swapped = {shard: parse_address(account(2 - shard).address) for shard in gradients}
+    model = apply_round(world.spec, world.blobs.get(world.genesis), gradients, swapped)
+    finding, reason = judge(world, world.record(gradients, model=model))
+    assert (finding, "the update leads to model" in reason) == (Finding.INVALID, True)
 
 
 @pytest.mark.parametrize(

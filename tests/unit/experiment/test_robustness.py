@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pot.experiment.robustness import ATTACKS, RULES, RobustnessPlan, measure, write
 
-PLAN = RobustnessPlan(rounds=1, shards=8, forged=(0, 2))
+PLAN = RobustnessPlan(rounds=2, shards=8, forged=(0, 2))
 
 
 def test_measure__a_small_plan__fills_every_cell_and_repeats_itself(tmp_path: Path) -> None:

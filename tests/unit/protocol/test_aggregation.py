@@ -25,8 +25,8 @@ def test_spec__robust_rule__survives_its_canonical_bytes_with_every_field() -> N
     assert TaskSpec.parse(spec.blob) == spec
     assert spec.recipe.aggregation == Aggregation(rule="multi-krum", f=1, before="nnm")
     assert (
-        b'"aggregation":{"before":"nnm","bucket":2,"f":1,"iterations":8,"radius":"1","rule":"multi-krum",'
-        b'"smoothing":"0.000001"}' in spec.blob
+        b'"aggregation":{"before":"nnm","bucket":2,"f":1,"iterations":8,"momentum":"0","radius":"1",'
+        b'"rule":"multi-krum","smoothing":"0.000001"}' in spec.blob
     )
 
 
@@ -43,6 +43,8 @@ def test_spec__robust_rule__survives_its_canonical_bytes_with_every_field() -> N
         ({"rule": "centred-clipping", "f": 1, "radius": "-1"}, "recipe.aggregation.radius is '-1'"),
         ({"rule": "geometric-median", "f": 1, "smoothing": 0.1}, "recipe.aggregation.smoothing is '0.1'"),
         ({"rule": "geometric-median", "f": 1, "iterations": 65}, "recipe.aggregation.iterations is '65'"),
+        ({"rule": "median", "f": 1, "momentum": "1"}, "recipe.aggregation.momentum is '1'"),
+        ({"rule": "median", "f": 1, "momentum": 0.9}, "recipe.aggregation.momentum is '0.9'"),
         ({"rule": "mean", "f": 0}, "a plain mean tolerates nobody"),
         ({"rule": "median", "f": 2}, "needs 5 vectors, and limits.min_shards = 3 may leave it 3"),
         ({"rule": "median", "f": 1, "before": "bucketing"}, "may leave it 2"),

@@ -75,6 +75,14 @@ def test_rule__gradients_in_another_order__gives_the_same_bytes(
     assert aggregate(chosen, gradients).tobytes() == aggregate(chosen, shuffled).tobytes()
 
 
+@pytest.mark.parametrize("before", ["none", "nnm"])
+@pytest.mark.parametrize("rule", COORDINATEWISE)
+def test_fast_rule__many_gradients__sorts_to_what_the_exact_one_finds(rule: str, before: str) -> None:
+    rows = np.random.Generator(np.random.Philox(1)).standard_normal((49, 5_000), dtype=np.float32)
+    chosen = rule_of(rule, before, f=12)
+    assert np.abs(fast_aggregate(chosen, rows) - robust(chosen, list(rows))).max() < 1e-6
+
+
 @pytest.mark.parametrize("rule", COORDINATEWISE)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
