@@ -18,6 +18,7 @@ BROKER_TIMEOUT_S: Final = 3.0
 API_TIMEOUT_S: Final = 3.0
 LOCAL: Final = "`pot network up` starts a local network and writes .pot/network.json"
 
+POLICY_FIX: Final = "set POT_DEVICE=cpu, or wait for tasks measured for this machine"
 KEY_FIX: Final = (
     "set POT_KEYSTORE and POT_PASSWORD_FILE; `pot keystore create FILE --password-file FILE` makes a new key"
 )
@@ -94,6 +95,7 @@ def _network_checks(session: Session, role: Role) -> list[Check]:
         _check("blob store", lambda: _blobs(client), "set POT_BLOB_URL to a store that everybody reaches"),
     ]
     if role in ("all", "miner"):
+        checks.append(_check("policy", lambda: _policy(client), POLICY_FIX))
         checks.append(_check("broker", lambda: _broker(client), "start Redis or set POT_BROKER_URL"))
         checks.append(
             _check("coordinator", lambda: _api(client), "`pot coordinator run`, or set POT_API_URL")
@@ -141,6 +143,14 @@ def _blobs(client: Client) -> str:
     name = client.blobs.put(b"pot doctor\n")
     client.blobs.get(name)
     return f"{client.settings.blob_url}: a blob was written and read back"
+
+
+def _policy(client: Client) -> str:
+    from worker.coverage import Arithmetic, covered_tasks
+    from worker.trainer import resolve_device
+
+    arithmetic = Arithmetic.here(resolve_device(client.settings.device))
+    return covered_tasks(client.contracts.market, client.blobs, arithmetic)
 
 
 def _broker(client: Client) -> str:

@@ -20,6 +20,7 @@ from worker.api_client import CoordinatorClient
 from worker.app import create_app, register
 from worker.blob_cache import CachedBlobs
 from worker.config import MinerConfig
+from worker.coverage import Arithmetic
 from worker.forging import Accomplices
 from worker.heartbeat import HeartbeatThread
 from worker.jobs import ShardMiner
@@ -94,6 +95,7 @@ def build_miner(config: MinerConfig, account: LocalAccount, device: str) -> Shar
         journal=SigningJournal(config.state_dir / journal),
         coordinator=CoordinatorClient(config.api_url),
         now_s=time.time,
+        arithmetic=Arithmetic.here(device),
     )
 
 

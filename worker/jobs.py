@@ -15,6 +15,7 @@ from protocol.job import ShardJob
 from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 from worker.api_client import Coordinator
+from worker.coverage import Arithmetic, require_covered
 from worker.errors import JobRefused
 from worker.journal import SigningJournal
 from worker.task_book import TaskBook
@@ -28,7 +29,7 @@ log = structlog.get_logger("worker")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardMiner:
     """Everything a job needs, injected; ``now_s`` gives Unix seconds, ``max_blob_bytes`` is what this machine
-    is willing to load whatever a spec allows."""
+    is willing to load whatever a spec allows, ``arithmetic`` what it computes with."""
 
     account: LocalAccount
     domain: Domain
@@ -40,6 +41,7 @@ class ShardMiner:
     journal: SigningJournal
     coordinator: Coordinator
     now_s: Callable[[], float]
+    arithmetic: Arithmetic
 
     def handle(self, value: Any, lease_ends_s: float | None) -> None:
         """One delivery from the broker, wrong or right: the outcome is logged, a PotError is not passed on.
@@ -68,8 +70,9 @@ class ShardMiner:
         """Do one job; returns what was delivered.
 
         Accepted when: the lease runs; the chain holds this spec for an open, started task with the spec's
-        terms; the round and shard are in the recipe. Raises JobRefused otherwise, and what chain, blob store,
-        training and coordinator raise.
+        terms; the round and shard are in the recipe; the spec's policy was measured for what this machine
+        computes with. Raises JobRefused or NotCalibrated otherwise, and what chain, blob store, training and
+        coordinator raise.
         """
         if lease_ends_s is not None and self.now_s() >= lease_ends_s:
             raise JobRefused(
@@ -77,6 +80,7 @@ class ShardMiner:
             )
         spec = self.tasks.spec_of(job.task_id, job.spec_hash)
         _require_in_recipe(job, spec)
+        require_covered(spec, self.blobs, self.arithmetic)
         signed = self._signed_before(job) or self._sign(job, self._compute(job, spec))
         # A lease that ends during the work is the coordinator's to judge, by the fence.
         self.coordinator.deliver(signed, job)

@@ -16,6 +16,7 @@ from protocol.errors import ConfigurationError, Refused, ServiceUnreachable, Ver
 from protocol.ids import Address, TaskId, parse_address
 from worker.api_client import CoordinatorClient
 from worker.config import MinerConfig
+from worker.coverage import Arithmetic, covered_tasks
 from worker.journal import SigningJournal
 from worker.trainer import resolve_device, warm_up
 
@@ -23,6 +24,7 @@ from worker.trainer import resolve_device, warm_up
 GAS_NEEDED: Final = 500_000
 TASKS_LOOKED_AT: Final = 16
 BROKER_TIMEOUT_S: Final = 3.0
+POLICY_FIX: Final = "Compute on another device (POT_DEVICE=cpu), or wait for tasks measured for this one."
 
 
 def miner_checks(config: MinerConfig, open_account: Callable[[], LocalAccount]) -> list[Check]:
@@ -39,6 +41,7 @@ def miner_checks(config: MinerConfig, open_account: Callable[[], LocalAccount]) 
         checks.append(
             checked("contracts", lambda: _contracts(contracts), "Take the addresses from the network's file.")
         )
+        checks.append(checked("policy", lambda: _policy(config, contracts), POLICY_FIX))
         if account is not None:
             checks.append(
                 checked("stake", lambda: _stake(contracts, account), "Deposit with `pot miner stake`.")
@@ -54,6 +57,14 @@ def miner_checks(config: MinerConfig, open_account: Callable[[], LocalAccount]) 
         checked("journal", lambda: _journal(config), "Choose a state directory that you can write."),
         checked("torch", lambda: _torch(config), "Choose another device, or repair the installation."),
     ]
+
+
+def _policy(config: MinerConfig, contracts: Contracts) -> str:
+    try:
+        arithmetic = Arithmetic.here(resolve_device(config.device))
+    except ImportError as error:
+        raise ConfigurationError(f"torch cannot be imported: {error}.") from error
+    return covered_tasks(contracts.market, open_blob_store(config.blob_url), arithmetic)
 
 
 def _chain(config: MinerConfig) -> str:

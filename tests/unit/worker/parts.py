@@ -16,6 +16,7 @@ from protocol.policy import default_policy
 from protocol.spec import TaskSpec
 from protocol.typed_data import Domain
 from tests.support.miner_network import digits, digits_spec
+from worker.coverage import Arithmetic
 from worker.jobs import ShardMiner
 from worker.journal import SigningJournal
 from worker.task_book import TaskBook
@@ -171,6 +172,7 @@ def bench(folder: Path, name: str = "journal.sqlite") -> Bench:
         journal=SigningJournal(folder / name),
         coordinator=coordinator,
         now_s=clock,
+        arithmetic=Arithmetic.here("cpu"),
     )
     return Bench(
         miner=miner,
