@@ -144,6 +144,19 @@ def block_time(
     return _reply(measure(BlockTimePlan(blocks=blocks, factor=factor, seed=seed, say=_say)), out)
 
 
+@app.command()
+def cost(
+    out: Out = Path("cost"),
+    repeats: Annotated[int, typer.Option(min=1, max=1_000, help="Measurements of each part.")] = 3,
+    decisions: Annotated[int, typer.Option(min=1, max=10_000, help="Agreements per size.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """What do verification and agreement add to the training, and what does a sample cost?"""
+    from pot.experiment.cost import CostPlan, measure
+
+    return _reply(measure(CostPlan(repeats=repeats, decisions=decisions, seed=seed, say=_say)), out)
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 

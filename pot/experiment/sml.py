@@ -94,9 +94,9 @@ def measure(plan: SmlPlan) -> Experiment:
 
 def _theft(setting: Setting, outputs: int, number: int, seed: int) -> Theft:
     owner = job(setting, outputs or None, miner=2 * number, seed=seed)
-    began = time.perf_counter()
+    began = time.process_time()
     end = advance(owner, initial_state(owner), setting.steps)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     own = _percent(owner, end)
     if not outputs:
         return Theft(data=setting.data, outputs=setting.features, own=own, seconds=seconds)

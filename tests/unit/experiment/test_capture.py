@@ -7,6 +7,8 @@ import pytest
 from pot.experiment.agreement import measure
 from pot.experiment.capture import capture, drawn, least_size
 from pot.experiment.committees import certificate_gas
+from pot.experiment.cost import MEMBERS, SAMPLES, WORKLOADS, CostPlan
+from pot.experiment.cost import measure as cost
 from protocol.members import max_faulty, quorum
 
 
@@ -40,3 +42,11 @@ def test_agreement__every_member__decides_and_spends_time() -> None:
     found = measure(4, 2)
     assert found.cpu_ms > 0
     assert found.messages >= 2 * 4 * 3
+
+
+@pytest.mark.slow
+def test_cost__every_workload_committee_and_share__has_its_row() -> None:
+    document = cost(CostPlan(repeats=1, decisions=1, seed=3)).document()
+    assert len(document["sheets"]["overhead"]) == len(WORKLOADS) * len(MEMBERS) * len(SAMPLES)
+    for row in document["sheets"]["price-of-a-sample"]:
+        assert row["network, 4 members, 5 %"] > row["CPU ms a sample, one trusted process"] > 0
