@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -47,16 +47,21 @@ REFUSAL: Final = re.compile(r"^\s+if \(.*\) revert .*;$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One changed line of one source."""
+    """One changed line of one source; ``turn`` counts the equal lines from the top."""
 
     source: str
     line: int
     before: str
     after: str
+    turn: int
+
+    @property
+    def change(self) -> str:
+        return f"{self.source}: {self.before.strip()} -> {self.after.strip() or '(removed)'}"
 
     @property
     def name(self) -> str:
-        return f"{self.source}: {self.before.strip()} -> {self.after.strip() or '(removed)'}"
+        return self.change if self.turn == 1 else f"{self.change} ({self.turn})"
 
 
 def code_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -72,8 +77,9 @@ def mutants(source: str, text: str) -> list[Mutant]:
     found: dict[str, Mutant] = {}
 
     def add(number: int, before: str, after: str) -> None:
-        mutant = Mutant(source=source, line=number, before=before, after=after)
-        found.setdefault(f"{number}|{after}", mutant)
+        mutant = Mutant(source=source, line=number, before=before, after=after, turn=1)
+        equal = {m.line for m in found.values() if m.change == mutant.change} | {number}
+        found.setdefault(f"{number}|{after}", replace(mutant, turn=len(equal)))
 
     for number, line in code_lines(text):
         code = line.split(" // ")[0]

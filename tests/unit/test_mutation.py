@@ -33,9 +33,16 @@ def test_mutants__operators_constants_refusals_and_statements__are_changed_one_a
     ]
 
 
+def test_mutants__equal_lines__are_told_apart_by_their_turn() -> None:
+    names = [mutant.name for mutant in mutants("C", "    f(a);\n    g(b);\n        f(a);\n")]
+    assert names == ["C: f(a); -> (removed)", "C: g(b); -> (removed)", "C: f(a); -> (removed) (2)"]
+
+
 def test_reasons__every_one__is_about_a_mutant_of_the_sources() -> None:
     reasons = json.loads(EXPLAINED.read_text("utf-8"))
-    assert set(reasons) <= {mutant.name for mutant in of_the_sources()}
+    names = [mutant.name for mutant in of_the_sources()]
+    assert set(reasons) <= set(names)
+    assert len(set(names)) == len(names)
     assert all(reasons.values())
 
 

@@ -206,6 +206,7 @@ contract DecideTest is AppealsFixture {
         // The record before the first does not exist, and what is shown is not looked at.
         appeals.decide(taskId, 1, all, signed, r);
         assertEq(market.task(taskId).model, bytes32(0), "no model");
+        assertEq(market.task(taskId).lastRound, 0, "no round");
         assertEq(market.close(taskId), ESCROW, "all of it");
         assertEq(market.held(taskId), 0, "nothing is owed");
     }

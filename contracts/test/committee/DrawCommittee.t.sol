@@ -2,6 +2,8 @@
 pragma solidity ^0.8.24;
 
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
+import {DrawLib} from "../../src/libraries/DrawLib.sol";
+import {MembersLib} from "../../src/libraries/MembersLib.sol";
 import {RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Panel} from "../../src/types/Panel.sol";
@@ -92,6 +94,20 @@ contract DrawCommitteeTest is MarketFixture {
         assertEq(panel.drawBlock, drawBlock, "block");
     }
 
+    function test_drawCommittee__blockhash__isTheSeedForTaskAndDispute() public {
+        vm.roll(drawBlock + 1);
+        bytes32 hash = keccak256("future");
+        vm.setBlockhash(drawBlock, hash);
+        committee.drawCommittee(taskId);
+        assertSame(committee.membersOfTask(taskId), drawnFrom(hash));
+    }
+
+    function test_drawCommittee__after256Blocks__isDrawnFromTheSeedOfTheSnapshot() public {
+        vm.roll(drawBlock + 257);
+        committee.drawCommittee(taskId);
+        assertSame(committee.membersOfTask(taskId), drawnFrom(committee.seedOf(committee.currentEpoch())));
+    }
+
     function test_drawCommittee__after256Blocks__isWhatTheSnapshotFixed() public {
         vm.roll(drawBlock + 257);
         uint256 state = vm.snapshotState();
@@ -133,6 +149,21 @@ contract DrawCommitteeTest is MarketFixture {
             panelSignatures(committee.membersOfTask(taskId), market.certificateDigest(c), THREE);
         market.certify(c, THREE, signed);
         assertEq(market.task(taskId).lastRound, 1, "certified");
+    }
+
+    /// @dev What anybody can work out beforehand from the snapshot and a source.
+    function drawnFrom(bytes32 source) private view returns (address[] memory) {
+        address[] memory members = committee.membersOf(committee.currentEpoch());
+        uint256[] memory stakes = committee.stakesOf(committee.currentEpoch());
+        uint256[] memory words = new uint256[](members.length);
+        for (uint256 i = 0; i < words.length; ++i) {
+            words[i] = MembersLib.word(members[i], stakes[i]);
+        }
+        return MembersLib.accounts(DrawLib.sample(words, keccak256(abi.encode(source, taskId, 0)), 4));
+    }
+
+    function assertSame(address[] memory got, address[] memory wanted) private pure {
+        assertEq(keccak256(abi.encode(got)), keccak256(abi.encode(wanted)), "members");
     }
 
     function taskOf(uint32 size) private returns (TaskId) {

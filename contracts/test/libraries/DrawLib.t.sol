@@ -24,6 +24,18 @@ contract DrawLibTest is Test {
         assertEq(keccak256(abi.encode(drawn)), keccak256(abi.encode(pool(16, 7))), "all");
     }
 
+    /// @dev With one unit of stake each, the ticket is the number of the member: the first one that is no longer below.
+    function testFuzz_sample__oneUnitEach__ticketIsTheMember(bytes32 seed, uint8 count) public pure {
+        uint256 n = bound(count, 1, 64);
+        uint256[] memory words = new uint256[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            words[i] = MembersLib.word(address(uint160(i)), 1);
+        }
+        uint256 ticket = uint256(keccak256(abi.encode(seed, 0))) % n;
+        uint256[] memory drawn = DrawLib.sample(words, seed, 1);
+        assertEq(uint160(MembersLib.accountOf(drawn[0])), ticket, "member");
+    }
+
     /// @dev Of 4,000 draws of 1 of 4, each stake share is met within 3 in 100.
     function test_sample__manySeeds__followTheStake() public pure {
         uint256[] memory hits = new uint256[](4);

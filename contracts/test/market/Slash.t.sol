@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
@@ -47,6 +48,25 @@ contract SlashTest is MarketFixture {
             abi.encodeWithSelector(ITrainingMarket.AlreadySlashed.selector, taskId, faultLeaf(leaf))
         );
         market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
+    }
+
+    function test_slash_revertsIfSignatureIsMalleable() public {
+        bytes32 s = bytes32(type(uint256).max >> 1);
+        bytes memory twin = abi.encodePacked(bytes32(uint256(1)), s);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.MalleableSignature.selector, 0, s));
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, leaf), twin, noProof());
+    }
+
+    /// @dev What is no signature recovers to nobody, who must not pass for a miner with that address.
+    function test_slash_revertsIfNobodyIsBlamedAndNobodySigned() public {
+        FaultLeaf memory nobody = FaultLeaf(2, 0, address(0), keccak256("zeros"));
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.faultsRoot = faultLeaf(nobody);
+        certify(c);
+        vm.expectRevert(
+            abi.encodeWithSelector(ITrainingMarket.NotSignedByMiner.selector, taskId, address(0), address(0))
+        );
+        market.slash(taskId, lastRecord(taskId), claimOf(taskId, nobody), new bytes(64), noProof());
     }
 
     function test_slash_revertsIfFaultsExpired() public {

@@ -30,6 +30,25 @@ contract MarketViewsTest is MarketFixture {
         assertEq(market.certificateDigest(c), expected, "digest");
     }
 
+    function test_held__wholeLife__isWhatTheMarketOwes() public {
+        TaskId taskId = startedTask();
+        certify(nextCertificate(taskId));
+        claimOne(taskId);
+        assertEq(market.held(taskId), ESCROW - REWARD, "the escrow, but for what was claimed");
+        certifyAll(taskId);
+        uint256 refund = market.close(taskId);
+        assertEq(market.held(taskId), ESCROW - REWARD - refund, "payouts and fees");
+        uint256 fee = market.claimSigningFee(taskId, lastRecord(taskId), validator(1));
+        assertEq(market.held(taskId), ESCROW - REWARD - refund - fee, "two of three fees");
+        claimOne(taskId);
+        assertEq(market.held(taskId), token.balanceOf(address(market)), "what is there, to the last unit");
+    }
+
+    function claimOne(TaskId taskId) private {
+        uint256 due = minerDue(taskId);
+        market.claim(taskId, lastPayouts(taskId), miner(0), due, minerProof(taskId, 0));
+    }
+
     function test_refundable__wholeLife__followsTheCertificates() public {
         TaskId taskId = startedTask();
         assertEq(market.refundable(taskId), ESCROW, "nothing earned");

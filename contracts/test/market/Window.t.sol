@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {CertificateRecord, FaultLeaf, PayoutRecord, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
@@ -69,6 +70,23 @@ contract WindowTest is MarketFixture {
             SLASH,
             "then it is"
         );
+    }
+
+    /// @dev The stake of the second of acceptance counts, not what came while the window was open.
+    function test_slash__stakedDuringTheWindow__isSpared() public {
+        TaskId taskId = challengeableTask();
+        minerKeys.push(0x1A7E);
+        FaultLeaf memory leaf = FaultLeaf(1, 0, vm.addr(0x1A7E), keccak256("zeros"));
+        RoundCertificate memory c = nextCertificate(taskId);
+        c.faultsRoot = faultLeaf(leaf);
+        certify(c);
+        uint256 acceptedAt = vm.getBlockTimestamp();
+        vm.warp(acceptedAt + 1);
+        stakeAs(leaf.miner, MINER_STAKE);
+        vm.warp(acceptedAt + WINDOW);
+        CertificateRecord memory r = lastRecord(taskId);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.NothingToSlash.selector, leaf.miner, acceptedAt));
+        market.slash(taskId, r, claimOf(taskId, leaf), signedClaim(taskId, leaf), noProof());
     }
 
     function test_close_revertsIfWindowIsOpen() public {

@@ -35,6 +35,7 @@ contract VaultSlashTest is MarketFixture {
         (uint256 unbonding,) = vault.unbondingOf(account);
         assertEq(vault.stakeOf(account), 0, "the stake goes first");
         assertEq(unbonding, 60 ether, "then what unbonds");
+        assertEq(vault.slashableAt(account, vm.getBlockTimestamp()), 60 ether, "remembered");
     }
 
     function test_slash__depositedAfterTheFault__isSpared() public {

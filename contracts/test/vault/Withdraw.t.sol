@@ -37,5 +37,6 @@ contract WithdrawTest is MarketFixture {
         vm.stopPrank();
         assertEq(token.balanceOf(account) - before, 60 ether, "paid");
         assertEq(vault.slashableOf(account), 40 ether, "the rest");
+        assertEq(vault.slashableAt(account, vm.getBlockTimestamp()), 40 ether, "remembered");
     }
 }
