@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pot.amounts import format_amount
+from protocol.batches import batch_proof, batches_root, in_words
 from protocol.chain.events import Claimed, SigningFeeClaimed
 from protocol.chain.history import CertifiedSegment, TaskHistory, signers_of
+from protocol.evidence import FaultReport
 from protocol.ids import Address
 from protocol.payouts import fee_share_down
 
@@ -149,6 +151,7 @@ def _withheld(history: TaskHistory, segment: CertifiedSegment, known: set[Any]) 
             continue
         reports = [report for report in segment.record.fault_evidence if report.fault == fault]
         reporters = [report.reporter(history.domain) for report in reports]
+        found = " and ".join(in_words(batch) for batch in sorted({report.batch for report in reports}))
         yield Reason(
             kind="withheld",
             account=fault.miner,
@@ -157,9 +160,14 @@ def _withheld(history: TaskHistory, segment: CertifiedSegment, known: set[Any]) 
             last_round=fault.round,
             tx_hash=segment.event.where.tx_hash,
             sentence=f"{format_amount(reward)} for shard {fault.shard} of round {fault.round} were withheld "
-            f"from {fault.miner}: {len(reporters)} validators re-executed it and found another gradient. "
+            f"from {fault.miner}: {len(reporters)} validators re-executed it and found {found} wrong. "
             "The miner takes no further part in this task.",
-            evidence={"shard": fault.shard, "gradient": fault.gradient.hex(), "reporters": reporters},
+            evidence={
+                "shard": fault.shard,
+                "gradient": fault.gradient.hex(),
+                "reporters": reporters,
+                "micro_batches": _batches(reports),
+            },
         )
     for item in segment.record.rounds:
         done = {signed.contribution.shard for signed in item.contributions}
@@ -175,6 +183,21 @@ def _withheld(history: TaskHistory, segment: CertifiedSegment, known: set[Any]) 
                 "was not done in time.",
                 evidence={"shard": shard},
             )
+
+
+def _batches(reports: list[FaultReport]) -> list[dict[str, Any]]:
+    """The micro-batches that reports call false, each with its blob and the path to the root that the miner
+    signed."""
+    return [
+        {
+            "index": report.batch,
+            "sha256": names[report.batch].hex(),
+            "proof": ["0x" + node.hex() for node in batch_proof(names, report.batch)],
+            "root": "0x" + batches_root(names).hex(),
+        }
+        for report in {report.batch: report for report in reports}.values()
+        if report.batch < len(names := report.contribution.contribution.batches)
+    ]
 
 
 def _last_fee(history: TaskHistory, signers: tuple[Address, ...], span: int) -> Iterator[Reason]:

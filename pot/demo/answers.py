@@ -12,10 +12,13 @@ TOKEN: Final = 10**18
 WITHOUT_PROOF: Final = {
     "late": "harmless: its leases ran out and others did the shards; it lost the pay",
     "selective-abort": "harmless: others did the shards that it withheld; it lost their pay",
+    "false-sum": "harmless: no coordinator takes it, and others did its shards; it lost the pay",
     "inside-tolerance": "harmless: it moved what honest rounding may move, and no accuracy was lost",
 }
 #: Cheats without a single honest shard.
-ALWAYS_FALSE: Final = frozenset(("lazy", "random", "scaled", "sign-flip", "wrong-shard", "alie", "ipm"))
+ALWAYS_FALSE: Final = frozenset(
+    ("lazy", "random", "scaled", "sign-flip", "wrong-shard", "one-batch", "false-batches", "alie", "ipm")
+)
 
 
 def answer(report: Report, item: Disturbance) -> list[str]:

@@ -12,10 +12,12 @@ pytestmark = pytest.mark.timeout(TIMEOUT_S + 30)
 
 CAUGHT = [
     "lazy", "random", "stale", "scaled", "sign-flip", "wrong-shard", "partial-batch", "label-flip",
+    "one-batch", "false-batches",
     "low-precision", "copied", "alie", "ipm", "equivocating-validator", "tampered-blob",
 ]  # fmt: skip
 HARMLESS = [
-    "late", "selective-abort", "lazy-validator", "silent-primary", "lying-primary", "censoring-coordinator",
+    "late", "selective-abort", "false-sum", "lazy-validator", "silent-primary", "lying-primary",
+    "censoring-coordinator",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from anvil.network import MINER_STAKE
+from protocol.blobs import BlobMissing
 from protocol.chain.appeals import CaseKind, DisputeStatus
 from protocol.chain.docket import read_docket
 from protocol.chain.market import TaskStatus
@@ -14,6 +15,7 @@ from protocol.ids import TaskId
 from protocol.record import CertificateRecord
 from tests.support.court_world import CourtWorld, court_world
 from tests.support.miner_network import eventually
+from worker.training import replay
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,43 @@ def test_dispute__false_fault_appealed__is_voided_and_its_signers_pay(world: Cou
     eventually(lambda: all(world.stake(m) <= stake[m] - min(lost, stake[m]) for m in signers), "punishment")
     assert world.stake(members[3]) == stake[members[3]]
     assert world.stake(world.address("miner-2")) == mine
+
+
+def test_dispute__fault_in_one_micro_batch_appealed__is_judged_on_that_alone(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No judge executes the shard: whoever tried would abstain, and there would be no verdict."""
+    contracts, task = world.contracts, world.post()
+    record = world.blame(task, 1, doubled=(1,), batch=1)
+    (report, _) = world.history(task).segments[0].record.fault_evidence
+    assert report.batch == 1
+    others = [name for i, name in enumerate(report.contribution.contribution.batches) if i != report.batch]
+    for name in others:
+        (world.folder / "blobs" / name.hex()[:2] / name.hex()).unlink()
+
+    def whole(*_: object) -> None:
+        raise BlobMissing(others[0])
+
+    monkeypatch.setattr(replay, "replay_shard", whole)
+    world.start_court(task)
+    before = {name: world.balance(name) for name in ("challenger", "poster")}
+    challenge(world, task, record, CaseKind.FAULT, 0)
+    end_joining(world, task)
+    world.until_dispute(task, 1, DisputeStatus.DECIDED)
+    assert contracts.appeals.dispute(task, 1).upheld == 0
+    settled(world, task)
+    assert world.balance("challenger") == before["challenger"] - contracts.appeals.bond_of(0)
+    assert world.balance("poster") > before["poster"]
+
+
+def test_dispute__false_word_about_a_micro_batch_appealed__is_voided(world: CourtWorld) -> None:
+    contracts, task = world.contracts, world.post()
+    record = world.blame(task, 1, batch=1)
+    world.start_court(task)
+    challenge(world, task, record, CaseKind.FAULT, 0)
+    end_joining(world, task)
+    world.until_dispute(task, 1, DisputeStatus.DECIDED)
+    assert contracts.appeals.dispute(task, 1).upheld == 1
 
 
 def test_dispute__silent_court__lapses_and_everything_stands(world: CourtWorld) -> None:

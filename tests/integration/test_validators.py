@@ -65,9 +65,14 @@ class Stage:
         return read_task(self.contracts, self.blobs, task)
 
     def train(
-        self, ledger: TaskLedger, lazy: int | None = None, shards: tuple[int, ...] = (0, 1)
+        self,
+        ledger: TaskLedger,
+        lazy: int | None = None,
+        shards: tuple[int, ...] = (0, 1),
+        doubled: tuple[int, ...] = (),
     ) -> RoundRecord:
-        """One round on the miners' keys; shard ``lazy`` returns zeros."""
+        """One round on the miners' keys; shard ``lazy`` returns zeros, in those of ``doubled`` the last
+        micro-batch is false."""
         return train_round(
             ledger,
             self.blobs,
@@ -75,6 +80,7 @@ class Stage:
             lambda shard: self.accounts[f"miner-{shard + 1}"],
             shards=shards,
             zeros=() if lazy is None else (lazy,),
+            doubled=doubled,
         )
 
     def propose(self, ledger: TaskLedger, record: SegmentRecord) -> int:
@@ -155,6 +161,25 @@ def test_validators__lazy_shard__is_reported_excluded_and_slashed(stage: Stage) 
     )
     assert slashed
     assert stage.contracts.vault.stake_of(lazy) == before - ledger.spec.money.slash_per_fault_wei
+
+
+def test_validators__one_micro_batch_false__is_what_their_reports_name(stage: Stage) -> None:
+    task = stage.post()
+    time.sleep(1.0)
+    ledger = stage.ledger(task)
+    domain = stage.contracts.deployment.domain
+    stage.propose(ledger, ledger.extend((stage.train(ledger, doubled=(1,)),)))
+
+    def evidence() -> dict[str, FaultReport]:
+        own = [report for report in stage.client.reports if report.task_id == task]
+        return {report.reporter(domain): report for report in own}
+
+    assert stage.client.read_until(lambda: len(evidence()) >= 2, CERTIFIED_S), stage.client.statuses
+    assert {(report.fault.shard, report.batch) for report in evidence().values()} == {(1, 1)}
+    assert stage.contracts.market.task(task).last_round == 0
+    corrected = ledger.extend((stage.train(ledger, shards=(0,)),), tuple(evidence().values()))
+    stage.propose(ledger, corrected)
+    stage.certified(task, 1)
 
 
 def test_validators__blame_for_honest_work__is_not_certified(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from anvil.deploy import DeploySettings, deploy
 from anvil.network import COIN_WEI, free_ports, stake_everybody
 from committee.config import ValidatorConfig
 from committee.node import ValidatorNode
+from protocol.batches import WHOLE
 from protocol.blobs import BlobStore, open_blob_store
 from protocol.certificate import SignedCertificate
 from protocol.chain.appeals import CaseKind
@@ -153,13 +154,16 @@ class CourtWorld:
         ledger = self.history(task).ledger
         return self.certify(task, ledger.extend((self.train(ledger, **options),)))
 
-    def blame(self, task: TaskId, shard: int) -> CertificateRecord:
-        """Certify a round without ``shard``, whose honest work two members of the committee call a fault."""
+    def blame(
+        self, task: TaskId, shard: int, *, doubled: tuple[int, ...] = (), batch: int = WHOLE
+    ) -> CertificateRecord:
+        """Certify a round without ``shard``, whose work two members of the committee call a fault of
+        ``batch``; it is honest unless its last micro-batch is ``doubled``."""
         ledger = self.history(task).ledger
-        honest = self.train(ledger)
+        blamed = self.train(ledger, doubled=doubled)
         domain = self.contracts.deployment.domain
         reports = tuple(
-            FaultReport.signed(honest.contributions[shard], domain, self.accounts[name])
+            FaultReport.signed(blamed.contributions[shard], domain, self.accounts[name], batch)
             for name in self.names_of(ledger.members)[:2]
         )
         others = self.train(ledger, shards=[s for s in (0, 1) if s != shard])

@@ -27,8 +27,10 @@ def train_round(
     *,
     shards: Collection[int] | None = None,
     zeros: Collection[int] = (),
+    doubled: Collection[int] = (),
 ) -> RoundRecord:
-    """Train the round after ``ledger`` on the keys of ``key_of(shard)``; shards in ``zeros`` stay zero."""
+    """Train the round after ``ledger`` on the keys of ``key_of(shard)``; shards in ``zeros`` stay zero,
+    those in ``doubled`` count their last micro-batch twice."""
     spec, number = ledger.spec, ledger.last_round + 1
     dataset = load_dataset(blobs.get(spec.dataset_sha256), spec.dataset)
     parent = blobs.get(ledger.model)
@@ -39,6 +41,9 @@ def train_round(
         if shard in zeros:
             nothing = tuple(np.zeros_like(part) for part in result.parts)
             result = replace(result, gradient=np.zeros_like(result.gradient), parts=nothing)
+        if shard in doubled:
+            last = result.parts[-1]
+            result = replace(result, gradient=result.gradient + last, parts=(*result.parts[:-1], last + last))
         gradients[shard] = encode_gradient(spec, result.gradient)
         key = key_of(shard)
         miners[shard] = parse_address(key.address)

@@ -98,7 +98,7 @@ def batches_gradient(
             for micro_gradient, micro_loss in _micro_gradients(spec, point, batch):
                 step_total += micro_gradient
                 step_loss += micro_loss
-                parts.append(_part(micro_gradient, batch.targets.size))
+                parts.append(as_part(micro_gradient, batch.targets.size))
             total += step_total / batch.targets.size
             loss += step_loss
             targets += batch.targets.size
@@ -152,7 +152,7 @@ def part_gradient(
         earlier = before[: step * spec.recipe.batches_per_step]
         point = _moved(start, float(spec.recipe.optimizer.lr), earlier) if step else start
         ((gradient, _),) = _micro_gradients(spec, point, micro)
-        part = _part(gradient, batch.targets.size)
+        part = as_part(gradient, batch.targets.size)
     if not bool(np.isfinite(part).all()):
         raise Diverged("a micro-batch's gradient")
     return part
@@ -164,7 +164,8 @@ def _moved(start: Tensor, lr: float, parts: Sequence[Vector]) -> Tensor:
     return (start.to(torch.float64) - walked).to(start.dtype)
 
 
-def _part(micro_gradient: Tensor, targets: int) -> Vector:
+def as_part(micro_gradient: Tensor, targets: int) -> Vector:
+    """What a micro-batch's gradient [size] is of the mean over ``targets``."""
     part: Vector = (micro_gradient / targets).to(torch.float32).cpu().numpy()
     return part
 

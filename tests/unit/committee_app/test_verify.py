@@ -7,9 +7,10 @@ import pytest
 
 from committee.noise_book import NoiseBook
 from committee.verify import Checker, Finding
-from protocol.blobs import BlobCorrupt, BlobStore, open_blob_store
+from protocol.batches import SUM, WHOLE
+from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore, open_blob_store
 from protocol.contribution import Contribution, SignedContribution
-from protocol.errors import Refused, ServiceUnreachable
+from protocol.errors import PeerMisbehaved, Refused, ServiceUnreachable
 from protocol.evidence import Fault
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, ShardNo, TaskId, parse_address, sha256
 from protocol.ledger import TaskLedger
@@ -19,6 +20,7 @@ from protocol.signing import KeySigner
 from tests.support.miner_network import digits, digits_spec
 from tests.support.shards import forged_parts, put_parts
 from tests.unit.protocol.builders import DOMAIN, TASK, account, members
+from worker.training import replay
 from worker.training.bias import Suspicion
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.data import DatasetCache, load_dataset
@@ -265,3 +267,94 @@ def test_judge__a_suspected_miner__is_looked_at_outside_the_sample() -> None:
     assert world.checker().judge(world.ledger, certificate, frozenset()).executed == 0
     judged = replace(world.checker(), noise=Suspicious()).judge(world.ledger, certificate, frozenset())
     assert (judged.finding, judged.executed) == (Finding.VALID, 1)
+
+
+def doubled(world: World, shard: int) -> SignedContribution:
+    """Honest work but for the last of its two micro-batches."""
+    world.gradient(shard)
+    dataset = load_dataset(digits(), world.spec.dataset)
+    checkpoint = load_checkpoint(world.spec, world.blobs.get(world.genesis))
+    result = shard_gradient(world.spec, checkpoint, dataset, 1, shard)
+    first, last = result.parts
+    return world.signed(shard, encode_gradient(world.spec, result.gradient + last), (first, last + last))
+
+
+def test_judge__one_micro_batch_is_false__its_number_goes_with_the_fault() -> None:
+    world = World("bisected")
+    bad, good = doubled(world, 1), world.signed(0, world.gradient(0))
+    gradients = {c.shard: world.blobs.get(c.gradient) for c in (good.contribution, bad.contribution)}
+    model = apply_round(world.spec, world.blobs.get(world.genesis), {int(k): v for k, v in gradients.items()})
+    item = RoundRecord(
+        round=RoundNo(1), parent_model=world.genesis, model=world.blobs.put(model), contributions=(good, bad)
+    )
+    record = world.ledger.extend((item,))
+    world.blobs.put(record.blob)
+    certificate = record.certificate(DOMAIN, world.ledger.epoch)
+    judged = world.checker().judge(world.ledger, certificate, frozenset())
+    assert (judged.finding, judged.found) == (Finding.INVALID, ((bad, 1),))
+
+
+def test_examine__report_that_names_the_micro_batch__executes_no_shard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World("narrow")
+    bad, checker = doubled(world, 1), world.checker()
+    monkeypatch.setattr(replay, "replay_shard", None)
+    judged = checker.examine(world.ledger, bad, 1)
+    assert (judged.finding, judged.found, judged.executed) == (Finding.INVALID, ((bad, 1),), 0)
+    assert judged.reason.startswith("micro-batch 1: ")
+
+
+@pytest.mark.parametrize("hint", [0, 7, SUM, WHOLE])
+def test_examine__report_that_names_something_else__finds_the_truth_all_the_same(hint: int) -> None:
+    world = World(f"hint-{hint}")
+    bad = doubled(world, 1)
+    judged = world.checker().examine(world.ledger, bad, hint)
+    assert (judged.finding, judged.found, judged.executed) == (Finding.INVALID, ((bad, 1),), 1)
+    honest_work = world.signed(0, world.gradient(0))
+    assert world.checker().examine(world.ledger, honest_work, hint).finding is Finding.VALID
+
+
+def test_examine__named_micro_batch_is_withheld__the_whole_decides() -> None:
+    world = World("withheld")
+    bad = doubled(world, 1)
+
+    class Withholding:
+        def put(self, data: bytes) -> Sha256:
+            return world.blobs.put(data)
+
+        def has(self, name: Sha256) -> bool:
+            return world.blobs.has(name)
+
+        def get(self, name: Sha256, max_bytes: int = 1 << 30) -> bytes:
+            if name in bad.contribution.batches:
+                raise BlobMissing(name)
+            return world.blobs.get(name, max_bytes)
+
+    judged = world.checker(blobs=Withholding()).examine(world.ledger, bad, 1)
+    assert (judged.finding, judged.found) == (Finding.INVALID, ((bad, WHOLE),))
+
+
+def test_judge__micro_batches_false_under_a_right_gradient__is_a_fault() -> None:
+    """Whoever looks at one micro-batch and whoever looks at the whole must come to the same."""
+    world = World("swapped")
+    gradient = world.gradient(1)
+    first, last = world.parts[gradient]
+    swapped = world.signed(1, gradient, (last, first))
+    judged = world.checker().confirm(world.ledger, swapped)
+    assert (judged.finding, judged.found) == (Finding.INVALID, ((swapped, 0),))
+    assert world.checker().confirm(world.ledger, swapped, 1).found == ((swapped, 1),)
+
+
+def test_check__contribution_with_too_few_micro_batches__is_not_accepted() -> None:
+    world = World("few")
+    gradient = world.gradient(1)
+    short = world.signed(1, gradient, world.parts[gradient][:1])
+    item = RoundRecord(
+        round=RoundNo(1),
+        parent_model=world.genesis,
+        model=world.genesis,
+        contributions=(world.signed(0, world.gradient(0)), short),
+    )
+    with pytest.raises(PeerMisbehaved, match="for other work"):
+        world.ledger.check(world.ledger.extend((item,)), DOMAIN)

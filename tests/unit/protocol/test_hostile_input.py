@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from protocol import merkle
+from protocol.batches import SUM, WHOLE
 from protocol.canonical import canonical_json
 from protocol.contribution import SignedContribution
 from protocol.errors import InvalidInput, PeerMisbehaved
 from protocol.evidence import FaultReport
-from protocol.ids import sha256
+from protocol.ids import parse_address, sha256
 from protocol.segment import SegmentRecord
 from protocol.spec import TaskSpec
 from tests.unit.protocol.builders import DOMAIN, account, contribution, ledger, round_record, spec, spec_value
@@ -41,6 +42,10 @@ def signed_json(**changes: Any) -> dict[str, Any]:
         {"miner": 7},
         {"gradient": "../../etc/passwd"},
         {"signature": "0x00"},
+        {"batches": []},
+        {"batches": "ab" * 32},
+        {"batches": ["ab" * 31]},
+        {"batches": ["ab" * 32] * 1025},
     ],
 )
 def test_contribution__field_out_of_range__is_the_senders_fault(changes: dict[str, Any]) -> None:
@@ -48,7 +53,32 @@ def test_contribution__field_out_of_range__is_the_senders_fault(changes: dict[st
     with pytest.raises(PeerMisbehaved):
         SignedContribution.from_json(value)
     with pytest.raises(PeerMisbehaved):
-        FaultReport.from_json({"contribution": value, "signature": "0x" + "00" * 65})
+        FaultReport.from_json({"contribution": value, "batch": 0, "signature": "0x" + "00" * 65})
+
+
+@pytest.mark.parametrize("batch", [-1, 1024, 2**32 - 3, 2**32, True, "0", None])
+def test_fault_report__micro_batch_that_no_shard_has__is_the_senders_fault(batch: object) -> None:
+    value = {"contribution": signed_json(), "batch": batch, "signature": "0x" + "00" * 65}
+    with pytest.raises(PeerMisbehaved):
+        FaultReport.from_json(value)
+
+
+@pytest.mark.parametrize("batch", [0, 1023, SUM, WHOLE])
+def test_fault_report__where_it_shows__is_signed(batch: int) -> None:
+    state = ledger()
+    report = FaultReport.signed(contribution(state, 1, 0, state.model, 1), DOMAIN, account(100), batch)
+    assert FaultReport.from_json(report.to_json()) == report
+    assert report.reporter(DOMAIN) == parse_address(account(100).address)
+    assert replace(report, batch=1).reporter(DOMAIN) != parse_address(account(100).address)
+
+
+def test_contribution__micro_batches_changed__are_not_what_the_miner_signed() -> None:
+    """There is no way to show other leaves than those under the signed root."""
+    value = signed_json()
+    SignedContribution.from_json(value).verify(DOMAIN)
+    value["batches"] = [*reversed(value["batches"]), "00" * 32]
+    with pytest.raises(PeerMisbehaved, match="signed it"):
+        SignedContribution.from_json(value).verify(DOMAIN)
 
 
 def test_contribution__largest_values__still_have_a_digest() -> None:

@@ -30,6 +30,19 @@ def test_escrow__every_round_in_full() -> None:
         ({"recipe__global_batch": 127}, ["global_batch", "127"]),
         ({"recipe__optimizer__lr": "0"}, ["recipe.optimizer.lr"]),
         ({"recipe__optimizer__lr": 0.1}, ["recipe.optimizer.lr"]),
+        (
+            {"recipe__global_batch": 2**20, "recipe__micro_batch": 1},
+            ["262144 micro-batches", "recipe.micro_batch"],
+        ),
+        (
+            {
+                "recipe__shards": 1024,
+                "recipe__global_batch": 2**16,
+                "recipe__micro_batch": 1,
+                "limits__max_uncertified_rounds": 5,
+            },
+            ["recipe.micro_batch", "limits.max_uncertified_rounds"],
+        ),
         ({"limits__min_shards": 5}, ["limits.min_shards"]),
         ({"limits__rounds_per_certificate": 5}, ["rounds_per_certificate"]),
         ({"money__slash_per_fault": "50001"}, ["slash_per_fault"]),

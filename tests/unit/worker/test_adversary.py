@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from protocol.batches import SUM
 from protocol.errors import ConfigurationError
 from protocol.ids import Address, RoundNo, Sha256, sha256
 from protocol.policy import default_policy
@@ -31,6 +32,7 @@ CAUGHT = [
     "alie",
     "ipm",
     "low-precision",
+    "one-batch",
 ]
 MINER = Address("0x" + "33" * 20)
 
@@ -75,6 +77,37 @@ def test_adversary__once_sampled__is_caught(at: Bench, kind: str) -> None:
     # It looks like work: the blob is readable and claims all samples.
     assert verdict.comparison is not None
     assert answer.samples == at.spec.recipe.samples_per_shard
+
+
+def test_one_batch__once_sampled__is_named_and_shown_alone(at: Bench) -> None:
+    work = at.work()
+    answer = adversary("one-batch", tools(at)).train(work)
+    last = at.spec.recipe.micro_batches - 1
+    assert judged(work, answer).batch == last
+    assert claim_of(work, answer).spot_fault(last)
+    assert not claim_of(work, answer).spot_fault(0)
+
+
+def test_false_batches__gradient_is_right__is_caught_by_its_micro_batches(at: Bench) -> None:
+    work = at.work()
+    verdict = judged(work, adversary("false-batches", tools(at)).train(work))
+    assert (verdict.ok, verdict.identical, verdict.batch) == (False, True, 0)
+
+
+def test_false_sum__micro_batches_are_right__is_caught_without_computing(at: Bench) -> None:
+    work = at.work()
+    answer = adversary("false-sum", tools(at)).train(work)
+    assert judged(work, answer).batch == SUM
+    assert claim_of(work, answer).spot_fault(SUM)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"false-sum", "late", "selective-abort", "copied"}))
+def test_adversary__its_gradient__is_the_sum_of_what_it_names(at: Bench, kind: str) -> None:
+    """Else a coordinator would turn it away, and nobody would see whether it is caught."""
+    work = at.work(round_no=2, shard=1)
+    answer = adversary(kind, tools(at)).train(work)
+    assert len(answer.batches) == at.spec.recipe.micro_batches
+    assert not claim_of(work, answer).spot_fault(SUM)
 
 
 def test_inside_tolerance__one_shard__passes_as_far_from_honest_as_the_policy_lets_it(at: Bench) -> None:
