@@ -26,6 +26,8 @@ from committee.directory import Directory
 from committee.drawing import DrawDuty
 from committee.evidence_file import EvidenceFile
 from committee.host import Host
+from committee.noise_book import NoiseBook
+from committee.noise_file import NoiseFile, file_name
 from committee.prosecution import Prosecution
 from committee.roster import Roster
 from committee.state import Decided, Rejected, Verify
@@ -165,6 +167,7 @@ class ValidatorNode:
             datasets=DatasetCache(),
             threads=self._config.threads,
             device=self._config.device,
+            noise=NoiseBook.kept_in(NoiseFile(self._config.state_dir / file_name(self._domain, self._me))),
         )
 
     def _make_roster(self, checker: Checker) -> Roster:

@@ -1,5 +1,6 @@
 """Answers of ``pot why``: the reasons that concern one account, one round or one transaction."""
 
+from committee.noise_file import suspects
 from pot.amounts import format_amount
 from pot.claims import Claimable
 from pot.client import Client
@@ -27,6 +28,7 @@ def explain(
     if round_number is not None:
         if round_number > history.ledger.spec.recipe.rounds:
             raise InvalidInput(f"Task {number} has {history.ledger.spec.recipe.rounds} rounds.")
+        found += _suspicions(client, history)
         chosen = [r for r in found if r.first_round <= round_number <= r.last_round]
         empty = f"Round {round_number} is not certified; the last is {history.ledger.last_round}."
     else:
@@ -58,11 +60,36 @@ def _disputes(client: Client, history: TaskHistory) -> list[Reason]:
     return dispute_reasons(history, logs, bonds)
 
 
+def _suspicions(client: Client, history: TaskHistory) -> list[Reason]:
+    """What validators whose state folder is here have noticed: no accusation, and no money moves."""
+    task_id, folder = history.created.task_id, client.settings.state_dir
+    return [
+        Reason(
+            kind="suspected",
+            account=miner,
+            amount=0,
+            first_round=0,
+            last_round=history.ledger.spec.recipe.rounds,
+            tx_hash=None,
+            sentence=f"Validator {validator} looks at every shard of {miner}: "
+            f"{' and '.join(test.value for test in entry.found)} (over {entry.history.checks} sampled shards "
+            f"up to round {entry.last[0]}). This is no accusation and takes nothing.",
+            evidence={
+                "validator": validator,
+                "tests": [test.name.lower() for test in entry.found],
+                "checks": entry.history.checks,
+                "doubtful": entry.history.doubtful,
+            },
+        )
+        for validator, miner, entry in suspects(folder, history.domain, task_id)
+    ]
+
+
 def _about_account(client: Client, history: TaskHistory, found: list[Reason], account: Address) -> Reply:
-    chosen = [r for r in found if r.account == account]
+    chosen = [r for r in (*found, *_suspicions(client, history)) if r.account == account]
     sums = {
         kind: sum(r.amount for r in chosen if r.kind == kind)
-        for kind in dict.fromkeys(r.kind for r in chosen)
+        for kind in dict.fromkeys(r.kind for r in chosen if r.kind != "suspected")
     }
     ok = explains(history, account, found)
     certified = history.ledger.payouts.get(account, 0)

@@ -25,6 +25,7 @@ Kind = Literal[
     "bond",
     "compensated",
     "punished",
+    "suspected",
 ]
 """The reason's code."""
 

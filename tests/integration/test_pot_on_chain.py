@@ -13,10 +13,12 @@ import pytest
 
 from anvil.chain import AnvilOptions, AnvilProcess, free_port, fresh_chain_id
 from anvil.toolchain import PROJECT_ROOT
+from committee.noise_file import Entry, NoiseFile, file_name
 from pot.cli import main
 from protocol.chain.client import ChainClient
 from protocol.ids import TaskId, parse_address
 from tests.support.pot_network import PotNetwork
+from worker.training.bias import Suspicion
 
 SPEC = """
 title: small
@@ -177,6 +179,22 @@ def test_why__account__reasons_add_up_to_the_certified_payout(
     assert status == 0
     assert answer["adds_up"]
     assert answer["reasons"]
+
+
+def test_why__miner_whom_a_validator_here_suspects__says_who_and_that_it_costs_nothing(
+    pot: Pot, trained: int, network: PotNetwork
+) -> None:
+    miner, validator = (parse_address(network.accounts[name].address) for name in ("miner-1", "validator-1"))
+    domain = network.contracts.deployment.domain
+    file = NoiseFile(network.folder / ".pot" / "state" / "validator-1" / file_name(domain, validator))
+    file.put((TaskId(trained), miner), Entry(last=(2, 0), found=(Suspicion.PAST,)))
+    file.close()
+    status, answer = pot("why", "--task", str(trained), "--account", miner)
+    [suspected] = [reason for reason in answer["reasons"] if reason["kind"] == "suspected"]
+    assert (status, answer["adds_up"], suspected["amount"]) == (0, True, "0")
+    assert suspected["evidence"] == {"validator": validator, "tests": ["past"], "checks": 0, "doubtful": 0}
+    assert "its noise keeps a direction" in suspected["sentence"]
+    assert "suspected" not in answer["sums"]
 
 
 def test_why__round__names_every_shard_and_its_transaction(pot: Pot, trained: int) -> None:
