@@ -14,7 +14,7 @@ ARGS ?=
 # slither and halmos want older libraries than the project.
 AUDIT := .venv-audit
 
-.PHONY: help venv tools demo test test-all lint format forge snapshots audit mutate bench clean distclean
+.PHONY: help venv tools demo test test-all lint format forge browser snapshots audit mutate bench clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -57,8 +57,12 @@ forge: $(VENV)/.dev tools
 	$(BIN)/python tests/run_forge.py
 	$(BIN)/python -m contracts.compile --check
 
+# Chromium for the tests of the pages; says what is missing where it cannot be had.
+browser: $(VENV)/.dev
+	$(BIN)/python -m anvil.browser
+
 # pytest comes last, so that its closing line is the last thing printed.
-test: lint forge
+test: lint forge browser
 	@$(BIN)/python -m pytest -m "$(FAST)" $(ARGS)
 
 # Measure gas and sizes of the contracts anew, on purpose.
@@ -79,7 +83,7 @@ audit: $(VENV)/.dev tools $(AUDIT)/.ready
 mutate: $(VENV)/.dev tools
 	$(BIN)/python -m contracts.audit.mutate $(ARGS)
 
-test-all: lint tools audit
+test-all: lint tools audit browser
 	$(BIN)/python tests/run_forge.py --profile ci
 	$(BIN)/python -m contracts.compile --check
 	$(BIN)/python tests/run_model_check.py

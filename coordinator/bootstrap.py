@@ -200,9 +200,12 @@ class Coordinator:
     def _web(self, api: Api) -> Web:
         """What the pages are given; they read the chain on their own connection."""
         contracts = Contracts.connect(self._config.rpc_url, self._config.deployment)
+        local = is_local(contracts.client)
         site = Site(
             chain_id=self._config.deployment.chain_id,
-            local=is_local(contracts.client),
+            local=local,
+            # The endpoint of a real chain may carry a key: wallets know their own.
+            rpc_url=self._config.rpc_url if local else "",
             contracts=contract_addresses(self._config.deployment),
         )
         return Web(

@@ -33,9 +33,20 @@ def quote_task(
     else:
         client = session.client("poster")
         quote = client.quote(client.draft(path))
-    if detect is not None:
-        asked = wish(quote.spec, members=quote.committee.n, detect=detect, bad=bad, of=of)
-        quote = replace(quote, spec=with_sampling(quote.spec, asked.share_ppm), wish=asked)
+    return quote_reply(dialed(quote, detect=detect, bad=bad, of=of))
+
+
+def dialed(quote: Quote, *, detect: str | None, bad: int = 1, of: int | None = None) -> Quote:
+    """``quote`` at the sampling rate that catches with probability ``detect``; as it is for None. Raises
+    InvalidInput where no rate does it."""
+    if detect is None:
+        return quote
+    asked = wish(quote.spec, members=quote.committee.n, detect=detect, bad=bad, of=of)
+    return replace(quote, spec=with_sampling(quote.spec, asked.share_ppm), wish=asked)
+
+
+def quote_reply(quote: Quote) -> Reply:
+    """The quote as an answer."""
     return Reply(data=quote.to_json(), text=_heading(quote))
 
 

@@ -1,6 +1,7 @@
 """Scripts and styles, served from here under the hash of all of them, each with its integrity."""
 
 import base64
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -41,9 +42,10 @@ IMPORTS: Final = {"ethers": "vendor/ethers.js", "uplot": "vendor/uplot.js"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """One file; ``integrity`` is its SRI hash."""
+    """One file, also compressed; ``integrity`` is its SRI hash."""
 
     data: bytes
+    gzipped: bytes
     media_type: str
     integrity: str
 
@@ -68,7 +70,9 @@ class Assets:
 
     def _add(self, name: str, data: bytes) -> None:
         kind = TYPES[Path(name).suffix]
-        self._files[name] = Asset(data=data, media_type=kind, integrity=integrity_of(data))
+        self._files[name] = Asset(
+            data=data, gzipped=gzip.compress(data, mtime=0), media_type=kind, integrity=integrity_of(data)
+        )
 
     def _vendor(self, name: str, path: Path, pinned: str) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from protocol.errors import Refused
+from protocol.ids import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,27 @@ class Desk(Protocol):
         self, task_id: int, *, account: str | None, round_number: int | None, tx: str | None
     ) -> Answer:
         """``pot why``: each unit earned, withheld or slashed, with evidence."""
+        ...
+
+    def quote(self, document: dict[str, Any], *, detect: str | None) -> Answer:
+        """``pot task quote`` for a draft; with ``detect``, at the sampling rate that gives it."""
+        ...
+
+    def prepare(self, document: dict[str, Any]) -> Answer:
+        """Check a draft against the network and store its blobs; the data holds the arguments of
+        ``createTask``: what is left is to sign."""
+        ...
+
+    def ingest(self, name: str, data: bytes, *, label: str, scale: str) -> Answer:
+        """Bring a poster's file into canonical form and store it; the data names it."""
+        ...
+
+    def actions(self, account: Address) -> Answer:
+        """What ``account`` can claim or appeal against, as calls that anybody may sign."""
+        ...
+
+    def drip(self, account: Address) -> Answer:
+        """``pot faucet``: development tokens and coin, on a local chain."""
         ...
 
 

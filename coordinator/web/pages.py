@@ -10,6 +10,7 @@ from coordinator.account_views import account_detail, task_parts, why_nothing
 from coordinator.store.chain_tables import Task
 from coordinator.store.unit_of_work import Transaction
 from coordinator.web.deps import AddressPath, Before, TaskPath, Text, Web, WebDep
+from coordinator.web.form import SOURCES, form_sections, model_fields
 from protocol.errors import Refused
 from protocol.ids import parse_address
 
@@ -32,11 +33,14 @@ def _task(tx: Transaction, task_id: int) -> Task:
 
 
 @router.get("/static/{version}/{name:path}")
-def get_static(web: WebDep, version: str, name: str) -> Response:
+def get_static(web: WebDep, request: Request, version: str, name: str) -> Response:
     asset = web.pages.assets.get(version, name)
     if asset is None:
         return Response(status_code=404)
-    return Response(asset.data, media_type=asset.media_type, headers=IMMUTABLE)
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(asset.data, media_type=asset.media_type, headers=IMMUTABLE)
+    headers = {**IMMUTABLE, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(asset.gzipped, media_type=asset.media_type, headers=headers)
 
 
 @router.get("/")
@@ -127,6 +131,13 @@ def get_validators(web: WebDep, after: Cursor = "") -> Response:
     with web.ctx.store.read() as tx:
         found = network_views.list_validators(tx, after=after, limit=ROWS)
     return web.pages.page("validators", validators=found)
+
+
+@router.get("/post")
+def get_post(web: WebDep) -> Response:
+    """The form; quoting and signing are its script's."""
+    sections, models = form_sections(), model_fields()
+    return web.pages.page("post", sections=sections, models=models, sources=SOURCES)
 
 
 @router.get("/account")

@@ -30,10 +30,11 @@ PAGE_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What every page says about the network it shows."""
+    """What every page says about the network it shows; ``rpc_url`` is what wallets may be told, or empty."""
 
     chain_id: int
     local: bool
+    rpc_url: str
     contracts: Mapping[str, str]
 
 
@@ -72,6 +73,7 @@ def _network_json(assets: Assets, site: Site) -> str:
             "chainId": site.chain_id,
             "local": site.local,
             "contracts": dict(site.contracts),
+            "rpc": site.rpc_url,
             "abi": assets.url("abi.json"),
         },
         sort_keys=True,

@@ -50,10 +50,17 @@ def post(
         bool, typer.Option("--approve", help="Approve first instead of signing a permit.")
     ] = False,
     start_in: Annotated[str, typer.Option(help="When work begins; until then it can be cancelled.")] = "0s",
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Fill in the page's form; a browser wallet signs.")
+    ] = False,
 ) -> Reply:
     """Quote, store the blobs, sign permit and creation in one transaction, and print the task's number."""
     from pot.posting import post_task
 
+    if browser:
+        from pot.browser import post_in_browser
+
+        return post_in_browser(session_of(ctx), spec)
     return post_task(session_of(ctx), spec, assume_yes=yes, approve=approve, start_in=start_in)
 
 

@@ -86,3 +86,103 @@ def test_explorer__what_is_not_there_or_no_hash__is_said(browser: TestClient) ->
     assert "does not exist" in browser.get("/tx/0x" + "ab" * 32).text
     assert browser.get("/tx/0x12").status_code == 400
     assert browser.get("/block/99999999").status_code == 404
+
+
+JSON = {"Accept": "application/json"}
+DRAFT = {
+    "title": "drafted",
+    "model": {"arch": "mlp", "params": {"hidden": 8, "layers": 1}},
+    "dataset": {"source": "digits"},
+    "recipe": {"optimizer": {"kind": "sgd", "lr": "0.5"}, "rounds": 2, "shards": 2, "global_batch": 64},
+    "verification": {"sample_ppm": 250_000},
+    "money": {
+        "reward_per_shard": "1 POT",
+        "fee_per_round": "0.5 POT",
+        "miner_stake": "100 POT",
+        "slash_per_fault": "50 POT",
+    },
+    "limits": {"task_life_s": 3600, "round_deadline_s": 20},
+}
+
+
+def test_quote__on_the_page__is_the_one_of_the_command(made: PageNetwork, browser: TestClient) -> None:
+    client = made.client("poster")
+    quote = client.quote(client.draft(write_draft(made.network.folder, SPEC.replace("small", "drafted"))))
+    told = browser.post("/wallet/quotes", json={"draft": DRAFT}, headers=JSON).json()
+    own = {**quote.to_json(), "seconds": None, "gas": None}
+    assert {**told["data"], "seconds": None, "gas": None} == own
+    lines = [line for line in quote.text() if isinstance(line, str) and not line.startswith(("time", "gas"))]
+    assert set(lines) <= set(told["lines"])
+    asked = browser.post("/wallet/quotes", json={"draft": DRAFT, "detect": "95%"}, headers=JSON).json()
+    assert asked["data"]["detection_per_shard"] >= 0.95
+    assert asked["data"]["wish"]["sample_ppm"] > 250_000
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "sentence"),
+    [
+        ("dataset", {"file": "/etc/passwd"}, "dataset.file names a file of your machine"),
+        ("verification", {"sample_ppm": 1, "policy": "/etc/passwd"}, "verification.policy names a file"),
+        ("model", {"arch": "mlp", "params": {"hidden": 10**9, "layers": 1}}, "too large for this page"),
+        ("recipe", {"rounds": 0}, "needs a section 'optimizer'"),
+        ("dataset", {"sha256": "ab" * 32, "kind": "text"}, "not in the blob store"),
+    ],
+)
+def test_draft__that_a_stranger_may_not_ask_for__is_answered_with_a_sentence(
+    browser: TestClient, section: str, value: object, sentence: str
+) -> None:
+    for where in ("/wallet/quotes", "/wallet/drafts"):
+        told = browser.post(where, json={"draft": {**DRAFT, section: value}}, headers=JSON).json()
+        assert (told["ok"], told["data"]) == (False, None)
+        assert sentence in told["lines"][0]
+
+
+def test_dataset__uploaded__is_drafted_by_its_hash(made: PageNetwork, browser: TestClient) -> None:
+    rows = "\n".join(f"{i % 7},{i % 5},{i % 2}" for i in range(200))
+    body = f"a,b,label\n{rows}\n".encode()
+    told = browser.put("/wallet/datasets/mine.csv?label=label", content=body, headers=JSON).json()
+    assert told["ok"], told
+    drafted = {**DRAFT, "dataset": told["data"]}
+    prepared = browser.post("/wallet/drafts", json={"draft": drafted}, headers=JSON).json()
+    assert prepared["ok"], prepared
+    assert prepared["data"]["params"][0] == "0x" + prepared["data"]["spec_hash"]
+    stored = made.network.blobs.get(bytes.fromhex(prepared["data"]["spec_hash"]))  # type: ignore[arg-type]
+    assert stored.decode() == prepared["data"]["spec"]
+    bad = browser.put("/wallet/datasets/mine.csv?label=nothere", content=body, headers=JSON).json()
+    assert bad["ok"] is False
+
+
+def test_wallet__dry_run_fate_and_reverts__are_told_in_sentences(
+    made: PageNetwork, browser: TestClient
+) -> None:
+    contracts, poster = made.network.contracts, made.network.accounts["poster"]
+    call = contracts.market.cancel(1)  # type: ignore[arg-type]
+    request = {"sender": poster.address, "to": call.to, "data": "0x" + call.data.hex()}
+    told = browser.post("/wallet/dry-runs", json=request, headers=JSON).json()
+    assert "it cannot be cancelled" in told["refused"] or "only be cancelled before" in told["refused"]
+    fine = contracts.token.approve(contracts.market.address, 1)
+    request = {"sender": poster.address, "to": fine.to, "data": "0x" + fine.data.hex()}
+    assert browser.post("/wallet/dry-runs", json=request, headers=JSON).json()["gas"] > 20_000
+    state = browser.get(f"/wallet/accounts/{poster.address}", headers=JSON).json()
+    assert state["nonce"] > 0
+    first = browser.get(f"/wallet/accounts/{poster.address}/nonces/0", headers=JSON).json()
+    assert first["status"] in ("mined", "replaced")
+    free = browser.get(f"/wallet/accounts/{poster.address}/nonces/{state['nonce']}", headers=JSON).json()
+    assert free["status"] == "unknown"
+    gone = "0x" + "ab" * 32
+    fate = browser.get(f"/wallet/transactions/{gone}?sender={poster.address}&nonce=0", headers=JSON).json()
+    assert fate["status"] == "replaced"
+    revert = browser.get("/wallet/reverts/0x1f2a2005", headers=JSON).json()
+    assert revert["message"].startswith("The amount is zero")
+
+
+def test_actions__of_a_miner__are_calls_that_work(made: PageNetwork, browser: TestClient) -> None:
+    miner = made.network.accounts["miner-1"]
+    told = browser.get(f"/wallet/accounts/{miner.address}/actions", headers=JSON).json()
+    (claim,) = told["data"]["claims"]
+    assert (claim["contract"], claim["function"]) == ("market", "claim")
+    assert claim["label"] == "Claim 1 POT of task 1"
+    evidence = browser.get("/evidence/1", headers=JSON).json()
+    assert evidence["quorum"] == 3
+    assert len(evidence["signatures"]) == 2 + 2 * 64 * 3
+    assert browser.get("/evidence/1?round=7", headers=JSON).status_code == 409

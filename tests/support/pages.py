@@ -22,7 +22,12 @@ def served(ctx: Context, config: CoordinatorConfig, desk: Desk | None = None) ->
     api = Api(config=config, ctx=ctx, hub=FeedHub(ctx.store), metrics=Metrics(ctx.store, ctx.now_s))
     app = create_app(api)
     deployment = config.deployment
-    site = Site(chain_id=deployment.chain_id, local=True, contracts=contract_addresses(deployment))
+    site = Site(
+        chain_id=deployment.chain_id,
+        local=True,
+        rpc_url=config.rpc_url,
+        contracts=contract_addresses(deployment),
+    )
     web = Web(
         config=config,
         ctx=ctx,

@@ -41,6 +41,17 @@ export async function ask(path, options = {}) {
   return body;
 }
 
+/** An answer with lines for people; a no is thrown as its sentence. */
+export async function told(path, options) {
+  const answer = await ask(path, options);
+  if (answer.data === null) throw new Error(answer.lines[0]);
+  return answer;
+}
+
+export function posted(path, body) {
+  return told(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
 export function post(path, body) {
   return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }

@@ -50,6 +50,7 @@ export async function refresh() {
     const scrolled = document.getElementById(next.id).querySelector(".scroll");
     if (scrolled) scrolled.scrollLeft = left;
   }
+  document.dispatchEvent(new Event("refreshed"));
 }
 
 /**

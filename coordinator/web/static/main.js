@@ -1,6 +1,7 @@
 // On every page: where we are, the wallet's button, transactions that were on their way, and the feed.
 import { byId, notify } from "./dom.js";
 import { follow } from "./live.js";
+import "./wallet.js";
 
 for (const link of document.querySelectorAll("nav a")) {
   const path = link.getAttribute("href");

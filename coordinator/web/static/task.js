@@ -1,6 +1,7 @@
 // One task: charts from its rounds, kept up by the feed.
 import { ask, byId, h } from "./dom.js";
-import { follow } from "./live.js";
+import { follow, refresh } from "./live.js";
+import { account, actionButton, onAccount, send } from "./wallet.js";
 
 const { task, news } = document.body.dataset;
 const PAGE = 500;
@@ -82,6 +83,22 @@ follow(task, news, (entry) => {
   if (entry.kind === "round.rolled_back") rounds.clear();
   if (entry.kind.startsWith("round.") || entry.kind === "certificate.accepted") read();
 });
+
+/** What the wallet's account may do with this task. */
+function offer(account) {
+  const { status, poster, starts, deadline } = byId("status").dataset;
+  const now = Date.now() / 1000;
+  const own = account !== null && account.toLowerCase() === poster.toLowerCase();
+  const ended = ["completed", "overturned", "expired"].includes(status) || (now > Number(deadline) && ["waiting", "running", "unusable"].includes(status));
+  const end = (name, label) => actionButton(label, () => send({ contract: "market", function: name, arguments: [task], label }).then(refresh), { class: name });
+  const buttons = [];
+  if (own && status === "waiting" && now < Number(starts)) buttons.push(end("cancel", "Cancel the task"));
+  if (account !== null && ended) buttons.push(end("close", "Close the task"));
+  byId("actions").replaceChildren(...buttons);
+}
+
+onAccount(offer);
+document.addEventListener("refreshed", () => offer(account()));
 
 try {
   const { default: uPlot } = await import("uplot");
