@@ -7,11 +7,11 @@ client.fetch(posted.task_id, Path("model.safetensors"))
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eth_account.signers.local import LocalAccount
 
@@ -35,6 +35,9 @@ from protocol.errors import ConfigurationError, InvalidInput, Refused, Verificat
 from protocol.ids import Address, Sha256, TaskId, parse_address, sha256
 from protocol.keystore import open_keystore
 from protocol.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from pot.audit.report import AuditReport
 
 WAIT_POLL_S: Final = 0.5
 DEFAULT_COMMITTEE: Final = 4
@@ -270,7 +273,23 @@ class Client:
         may claim for anybody."""
         return claim(self.contracts, self.sender, items)
 
+    def mine(self) -> None:
+        """Mine with this account until SIGTERM or SIGINT. From the main thread."""
+        from pot.services import run_miner
+
+        run_miner(self, None, appeal=False)
+
     # Anybody -----------------------------------------------------------------------------------------------
+
+    def audit(self, task_id: TaskId, *, rounds: Collection[int] | None = None) -> "AuditReport":
+        """Rebuild a task from the chain and the blobs alone, and re-execute ``rounds`` (None: all that are
+        certified). ``report.ok`` is False when something is not true; ``report.lie`` says what."""
+        from pot.audit.audit import audit_task
+
+        def choose(certified: int) -> Collection[int]:
+            return range(1, certified + 1) if rounds is None else rounds
+
+        return audit_task(self.contracts, self.blobs, task_id, choose)
 
     def draw(self, task_id: TaskId) -> Receipt:
         """Draw the committee of a task, where its validators have not. Raises Refused when it is too early or

@@ -10,6 +10,9 @@ from coordinator.api import blobs, events, miners, network, problems, tasks
 from coordinator.api.deps import Api
 from coordinator.api.limits import BodyLimit
 
+TITLE = "Proof of Training coordinator"
+VERSION = "1"
+MODULES = (tasks, miners, network, blobs, events)
 DESCRIPTION = (
     "Dispatch and bookkeeping of a Proof of Training network. Nothing here has authority: what counts is on "
     "the chain, signed, or named by its hash."
@@ -27,14 +30,12 @@ def create_app(api: Api) -> FastAPI:
         finally:
             await asyncio.to_thread(api.hub.stop)
 
-    app = FastAPI(
-        title="Proof of Training coordinator", version="1", description=DESCRIPTION, lifespan=lifespan
-    )
+    app = FastAPI(title=TITLE, version=VERSION, description=DESCRIPTION, lifespan=lifespan)
     app.state.api = api
     app.state.streams = events.Streams(api.config.max_streams)
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.add_exception_handler(tasks.NoSuchTask, problems.not_found)
-    for module in (tasks, miners, network, blobs, events):
+    for module in MODULES:
         app.include_router(module.router)
     return app

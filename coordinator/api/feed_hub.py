@@ -108,6 +108,8 @@ class FeedHub:
                     self._complete_after = self._entries[0].id
                 self._entries.append(_entry(row))
         self.newest_id = rows[-1].id
+        for row in rows:
+            _log(row)
         self._wake()
         return len(rows) == PAGE
 
@@ -119,6 +121,24 @@ class FeedHub:
     def _announce(self) -> None:
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
+
+
+_ACCOUNT_FIELDS: Final = ("account", "miner", "poster", "reporter", "member")
+
+
+def _log(row: News) -> None:
+    """The feed is the log: each entry one line that says which task, round, account and transaction it is
+    about, as far as it is about one."""
+    about = {
+        "task": row.task_id,
+        "round": row.data.get("round", row.data.get("last_round")),
+        "shard": row.data.get("shard"),
+        "account": next((row.data[name] for name in _ACCOUNT_FIELDS if row.data.get(name)), None),
+        "tx": row.data.get("tx_hash"),
+        "event": row.data.get("event"),
+    }
+    event = about.pop("event") or row.kind
+    log.info(event, news=row.id, **{name: value for name, value in about.items() if value is not None})
 
 
 def _entry(row: News) -> Entry:

@@ -76,11 +76,12 @@ def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
 def _append(tx: Transaction, event: Event, batch: Batch, now_s: float) -> ChainEvent:
     row = _row(event)
     tx.chain.add(row)
+    tx_hash = "0x" + event.where.tx_hash.hex()
     match event:
         case TaskCreated():
             tx.session.flush()
             tx.chain.add(_task(event))
-            tx.feed.add("task.created", now_s, event.task_id, poster=event.poster)
+            tx.feed.add("task.created", now_s, event.task_id, poster=event.poster, tx_hash=tx_hash)
         case CertificateAccepted():
             tx.session.flush()
             tx.chain.add(_certificate(tx, event, batch))
@@ -88,7 +89,15 @@ def _append(tx: Transaction, event: Event, batch: Batch, now_s: float) -> ChainE
             number = event.where.block_number
             tx.chain.add(Epoch(epoch=event.epoch, block_number=number, members=list(event.members)))
         case _:
-            tx.feed.add("chain.event", now_s, row.task_id, event=row.kind, account=row.account, data=row.data)
+            tx.feed.add(
+                "chain.event",
+                now_s,
+                row.task_id,
+                event=row.kind,
+                account=row.account,
+                tx_hash=tx_hash,
+                data=row.data,
+            )
     return row
 
 

@@ -106,7 +106,7 @@ def _field(path: str, entry: dict[str, Any], required: bool) -> Field:
         label=label,
         kind="text",
         value=value,
-        hint="whole tokens (1.5 POT) or smallest units" if money else hint,
+        hint="such as 1.5 POT" if money else "",
         pattern="" if money else str(entry.get("pattern", "")),
         required=required,
     )

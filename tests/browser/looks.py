@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Response
+from playwright.sync_api import Browser, Response, expect
 
 from anvil.toolchain import PROJECT_ROOT
-from tests.browser.conftest import visitor
+from tests.browser.conftest import PATIENCE_MS, visitor
 
 MAX_PAYLOAD_BYTES: Final = 400_000
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1280, "height": 900}
-SETTLED: Final = "document.body.dataset.wallet === 'ready'"
 _AXE: Final = PROJECT_ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -34,9 +33,9 @@ def look_at(
         answer = page.goto(url)
         assert answer is not None
         assert answer.status == 200
-        page.wait_for_function(SETTLED)
+        expect(page.locator("body[data-wallet=ready]")).to_be_attached(timeout=PATIENCE_MS)
         if "/task/" in url and "why" not in url:
-            page.wait_for_function("document.body.dataset.charts === 'drawn'")
+            expect(page.locator("body[data-charts=drawn]")).to_be_attached(timeout=PATIENCE_MS)
         if shot is not None:
             shot.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=shot, full_page=not phone)

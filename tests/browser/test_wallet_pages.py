@@ -138,7 +138,6 @@ def test_poster__who_reloads_while_the_wallet_waits__finds_the_task_all_the_same
         connect(page)
         page.get_by_role("button", name="Sign and post").click()
         expect(page.locator("#notices")).to_contain_text("confirm it in the wallet")
-        page.wait_for_function("JSON.parse(localStorage.getItem('pot.journal')).length === 1")
         while not wallet.held:
             page.wait_for_timeout(50)
         page.reload()
