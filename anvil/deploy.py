@@ -1,5 +1,5 @@
-"""Deploy the contracts: token, vault, committee, appeals, market, which name each other by addresses computed
-beforehand.
+"""Deploy the contracts: token, vault, committee, appeals, market, contest, which name each other by addresses
+computed beforehand.
 """
 
 from dataclasses import dataclass
@@ -54,18 +54,22 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
     pipeline = Pipeline(client, account, chain_id)
     first = 0 if settings.token is None else -1  # place of the token among the creations
     token = settings.token or pipeline.created_address()
-    vault, committee, appeals, market = (pipeline.created_address(first + ahead) for ahead in (1, 2, 3, 4))
+    vault, committee, appeals, market, contest = (
+        pipeline.created_address(first + ahead) for ahead in (1, 2, 3, 4, 5)
+    )
+    slashers = [committee, appeals, market, contest]
     treasury = settings.treasury or pipeline.address
     creations: list[tuple[str, Address, tuple[Any, ...]]] = [
         ("DevToken", token, ()),
         (
             "StakeVault",
             vault,
-            (token, settings.unbonding_delay_s, settings.max_bounty, treasury, [committee, appeals, market]),
+            (token, settings.unbonding_delay_s, settings.max_bounty, treasury, slashers),
         ),
         ("Committee", committee, (vault, market, settings.validator_stake, settings.epoch_length_blocks)),
         ("Appeals", appeals, (token, vault, market, settings.appeal_bond, settings.court_term_s)),
         ("TrainingMarket", market, (token, vault, committee, appeals)),
+        ("LearningContest", contest, (vault, committee, settings.appeal_bond, settings.court_term_s)),
     ]
     wanted = creations[-first:] if settings.token is not None else creations
     sent = [pipeline.create(name, creation_code(artifacts[name], values)) for name, _, values in wanted]
@@ -80,6 +84,7 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
         vault=vault,
         committee=committee,
         appeals=appeals,
+        contest=contest,
         token=token,
     )
 

@@ -31,19 +31,20 @@ MAX_QUESTIONS = 64
 """Values of the agreement that wait for our own findings; the oldest ones are dropped first."""
 _TASK_BITS = 48
 _DISPUTE_BITS = 15
+"""The two highest numbers of these name the panels of contests (``committee.contest_seat``)."""
 
 
 def instance_of(task: TaskId, dispute: int) -> int:
     """The number of a court's agreement, apart from every task's own. Raises ValueError for numbers that no
     chain reaches."""
-    if not 0 < task < 1 << _TASK_BITS or not 0 < dispute < 1 << _DISPUTE_BITS:
+    if not 0 < task < 1 << _TASK_BITS or not 0 < dispute < (1 << _DISPUTE_BITS) - 2:
         raise ValueError(f"dispute {dispute} of task {task} has no place among the agreements")
     return dispute << _TASK_BITS | task
 
 
 def is_court(instance: int) -> bool:
     """Whether an agreement is a court's."""
-    return instance >> _TASK_BITS > 0
+    return 0 < instance >> _TASK_BITS < (1 << _DISPUTE_BITS) - 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

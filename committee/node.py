@@ -17,6 +17,10 @@ from eth_account.signers.local import LocalAccount
 from committee.bench import Bench
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
+from committee.contest_bench import ContestBench, ContestSubmitter
+from committee.contest_judge import ContestJudge
+from committee.contest_seat import is_contest
+from committee.contest_watch import ContestWatch
 from committee.court import is_court
 from committee.court_judge import CourtJudge
 from committee.court_submitter import CourtSubmitter
@@ -115,6 +119,7 @@ class ValidatorNode:
         checker = self._make_checker(checking)
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
+        self._contest_watch = ContestWatch(contracts)
         self._host = Host(self, config.state_dir, config.tick_s, self.requested)
         self._desk = self._make_desk(sending)
         self._prosecution = Prosecution(
@@ -123,12 +128,13 @@ class ValidatorNode:
         self._roster = self._make_roster(checker)
         judge = CourtJudge(contracts=checking, blobs=self._blobs, checker=checker)
         self._bench = self._make_bench(judge, CourtSubmitter(sending, self._blobs, self._desk.sender))
+        self._contests = self._make_contests(sending)
         self._transport = self._make_transport()
         self._directory = Directory(
             contracts=contracts,
             reader=self._reader,
             transport=self._transport,
-            wanted=lambda: self._roster.members | self._bench.members,
+            wanted=lambda: self._roster.members | self._bench.members | self._contests.members,
         )
 
     def _make_transport(self) -> Transport:
@@ -192,6 +198,19 @@ class ValidatorNode:
             view_timeout_ticks=self._config.view_timeout_ticks,
         )
 
+    def _make_contests(self, sending: Contracts) -> ContestBench:
+        config = self._config
+        return ContestBench(
+            host=self._host,
+            desk=self._desk,
+            judge=ContestJudge(blobs=self._blobs, threads=config.threads, device=config.device),
+            blobs=self._blobs,
+            submitter=ContestSubmitter(sending, self._desk.sender),
+            signer=self._signer,
+            domain=config.deployment.contest_domain,
+            view_timeout_ticks=config.view_timeout_ticks,
+        )
+
     # ---------------------------------------------------------------- loops
 
     async def _follow_chain(self) -> None:
@@ -222,11 +241,17 @@ class ValidatorNode:
         self._bench.retain(self._court_watch.running)
         if dockets:
             self._directory.meet(self._bench.members)
+        views = await asyncio.get_running_loop().run_in_executor(self._reader, self._contest_watch.poll)
+        for view in views:
+            self._contests.seen(view)
+        if views:
+            self._directory.meet(self._contests.members)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._config.tick_s)
             self._bench.tick()
+            self._contests.tick()
             self._roster.tick()
             self._prosecution.tick()
 
@@ -237,6 +262,9 @@ class ValidatorNode:
     # ---------------------------------------------------------------- committee.host.Application
 
     def verify(self, task: int, question: Verify) -> None:
+        if is_contest(task):
+            self._contests.verify(task, question)
+            return
         if is_court(task):
             self._bench.verify(task, question)
             return
@@ -246,6 +274,9 @@ class ValidatorNode:
             session.verify(question)
 
     def decided(self, task: int, decided: Decided) -> None:
+        if is_contest(task):
+            self._contests.decided(task, decided)
+            return
         if is_court(task):
             self._bench.decided(task, decided)
             return

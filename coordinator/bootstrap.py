@@ -20,6 +20,7 @@ from coordinator.chain.committee_client import CommitteeClient
 from coordinator.chain.indexer import Indexer
 from coordinator.committee_sink import Sink
 from coordinator.config import CoordinatorConfig
+from coordinator.contests import ContestsLoop
 from coordinator.jobs.producer import JobProducer
 from coordinator.metrics import Metrics
 from coordinator.rounds import RoundsLoop
@@ -93,7 +94,7 @@ class Coordinator:
         """Start every part."""
         jobs: dict[str, list[Callable[[], None]]] = {
             "indexer": [self._index],
-            "rounds": [self._drive, self._evaluate, self._meet_committee],
+            "rounds": [self._drive, self._evaluate, self._meet_committee, self._tell_of_contests],
             "api": [self._serve],
         }
         for part in self._config.parts:
@@ -153,6 +154,14 @@ class Coordinator:
 
     def _drive(self) -> None:
         RoundsLoop(self.ctx, self._config.rounds_poll_s, self._metrics.turns.observe).run(self._stopping)
+
+    def _tell_of_contests(self) -> None:
+        contracts = Contracts.connect(self._config.rpc_url, self._config.deployment)
+        producer = JobProducer(self._config.broker_url)
+        try:
+            ContestsLoop(self.ctx, contracts, producer).run(self._stopping)
+        finally:
+            producer.close()
 
     def _evaluate(self) -> None:
         bell = self.store.bell

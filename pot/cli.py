@@ -12,6 +12,7 @@ ENTRIES = (
     ),
     Entry("network", "pot.network_command:app", "A local network that stays: up, down, status, logs."),
     Entry("task", "pot.commands.task:app", "Posters: quote, post, list, show, watch, cancel, close, fetch."),
+    Entry("contest", "pot.commands.contest:app", "Whole models by competition: post, commit, reveal, audit."),
     Entry("miner", "pot.commands.miner:app", "Miners: doctor, stake, run, status, claim, appeal, unstake."),
     Entry(
         "validator", "pot.commands.validator:app", "Validators: doctor, stake, run, status, claim, unstake."

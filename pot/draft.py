@@ -64,21 +64,21 @@ class Draft:
 def read_draft(path: Path, blobs: BlobStore | None = None) -> Draft:
     """Read a YAML (or JSON) draft; files it names are relative to it. ``blobs`` is asked for a dataset that
     is named by hash alone. Raises InvalidInput with a sentence that names the field."""
-    return build_draft(_load_yaml(path), path.parent, path.stem, blobs)
+    return build_draft(load_yaml(path), path.parent, path.stem, blobs)
 
 
 def build_draft(value: dict[str, Any], folder: Path, title: str, blobs: BlobStore | None = None) -> Draft:
     """The draft of a parsed document; see ``read_draft``."""
     document = {"version": 1, "kind": "pooled", "title": title, **value}
     _check_architecture(document)
-    named, dataset, blob = _read_dataset(_section(document, "dataset"), folder, blobs)
+    named, dataset, blob = read_dataset(section_of(document, "dataset"), folder, blobs)
     document["dataset"] = {"name": named.name, "kind": named.kind, "sha256": named.sha256}
-    document["model"] = _filled_model(_section(document, "model"), dataset)
-    document["money"] = _money(_section(document, "money"))
-    document["recipe"] = _recipe(_section(document, "recipe"))
-    policy = _policy(_section(document, "verification").get("policy"), folder, blobs)
+    document["model"] = filled_model(section_of(document, "model"), dataset)
+    document["money"] = _money(section_of(document, "money"))
+    document["recipe"] = drafted_recipe(section_of(document, "recipe"))
+    policy = _policy(section_of(document, "verification").get("policy"), folder, blobs)
     document["verification"] = {**_verification(document), "policy": policy.hash.hex()}
-    document["limits"] = _renamed(document, "limits", _DURATIONS, parse_duration_s)
+    document["limits"] = renamed(document, "limits", _DURATIONS, parse_duration_s)
     spec = TaskSpec.from_value(document)
     layout_of(spec.model)
     _check_policy(spec, policy)
@@ -101,7 +101,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _load_yaml(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The document in a YAML (or JSON) file. Raises InvalidInput."""
     try:
         data = _read_file(path, MAX_SPEC_BYTES, "the spec").decode("utf-8")
         value = yaml.load(data, Loader=_Loader)
@@ -129,7 +130,8 @@ def _read_file(path: Path, limit: int, what: str) -> bytes:
         raise InvalidInput(f"{path} ({what}) cannot be read: {error.strerror}.") from error
 
 
-def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+def section_of(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of a draft, which has named entries. Raises InvalidInput when it is not there."""
     value = document.get(name)
     if not isinstance(value, dict):
         raise InvalidInput(f"The spec cannot be used: it needs a section {name!r} with named entries.")
@@ -137,15 +139,16 @@ def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _check_architecture(document: dict[str, Any]) -> None:
-    arch = _section(document, "model").get("arch")
+    arch = section_of(document, "model").get("arch")
     if arch not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise InvalidInput(f"model.arch is {str(arch)[:60]!r}, an unknown architecture; known are {known}.")
 
 
-def _read_dataset(
+def read_dataset(
     entry: dict[str, Any], folder: Path, blobs: BlobStore | None
 ) -> tuple[DatasetSpec, Dataset, bytes]:
+    """What a draft's dataset entry names: its spec, the dataset, its canonical bytes. Raises InvalidInput."""
     unknown = sorted(set(entry) - {"source", "file", "label", "scale", "name", "kind", "sha256"})
     if unknown:
         raise InvalidInput(f"dataset.{unknown[0]} is unknown; write source, or file with label and scale.")
@@ -197,7 +200,7 @@ def _by_hash(entry: dict[str, Any], blobs: BlobStore | None) -> tuple[DatasetSpe
     return named, load_dataset(blob, named), blob
 
 
-def _filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+def filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """What the dataset implies about the model, where the draft leaves it out."""
     implied: dict[str, int]
     if isinstance(dataset, Text):
@@ -207,7 +210,7 @@ def _filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         square = {"height": side, "width": side} if side * side == dataset.features else {}
         implied = {"inputs": dataset.features, "classes": max(2, dataset.classes), **square}
     bounds = ARCHITECTURES[model["arch"]].bounds
-    params = _section(model, "params")
+    params = section_of(model, "params")
     return {**model, "params": {**{k: v for k, v in implied.items() if k in bounds}, **params}}
 
 
@@ -218,8 +221,9 @@ def _money(money: dict[str, Any]) -> dict[str, Any]:
     return {**money, **amounts}
 
 
-def _recipe(recipe: dict[str, Any]) -> dict[str, Any]:
-    optimizer = _section(recipe, "optimizer")
+def drafted_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with its numbers as decimal strings. Raises InvalidInput."""
+    optimizer = section_of(recipe, "optimizer")
     for name in _DECIMALS:
         if name in optimizer:
             optimizer[name] = plain_decimal(optimizer[name], f"recipe.optimizer.{name}")
@@ -233,7 +237,7 @@ def _recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verification(document: dict[str, Any]) -> dict[str, Any]:
-    entries = _renamed(document, "verification", _SHARES, parse_share_ppm)
+    entries = renamed(document, "verification", _SHARES, parse_share_ppm)
     if entries.get("committee_size") == EVERYBODY:
         entries["committee_size"] = 0
     return entries
@@ -270,8 +274,9 @@ def _check_policy(spec: TaskSpec, policy: Policy) -> None:
         )
 
 
-def _renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:
-    entries = _section(document, section)
+def renamed(document: dict[str, Any], section: str, names: dict[str, str], parse: Any) -> dict[str, Any]:
+    """A section with what people write turned into the spec's fields and units. Raises InvalidInput."""
+    entries = section_of(document, section)
     for name, field in names.items():
         if name in entries and field in entries:
             raise InvalidInput(f"{section} has both {name} and {field}; write one of them.")

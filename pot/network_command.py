@@ -139,6 +139,7 @@ def _described(network: "NetworkFile", path: Path) -> Reply:
             ("market", network.deployment.market),
             ("committee", network.deployment.committee),
             ("appeals", network.deployment.appeals),
+            ("contest", network.deployment.contest),
             ("vault", network.deployment.vault),
             ("token", network.deployment.token),
             ("poster", f"{network.accounts['poster']} ({poster})"),

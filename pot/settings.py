@@ -34,6 +34,7 @@ class Contracts(BaseModel):
     vault: str
     committee: str
     appeals: str
+    contest: str
     token: str
     block: int = Field(default=0, ge=0)
 

@@ -12,6 +12,7 @@ from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId, parse_sha256
 from protocol.parsing import amount, natural, peer_value
 
 TRAIN_SHARD: Final = "pot.train_shard"
+ENTER_CONTEST: Final = "pot.enter_contest"
 MAX_LEASE_S: Final = 86_400
 MAX_URL_LENGTH: Final = 2_000
 _UINT32: Final = 2**32
@@ -67,6 +68,28 @@ class ShardJob:
                 api_url=api_url,
                 lease_s=_between(value["lease_s"], 1, MAX_LEASE_S + 1),
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContestJob:
+    """Train a whole model for a contest and commit to it. That is all anybody needs to say: everything else
+    is on the chain."""
+
+    contest_id: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"contest_id": str(self.contest_id)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Accepted when exactly this field is there, a decimal uint256. Raises PeerMisbehaved."""
+        with peer_value("contest job"):
+            if not isinstance(value, dict) or value.keys() != {"contest_id"}:
+                raise ValueError("its fields are not those of a job")
+            number = value["contest_id"]
+            if not isinstance(number, str) or len(number) > len(str(1 << 256)):
+                raise ValueError("contest_id is not a decimal uint256")
+            return cls(contest_id=_between(amount(number), 1, 1 << 256))
 
 
 _FIELDS: Final = frozenset(ShardJob.__dataclass_fields__)

@@ -172,7 +172,7 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         try:
             spec = msgspec.convert(value, cls)
         except msgspec.ValidationError as error:
-            raise InvalidInput(_sentence(error, value)) from error
+            raise InvalidInput(sentence_of(error, value)) from error
         _check_consistency(spec)
         canonical_json(spec.to_value())
         return spec
@@ -228,7 +228,7 @@ def spec_json_schema() -> dict[str, Any]:
     return msgspec.json.schema(TaskSpec)
 
 
-def _sentence(error: msgspec.ValidationError, value: Any) -> str:
+def sentence_of(error: msgspec.ValidationError, value: Any) -> str:
     """``Expected `int` <= 10 - at `$.recipe.rounds``` -> ``recipe.rounds is 1000: expected `int` <= 10.``"""
     detail, _, path = str(error).partition(" - at `")
     names = path.rstrip("`").removeprefix("$").strip(".").split(".")

@@ -31,6 +31,8 @@ def _word(kind: str, value: Any) -> bytes:
             if not isinstance(value, bytes) or len(value) != 32:
                 raise ValueError(f"{value!r} is not 32 bytes")
             return value
+        case "bool":
+            return int(bool(value)).to_bytes(32, "big")
         case "string":
             return keccak(value.encode())
         case "bytes":

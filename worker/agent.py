@@ -20,6 +20,7 @@ from worker.api_client import CoordinatorClient
 from worker.app import create_app, register
 from worker.blob_cache import CachedBlobs
 from worker.config import MinerConfig
+from worker.contests import ContestMiner, RevealThread
 from worker.coverage import Arithmetic
 from worker.forging import Accomplices
 from worker.heartbeat import HeartbeatThread
@@ -48,7 +49,8 @@ def run(config: MinerConfig, account: LocalAccount) -> int:
     device = resolve_device(config.device)
     miner = build_miner(config, account, device)
     app = create_app(config.broker_url, parse_address(account.address), config.visibility_timeout_s)
-    register(app, miner)
+    contests = ContestMiner(config, account, device)
+    register(app, miner, contests)
     warm_up(config.threads, device)
     heartbeat = HeartbeatThread(
         account=account,
@@ -58,11 +60,14 @@ def run(config: MinerConfig, account: LocalAccount) -> int:
         now_s=time.time,
         every_s=config.heartbeat_s,
     )
+    reveals = RevealThread(contests, config.heartbeat_s)
     heartbeat.start()
+    reveals.start()
     log.info("mining", miner=account.address, device=device, threads=config.threads)
     try:
         return consume(app, f"miner-{account.address}@{config.deployment.chain_id}")
     finally:
+        reveals.stop()
         heartbeat.stop()
         miner.journal.close()
 

@@ -8,7 +8,8 @@ from celery import signals as celery_signals
 from kombu.entity import Queue
 
 from protocol.ids import Address
-from protocol.job import TRAIN_SHARD, queue_of
+from protocol.job import ENTER_CONTEST, TRAIN_SHARD, queue_of
+from worker.contests import ContestMiner
 from worker.jobs import ShardMiner
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -53,13 +54,15 @@ def create_app(broker_url: str, miner: Address, visibility_timeout_s: int) -> Ce
     return app
 
 
-def register(app: Celery, miner: ShardMiner) -> None:
-    """Make ``miner`` answer the jobs of ``app``."""
+def register(app: Celery, miner: ShardMiner, contests: ContestMiner | None = None) -> None:
+    """Make ``miner`` answer the jobs of ``app``, and ``contests`` those about whole models."""
 
     def train_shard(self: Any, job: Any) -> None:
         miner.handle(job, lease_end(self.request.expires))
 
     app.task(name=TRAIN_SHARD, bind=True)(train_shard)
+    if contests is not None:
+        app.task(name=ENTER_CONTEST)(contests.handle)
 
 
 def lease_end(expires: str | datetime | None) -> float | None:

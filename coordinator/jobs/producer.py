@@ -1,7 +1,7 @@
 """Jobs for miners, through Celery: JSON only, no results, one queue per miner."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 from kombu.entity import Queue
@@ -9,7 +9,7 @@ from kombu.exceptions import KombuError
 
 from protocol.errors import ServiceUnreachable
 from protocol.ids import Address
-from protocol.job import TRAIN_SHARD, ShardJob, queue_of
+from protocol.job import ENTER_CONTEST, TRAIN_SHARD, ContestJob, ShardJob, queue_of
 
 CONNECT_TIMEOUT_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 2.0
@@ -28,14 +28,22 @@ class JobProducer:
 
     def send(self, miner: Address, job: ShardJob) -> None:
         """Put ``job`` into the miner's queue; it expires with its lease. Raises ServiceUnreachable."""
+        self._send(TRAIN_SHARD, miner, job.to_json(), job.lease_s)
+
+    def enter_contest(self, miner: Address, job: ContestJob, expires_s: int) -> None:
+        """Tell a miner of a contest, whose commitments close in ``expires_s`` seconds. Raises
+        ServiceUnreachable."""
+        self._send(ENTER_CONTEST, miner, job.to_json(), expires_s)
+
+    def _send(self, name: str, miner: Address, document: dict[str, Any], expires_s: int) -> None:
         if time.monotonic() < self._down_until:
             raise ServiceUnreachable("the broker", self._url, "it did not answer a moment ago")
         try:
             self._app.send_task(
-                TRAIN_SHARD,
-                args=[job.to_json()],
+                name,
+                args=[document],
                 queue=Queue(queue_of(miner)),  # type: ignore[no-untyped-call]
-                expires=job.lease_s,
+                expires=expires_s,
                 ignore_result=True,
                 retry=False,
             )

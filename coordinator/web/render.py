@@ -40,7 +40,7 @@ class Site:
 
 def contract_addresses(deployment: Deployment) -> dict[str, str]:
     """The deployment's contracts by the names that pages and scripts use."""
-    names = ("market", "vault", "committee", "appeals", "token")
+    names = ("market", "vault", "committee", "appeals", "contest", "token")
     return {name: getattr(deployment, name) for name in names}
 
 

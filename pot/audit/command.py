@@ -32,6 +32,9 @@ def audit(
         bool, typer.Option("--challenge", help="Challenge the first lie, if it can be. Costs a bond.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the bond is paid.")] = False,
+    contest: Annotated[
+        bool, typer.Option("--contest", help="The number is a contest's: count its answers again.")
+    ] = False,
 ) -> Reply:
     """Rebuild roots, signatures, payouts and models of a task from events and blobs, and replay its
     rounds."""
@@ -42,6 +45,10 @@ def audit(
     session = session_of(ctx)
     client = session.client("poster")
     _require_folder(client.settings.need("blob_url"))
+    if contest:
+        from pot.contests.audit import audit_contest
+
+        return audit_contest(client, task)
 
     def choose(certified: int) -> Collection[int]:
         everything = range(1, certified + 1)

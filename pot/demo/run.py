@@ -134,7 +134,8 @@ class Demo:
             rpc_url=network.rpc_url,
             chain_id=network.deployment.chain_id,
             contracts={
-                name: contracts[name] for name in ("market", "vault", "committee", "appeals", "token")
+                name: contracts[name]
+                for name in ("market", "vault", "committee", "appeals", "contest", "token")
             },
         )
         self.report.accounts = {address: name for name, address in network.accounts.items()}

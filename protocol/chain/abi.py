@@ -5,7 +5,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-CONTRACTS = ("TrainingMarket", "StakeVault", "Committee", "BlsKeys", "Appeals", "DevToken")
+CONTRACTS = (
+    "TrainingMarket",
+    "StakeVault",
+    "Committee",
+    "BlsKeys",
+    "Appeals",
+    "LearningContest",
+    "ContestPanels",
+    "DevToken",
+)
 
 
 @cache

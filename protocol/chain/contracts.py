@@ -6,6 +6,7 @@ from protocol.chain.appeals import Appeals
 from protocol.chain.bls_keys import BlsKeys
 from protocol.chain.client import ChainClient
 from protocol.chain.committee import CommitteeContract
+from protocol.chain.contest import LearningContest
 from protocol.chain.deployment import Deployment
 from protocol.chain.market import Market
 from protocol.chain.token import Token
@@ -24,6 +25,7 @@ class Contracts:
     vault: Vault
     committee: CommitteeContract
     appeals: Appeals
+    contest: LearningContest
     token: Token
 
     def bls_keys(self) -> BlsKeys:
@@ -39,6 +41,7 @@ class Contracts:
             vault=Vault(client, deployment.vault),
             committee=CommitteeContract(client, deployment.committee),
             appeals=Appeals(client, deployment.appeals),
+            contest=LearningContest(client, deployment.contest),
             token=Token(client, deployment.token),
         )
 

@@ -20,12 +20,18 @@ class Deployment:
     vault: Address
     committee: Address
     appeals: Address
+    contest: Address
     token: Address
 
     @property
     def domain(self) -> Domain:
         """The EIP-712 domain of everything signed for this deployment."""
         return Domain(chain_id=self.chain_id, market=self.market)
+
+    @property
+    def contest_domain(self) -> Domain:
+        """The EIP-712 domain of what is signed about contests."""
+        return Domain(chain_id=self.chain_id, market=self.contest)
 
     @property
     def addresses(self) -> list[Address]:
@@ -40,6 +46,7 @@ class Deployment:
             "vault": self.vault,
             "committee": self.committee,
             "appeals": self.appeals,
+            "contest": self.contest,
             "token": self.token,
         }
 
@@ -54,6 +61,7 @@ class Deployment:
                 vault=parse_address(value["vault"]),
                 committee=parse_address(value["committee"]),
                 appeals=parse_address(value["appeals"]),
+                contest=parse_address(value["contest"]),
                 token=parse_address(value["token"]),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -89,6 +89,8 @@ def _show(name: str, value: Any) -> str:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
     if name == "status" and 0 <= value < len(_STATUS):
         return _STATUS[value]
+    if name == "phase" and 0 <= value < len(_PHASES):
+        return _PHASES[value]
     return str(value)
 
 
@@ -220,6 +222,28 @@ SENTENCES = {
     "SignersDiffer": "The certificates are signed by {signerA} and by {signerB}, so they prove nothing.",
     "NotAmongSigners": "{signer} is not among the signers of both certificates.",
     "AlreadyProven": "That {signer} contradicted itself in task {taskId} was proven already.",
+    # Contests.
+    "ContestUnknown": "There is no contest {contestId} on this deployment.",
+    "ContestIs": "Contest {contestId} is {phase}: this is not possible now.",
+    "NotContestPoster": "Contest {contestId} is another account's; {caller} cannot do this.",
+    "HasEntries": "Contest {contestId} has {entries} entries: it cannot be cancelled any more.",
+    "HasNoEntries": "Nobody entered contest {contestId}, so nothing is to be released.",
+    "ZeroCommitment": "The commitment is empty.",
+    "AlreadyEntered": "{miner} has entered contest {contestId} before.",
+    "ContestFull": "Contest {contestId} has its {max} entries.",
+    "MinerStakeTooSmall": "{miner} has a stake of {stake} token units, the contest needs {needed}.",
+    "TooEarly": "In contest {contestId} this is possible from {from} on; it is {time}.",
+    "TooLate": "In contest {contestId} this was possible until {until}; it is {time}.",
+    "WrongKey": "This is not the key that contest {contestId} promised to release.",
+    "NotEntered": "{account} has no entry in contest {contestId}.",
+    "AlreadyRevealed": "{account} has revealed its model in contest {contestId} before.",
+    "CommitmentMismatch": "What is shown is not what was committed to in contest {contestId}.",
+    "CertificateMismatch": "The scores are not of contest {contestId} as it stands: {field} differs.",
+    "ScoreInvalid": "Entry {entry} of contest {contestId} cannot have the score {score}.",
+    "NothingToDraw": "No panel of contest {contestId} waits to be drawn.",
+    "PanelNotDrawn": "The panel of contest {contestId} is drawn with the hash of block {drawBlock}: anybody "
+    "can do that in a later one.",
+    "NothingOwed": "No contest owes anything to {account}.",
     # BLS keys.
     "KeyRegisteredBefore": "{account} has registered its BLS key before; it stays the same for ever.",
     "KeyTaken": "This BLS key is {holder}'s.",
@@ -234,7 +258,9 @@ SENTENCES = {
 }
 _MOMENTS = frozenset(
     {"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
+    | {"from", "until"}
     | {"closesAt", "closedAt", "maturesAt", "freeAt", "endedAt", "joinEnds", "endsAt"}
 )
 _STATUS = ("unknown", "open", "completed", "closed", "cancelled", "in dispute", "overturned")
+_PHASES = ("unknown", "open for commitments", "released", "scored", "challenged", "closed")
 _LAST_SECOND = 253_402_300_799  # of the year 9999

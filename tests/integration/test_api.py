@@ -31,6 +31,7 @@ DEPLOYMENT = Deployment(
     vault=ZERO,
     committee=ZERO,
     appeals=ZERO,
+    contest=ZERO,
     token=ZERO,
 )
 MAX_UPLOAD = 4096

@@ -12,6 +12,7 @@ from eth_account import Account
 from protocol import merkle
 from protocol.batches import batch_proof, batches_root, leaves_of
 from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
+from protocol.contest import NO_SCORE, SCORE_TYPE, Commitment, ScoreCertificate
 from protocol.contribution import CONTRIBUTION_TYPE, Contribution
 from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
 from protocol.ids import EpochNo, RoundNo, ShardNo, TaskId, parse_address, sha256
@@ -77,6 +78,53 @@ def verdict_vector() -> dict[str, Any]:
         "dispute": made.dispute,
         "upheld": made.upheld,
         "digest": hexed(bytes(made.digest(domain))),
+    }
+
+
+def contest_vector() -> dict[str, Any]:
+    domain = Domain(chain_id=31337, market=parse_address("0x" + "11" * 20))
+    commitment = Commitment(
+        contest_id=9,
+        miner=parse_address("0x" + "22" * 20),
+        model=sha256(b"model"),
+        trace=sha256(b"trace"),
+        salt=sha256(b"salt"),
+    )
+    scores = ScoreCertificate(
+        contest_id=9,
+        instance=1,
+        epoch=EpochNo(3),
+        spec_hash=sha256(b"spec"),
+        test_set=sha256(b"test set"),
+        revealed=0b1011,
+        frauds=0b1000,
+        bad_test_set=False,
+        scores=(150, 200, NO_SCORE, NO_SCORE),
+        transactions=sha256(b"transactions"),
+        record=sha256(b"record"),
+    )
+    return {
+        "chain_id": domain.chain_id,
+        "verifying_contract": domain.market,
+        "contest_id": commitment.contest_id,
+        "miner": commitment.miner,
+        "model": hexed(bytes(commitment.model)),
+        "trace": hexed(commitment.trace),
+        "salt": hexed(bytes(commitment.salt)),
+        "commitment_digest": hexed(bytes(commitment.digest(domain))),
+        "score_type": SCORE_TYPE.encoded,
+        "instance": scores.instance,
+        "epoch": scores.epoch,
+        "spec_hash": hexed(bytes(scores.spec_hash)),
+        "test_set": hexed(bytes(scores.test_set)),
+        "revealed": scores.revealed,
+        "frauds": scores.frauds,
+        "bad_test_set": int(scores.bad_test_set),
+        "scores": list(scores.scores),
+        "scores_hash": hexed(scores.scores_hash),
+        "transactions": hexed(scores.transactions),
+        "record": hexed(bytes(scores.record)),
+        "score_digest": hexed(bytes(scores.digest(domain))),
     }
 
 
@@ -180,6 +228,7 @@ def documents() -> dict[str, Any]:
         "certificate.json": certificate_vector(),
         "contribution.json": contribution_vector(),
         "verdict.json": verdict_vector(),
+        "contest.json": contest_vector(),
         "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
         "draw.json": {"draws": [draw_vector(*shape) for shape in DRAWS]},
     }

@@ -64,6 +64,11 @@ class Trace:
         return trace
 
 
+def checkpoint_names(blob: bytes) -> tuple[Sha256, ...]:
+    """The checkpoints that one's own trace names."""
+    return tuple(parse_sha256(item) for item in json.loads(blob)["checkpoints"])
+
+
 def segment_bounds(recipe: ContestRecipe, segment: int) -> tuple[int, int]:
     """The steps done before and after segment 0, 1, ... Raises InvalidRecipe for one that is not there."""
     if recipe.trace is None or not 0 <= segment < recipe.segments:

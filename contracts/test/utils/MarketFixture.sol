@@ -48,6 +48,8 @@ abstract contract MarketFixture is Test {
     ICommittee internal committee;
     ITrainingMarket internal market;
     IAppeals internal appeals;
+    /// @dev Where a test is going to create a contest contract; zero where none does.
+    address internal contestAt;
 
     address internal treasury = address(0x7EA5);
     uint256 internal posterKey = 0xB0B;
@@ -79,7 +81,7 @@ abstract contract MarketFixture is Test {
     }
 
     /// @dev The order of a real deployment: vault, committee, appeals, market, by one account without gaps.
-    function deploy(IERC20 token_) internal {
+    function deploy(IERC20 token_) internal virtual {
         token = token_;
         uint256 nonce = vm.getNonce(address(this));
         address committeeAt = vm.computeCreateAddress(address(this), nonce + 1);
@@ -95,8 +97,9 @@ abstract contract MarketFixture is Test {
         internal
         returns (IStakeVault)
     {
-        address[] memory slashers = new address[](3);
+        address[] memory slashers = new address[](contestAt == address(0) ? 3 : 4);
         (slashers[0], slashers[1], slashers[2]) = (slasherA, slasherB, slasherC);
+        if (contestAt != address(0)) slashers[3] = contestAt;
         bytes memory arguments = abi.encode(token, delay, MAX_BOUNTY, treasury, slashers);
         return IStakeVault(create("StakeVault.sol:StakeVault", arguments));
     }

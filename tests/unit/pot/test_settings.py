@@ -15,6 +15,7 @@ CONTRACTS = {
     "vault": ADDRESS,
     "committee": ADDRESS,
     "appeals": ADDRESS,
+    "contest": ADDRESS,
     "token": ADDRESS,
     "block": 3,
 }

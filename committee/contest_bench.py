@@ -1,0 +1,220 @@
+"""All contests of one validator, beside its tasks and courts.
+
+The event loop owns all state here; what takes time goes to the node's threads and comes back as a callback.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from committee.bench import Desk
+from committee.contest_judge import ContestJudge, Findings
+from committee.contest_seat import Act, Certify, Close, ContestSeat, Draw, contest_instance
+from committee.errors import LogCorrupt, ValueUnusable
+from committee.host import Host
+from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig, Verify
+from committee.submitter import Outcome
+from committee.verify import Finding, Judgement
+from protocol.blobs import BlobStore
+from protocol.chain.contest_log import ContestView
+from protocol.chain.contract import Call
+from protocol.chain.contracts import Contracts
+from protocol.chain.sender import Sender
+from protocol.contest import ScoreCertificate
+from protocol.errors import PeerMisbehaved, PotError, Refused
+from protocol.ids import Address
+from protocol.members import Members
+from protocol.pbft_messages import Instance
+from protocol.signing import Signer, is_signed_by, is_statement_of
+from protocol.typed_data import Domain
+
+log = logging.getLogger(__name__)
+
+MAX_SEATS: Final = 32
+"""Agreements about contests at one time; further ones wait."""
+CHECK_VIEWS: Final = 4
+ALREADY_DONE: Final = frozenset({"ContestIs", "NothingToDraw"})
+EARLY: Final = frozenset({"DrawTooEarly", "TooEarly", "PanelNotDrawn"})
+POINTLESS: Final = frozenset({"TooLate", "CertificateMismatch", "ScoreInvalid"})
+
+
+def score_digest(domain: Domain, contest_id: int, instance: int) -> EndorsementDigest:
+    """What a member signs for the contract: the EIP-712 digest of scores of this contest and panel."""
+
+    def digest(seq: int, value: bytes) -> bytes:
+        try:
+            certificate = ScoreCertificate.decode(value)
+        except PeerMisbehaved as error:
+            raise ValueUnusable(str(error)) from error
+        if (certificate.contest_id, certificate.instance) != (contest_id, instance):
+            raise ValueUnusable(f"it is about contest {certificate.contest_id}")
+        return certificate.digest(domain)
+
+    return digest
+
+
+class ContestSubmitter:
+    """Sends what is due about contests, from the validator's own account; used by one thread. Everything
+    here may be sent by anybody and by several at once."""
+
+    def __init__(self, contracts: Contracts, sender: Sender) -> None:
+        self._contracts = contracts
+        self._sender = sender
+
+    def act(self, view: ContestView, act: Act) -> Outcome:
+        """Do one step; the chain shows what came of it."""
+        what = f"contest {view.contest_id}: {type(act).__name__.lower()}"
+        try:
+            receipt = self._sender.send(self._call(view, act))
+        except Refused as error:
+            if error.reason in ALREADY_DONE:
+                return Outcome.DONE
+            if error.reason in EARLY:
+                return Outcome.EARLY
+            log.warning("%s: %s", what, error)
+            return Outcome.POINTLESS if error.reason in POINTLESS else Outcome.REFUSED
+        except PotError as error:
+            log.warning("%s, tried again later: %s", what, error)
+            return Outcome.UNREACHABLE
+        log.info("%s: transaction 0x%s, %s gas", what, receipt.tx_hash.hex(), receipt.gas_used)
+        return Outcome.DONE
+
+    def _call(self, view: ContestView, act: Act) -> Call:
+        contest = self._contracts.contest
+        match act:
+            case Draw(instance=instance):
+                return contest.panels().draw(view.contest_id, instance)
+            case Certify(signed=signed):
+                return contest.certify(signed)
+            case Close():
+                return contest.close(view.contest_id)
+            case _:
+                assert_never(act)
+
+
+class ContestBench:
+    """The contests that this validator scores or looks after."""
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        desk: Desk,
+        judge: ContestJudge,
+        blobs: BlobStore,
+        submitter: ContestSubmitter,
+        signer: Signer,
+        domain: Domain,
+        view_timeout_ticks: int,
+    ) -> None:
+        self._host = host
+        self._desk = desk
+        self._judge = judge
+        self._blobs = blobs
+        self._submitter = submitter
+        self._signer = signer
+        self._domain = domain
+        self._view_timeout_ticks = view_timeout_ticks
+        self._seats: dict[int, ContestSeat] = {}
+        self._silent: set[int] = set()  # agreements in which nothing may be signed any more
+
+    @property
+    def members(self) -> frozenset[Address]:
+        """Everybody that this validator has to talk to about scores."""
+        return frozenset(member for seat in self._seats.values() if seat.sits for member in seat.view.panel)
+
+    def seen(self, view: ContestView) -> None:
+        """A contest was posted or moved on."""
+        seat = self._seats.get(view.contest_id)
+        if seat is None:
+            if view.over:
+                return
+            seat = self._seats[view.contest_id] = ContestSeat(view, self._host, self, self._signer.address)
+        else:
+            seat.moved(view)
+        for instance in (0, 1):
+            agreement = contest_instance(view.contest_id, instance)
+            if agreement in self._host.tasks and (agreement != seat.instance or not seat.sits):
+                self._host.remove(agreement)
+        if seat.sits and view.released is not None:
+            self._sit(seat)
+        if view.over:
+            del self._seats[view.contest_id]
+
+    def tick(self) -> None:
+        """Time goes on."""
+        for seat in list(self._seats.values()):
+            seat.tick()
+
+    def verify(self, instance: int, wanted: Verify) -> None:
+        """The agreement asks about scores."""
+        for seat in self._seats.values():
+            if seat.instance == instance:
+                seat.verify(wanted)
+
+    def decided(self, instance: int, decided: Decided) -> None:
+        """The agreement hands out scores with their quorum."""
+        for seat in self._seats.values():
+            if seat.instance == instance:
+                seat.decided(decided)
+
+    def _sit(self, seat: ContestSeat) -> None:
+        """Take part in the agreement of a panel, from its log if there is one."""
+        instance, view = seat.instance, seat.view
+        sitting = sum(1 for other in self._seats.values() if other.instance in self._host.tasks)
+        if instance in self._host.tasks or instance in self._silent or sitting >= MAX_SEATS:
+            return
+        members = Members.of(view.panel)
+        index = members.index(self._signer.address)
+        assert index is not None
+        config = ReplicaConfig(
+            instance=Instance(domain=self._domain.separator, task=instance, members=members),
+            me=index,
+            view_timeout_ticks=self._view_timeout_ticks,
+            max_check_ticks=CHECK_VIEWS * self._view_timeout_ticks,
+        )
+        crypto = Crypto(
+            signer=self._signer,
+            verifier=is_signed_by,
+            statement_verifier=is_statement_of,
+            endorsement_digest=score_digest(self._domain, view.contest_id, view.instance),
+        )
+        try:
+            self._host.add(config, crypto)
+        except LogCorrupt as error:
+            # What was signed is not known any more, so nothing is signed.
+            log.error("contest %s: no part is taken: %s", view.contest_id, error)
+            self._silent.add(instance)
+            return
+        log.info("contest %s: member %s of %s", view.contest_id, index, members.n)
+
+    # ---------------------------------------------------------------- committee.contest_seat.SeatDesk
+
+    def now_s(self) -> int:
+        """Unix time: the chain's or this machine's, whichever is later."""
+        return self._desk.now_s()
+
+    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool:
+        """Count on the checking thread; the record of what was found is stored for everybody."""
+        found: list[Findings] = []
+        now_s = self.now_s()
+
+        def job() -> Judgement:
+            try:
+                findings = self._judge.judge(view, now_s)
+                self._blobs.put(findings.record.blob)
+            except PotError as error:
+                return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+            found.append(findings)
+            return Judgement(finding=Finding.VALID)
+
+        def judged(judgement: Judgement) -> None:
+            if judgement.finding is Finding.UNKNOWN:
+                log.info("contest %s: abstaining: %s", view.contest_id, judgement.reason)
+            done(found[0] if found else None)
+
+        return self._desk.check(job, judged)
+
+    def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None:
+        """Send a step to the chain."""
+        self._desk.send(lambda: self._submitter.act(view, act), done)

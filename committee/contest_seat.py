@@ -1,0 +1,227 @@
+"""One contest at one validator: count, agree with the panel on the scores, see the contest through.
+
+Everything here runs on the event loop's thread and returns at once. A panel is a PBFT instance of its own
+whose only value is the score certificate: what this module adds is which certificate is true here, and when.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from committee.contest_judge import Findings
+from committee.due import Due
+from committee.state import Decided, Verify
+from committee.submitter import Outcome, turn
+from protocol.chain.contest_log import ContestView
+from protocol.contest import ScoreCertificate, SignedScores
+from protocol.ids import Address
+from protocol.pbft_messages import value_digest
+from protocol.signing import to_compact
+
+log = logging.getLogger(__name__)
+
+SEQ: Final = 1
+"""A panel decides once."""
+STAGGER_TICKS: Final = 10
+"""How long each member lets the one before it go first in sending."""
+MAX_QUESTIONS: Final = 64
+_NUMBER_BITS: Final = 48
+_FIRST: Final = (1 << 15) - 2
+"""Above the number of any dispute (``committee.court``)."""
+
+
+def contest_instance(contest_id: int, instance: int) -> int:
+    """The number of a panel's agreement, apart from those of tasks and their courts. Raises ValueError for
+    numbers that no chain reaches."""
+    if not 0 < contest_id < 1 << _NUMBER_BITS or instance not in (0, 1):
+        raise ValueError(f"instance {instance} of contest {contest_id} has no place among the agreements")
+    return (_FIRST + instance) << _NUMBER_BITS | contest_id
+
+
+def is_contest(instance: int) -> bool:
+    """Whether an agreement is about a contest."""
+    return instance >> _NUMBER_BITS >= _FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """Execute the draw of the panel that is due."""
+
+    instance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """End a contest whose time has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certify:
+    """Post the panel's scores."""
+
+    signed: SignedScores
+
+
+Act = Draw | Close | Certify
+
+
+class Agreement(Protocol):
+    """The side of ``committee.host.Host`` that a seat answers to."""
+
+    def request(self, task: int, seq: int, value: bytes) -> None: ...
+    def verdict(self, task: int, seq: int, digest: bytes, ok: bool) -> None: ...
+
+
+class SeatDesk(Protocol):
+    """Where a seat sends what takes time or leaves the process. ``judge`` answers None when something is not
+    known yet, and returns False when too much is to be checked."""
+
+    def now_s(self) -> int: ...
+    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool: ...
+    def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None: ...
+
+
+class ContestSeat:
+    """Glue for one contest; see the module. ``view`` moves on with the chain."""
+
+    def __init__(self, view: ContestView, agreement: Agreement, desk: SeatDesk, me: Address) -> None:
+        self.view = view
+        self._agreement = agreement
+        self._desk = desk
+        self._me = me
+        self._now = 0
+        self._instance = view.instance
+        self._own: ScoreCertificate | None = None
+        self._judging = Due(at=0)
+        self._asked = Due(at=0)
+        self._questions: dict[bytes, Verify] = {}
+        self._decided: SignedScores | None = None
+        self._acts: dict[Act, Due] = {}
+        self._pointless: set[Act] = set()
+
+    @property
+    def instance(self) -> int:
+        return contest_instance(self.view.contest_id, self._instance)
+
+    @property
+    def sits(self) -> bool:
+        """Whether this validator is a member of the panel that has to speak."""
+        return self._me in self.view.panel
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the panel may certify, and this validator is on it."""
+        return self.sits and self.view.can_certify(self._desk.now_s())
+
+    # ---------------------------------------------------------------- inputs
+
+    def moved(self, view: ContestView) -> None:
+        """The chain has moved on. A challenge begins anew: the court counts for itself."""
+        before, self.view = self.view, view
+        known = (before.entries, before.released, before.panel, before.instance)
+        if known != (view.entries, view.released, view.panel, view.instance):
+            self._instance, self._own, self._decided = view.instance, None, None
+            self._judging, self._asked = Due(at=self._now), Due(at=self._now)
+            self._questions.clear()
+
+    def tick(self) -> None:
+        """Time goes on: everything that waits for another try."""
+        self._now += 1
+        if self.speaks:
+            self._judge_due()
+            self._propose()
+        self._act_due()
+
+    def verify(self, wanted: Verify) -> None:
+        """The agreement asks whether proposed scores are true."""
+        while len(self._questions) >= MAX_QUESTIONS:
+            del self._questions[next(iter(self._questions))]
+        self._questions[wanted.digest] = wanted
+        self._answer()
+
+    def decided(self, decided: Decided) -> None:
+        """The agreement hands out scores with their quorum."""
+        self._decided = SignedScores(
+            certificate=ScoreCertificate.decode(decided.value),
+            signers=sum(1 << index for index in decided.signers),
+            signatures=b"".join(to_compact(signature) for signature in decided.endorsements),
+        )
+
+    # ---------------------------------------------------------------- what is true
+
+    def _judge_due(self) -> None:
+        if self._own is not None or self._judging.busy or self._judging.at > self._now:
+            return
+        self._judging.busy = self._desk.judge(self.view, self._judged(self.view))
+        if not self._judging.busy:
+            self._judging.postpone(self._now)
+
+    def _judged(self, view: ContestView) -> Callable[[Findings | None], None]:
+        due = self._judging
+
+        def done(findings: Findings | None) -> None:
+            due.postpone(self._now)
+            if findings is None or (self.view.entries, self.view.instance) != (view.entries, view.instance):
+                return
+            self._own = findings.certificate
+            log.info("contest %s: scores %s", view.contest_id, list(self._own.scores))
+            self._answer()
+
+        return done
+
+    def _answer(self) -> None:
+        """Tell the agreement which scores are true, once that is known."""
+        if self._own is None:
+            return
+        value = self._own.encode()
+        for digest, wanted in list(self._questions.items()):
+            del self._questions[digest]
+            ok = wanted.seq == SEQ and wanted.value == value
+            self._agreement.verdict(self.instance, wanted.seq, digest, ok)
+
+    def _propose(self) -> None:
+        """Ask the agreement for the scores that are true here, again and again: its places may be full."""
+        if self._own is None or self._decided is not None or self._asked.at > self._now:
+            return
+        value = self._own.encode()
+        self._asked.postpone(self._now)
+        self._agreement.request(self.instance, SEQ, value)
+        self._agreement.verdict(self.instance, SEQ, value_digest(value), True)
+
+    # ---------------------------------------------------------------- what follows
+
+    def _steps(self) -> list[Act]:
+        found: list[Act] = []
+        if self.view.due_draw:
+            found.append(Draw(instance=self.view.instance))
+        if self._decided is not None and self.view.can_certify(self._desk.now_s()):
+            found.append(Certify(signed=self._decided))
+        if self.view.can_close(self.view.time_s):
+            found.append(Close())
+        return [step for step in found if step not in self._pointless]
+
+    def _act_due(self) -> None:
+        """Send what is due, each member in its turn, until the chain shows it."""
+        wanted = self._steps()
+        self._acts = {act: due for act, due in self._acts.items() if act in wanted or due.busy}
+        for act in wanted:
+            due = self._acts.setdefault(act, Due(at=self._now + self._before_me() * STAGGER_TICKS))
+            if not due.busy and due.at <= self._now:
+                due.busy = True
+                self._desk.act(self.view, act, self._acted(act, due))
+
+    def _before_me(self) -> int:
+        """How many go first; whoever is not on the panel waits for all of it."""
+        panel = self.view.panel
+        if self._me in panel:
+            return turn(panel.index(self._me), len(panel), self.view.contest_id)
+        return len(panel) + int(self._me[-2:], 16) % 8
+
+    def _acted(self, act: Act, due: Due) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            due.postpone(self._now)
+            if outcome is Outcome.POINTLESS:
+                self._pointless.add(act)
+
+        return done

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ILearningContest} from "../../src/interfaces/ILearningContest.sol";
+import {Contest, ContestId, ContestParams, ContestStatus} from "../../src/types/Contest.sol";
+import {ContestFixture} from "./ContestFixture.sol";
+
+contract ChallengeScoresTest is ContestFixture {
+    function test_challenge_revertsIfNotScored() public {
+        ContestId contestId = revealed(3);
+        vm.prank(stranger);
+        vm.expectRevert(statusIs(contestId, ContestStatus.Released));
+        contest.challenge(contestId);
+    }
+
+    function test_challenge_revertsIfWindowIsOver() public {
+        ContestId contestId = revealed(3);
+        score(contestId, scoresOf(1, 2, 3));
+        uint256 ends = contest.contest(contestId).endsAt;
+        vm.warp(ends);
+        vm.prank(stranger);
+        vm.expectRevert(tooLate(contestId, ends));
+        contest.challenge(contestId);
+    }
+
+    function test_challenge_revertsIfThereIsNoWindow() public {
+        ContestParams memory p = someContest();
+        p.challengeWindow = 0;
+        ContestId contestId = posted(p);
+        enter(contestId, 0);
+        release(contestId);
+        show(contestId, 0);
+        score(contestId, new uint32[](1));
+        uint256 ends = contest.contest(contestId).endsAt;
+        vm.prank(stranger);
+        vm.expectRevert(tooLate(contestId, ends));
+        contest.challenge(contestId);
+    }
+
+    function test_challenge_revertsAfterTheCourtsWord() public {
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ContestId contestId = challenged(scores);
+        score(contestId, scores);
+        uint256 ends = contest.contest(contestId).endsAt;
+        vm.prank(stranger);
+        vm.expectRevert(tooLate(contestId, ends));
+        contest.challenge(contestId);
+    }
+
+    function test_certify_revertsIfTheCourtIsTooLate() public {
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ContestId contestId = challenged(scores);
+        uint256 ends = contest.contest(contestId).endsAt;
+        vm.warp(ends + 1);
+        scoreExpecting(certificateOf(contestId, scores), scores, tooLate(contestId, ends));
+    }
+
+    function test_certify__courtAgrees__bondIsSplitBetweenWinnerAndTreasury() public {
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ContestId contestId = challenged(scores);
+        assertEq(token.balanceOf(address(contest)), PAID_IN + BOND, "bond is in");
+        score(contestId, scores);
+        assertEq(contest.owed(miner(2)), BOND / 2, "winner");
+        assertEq(contest.owed(treasury), BOND - BOND / 2, "treasury");
+        assertEq(contest.contest(contestId).decidedBy, 0, "the committee's word stands");
+    }
+
+    function test_certify__courtDiffers__itsScoresCountAndSignersLoseStake() public {
+        ContestId contestId = challenged(scoresOf(150, 300, 250));
+        uint256 before = vault.stakeOf(validator(0));
+        score(certificateOf(contestId, scoresOf(150, 200, 250)), scoresOf(150, 200, 250), 14);
+        Contest memory state = contest.contest(contestId);
+        assertEq(state.winner, 2, "winner");
+        assertEq(state.decidedBy, 1, "court");
+        assertEq(contest.owed(stranger), BOND, "bond");
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(vault.stakeOf(validator(i)), before - VALIDATOR_STAKE / 10, "signer");
+        }
+        assertEq(vault.stakeOf(validator(3)), before, "did not sign");
+        closeLate(contestId);
+        assertEq(contest.owed(miner(2)), PRIZE, "prize");
+        assertEq(contest.owed(validator(3)), FEES / 3, "the court's signers have the fee");
+        assertEq(contest.owed(validator(0)), 0, "not the others");
+    }
+
+    function test_close__courtSilent__scoresStandAndBondComesBack() public {
+        ContestId contestId = challenged(scoresOf(150, 300, 250));
+        uint256 ends = contest.contest(contestId).endsAt;
+        vm.warp(ends);
+        vm.expectRevert(tooEarly(contestId, ends + 1));
+        contest.close(contestId);
+        vm.warp(ends + 1);
+        contest.close(contestId);
+        assertEq(contest.owed(stranger), BOND, "bond");
+        assertEq(contest.owed(miner(1)), PRIZE, "prize");
+    }
+
+    function test_challenge__ownScores__nothingComesBackToTheWinner() public {
+        ContestId contestId = revealed(3);
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        score(contestId, scores);
+        fund(miner(2), BOND);
+        vm.prank(miner(2));
+        token.approve(address(contest), BOND);
+        challengeAs(miner(2), contestId);
+        vm.roll(vm.getBlockNumber() + 3);
+        panels.draw(contestId, 1);
+        score(contestId, scores);
+        assertEq(contest.owed(miner(2)), 0, "winner");
+        assertEq(contest.owed(treasury), BOND, "treasury");
+    }
+}

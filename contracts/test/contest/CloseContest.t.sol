@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ILearningContest} from "../../src/interfaces/ILearningContest.sol";
+import {
+    ContestId,
+    ContestParams,
+    ContestStatus,
+    LearningBlock,
+    Outcome,
+    ScoreCertificate
+} from "../../src/types/Contest.sol";
+import {ContestFixture} from "./ContestFixture.sol";
+
+contract CloseContestTest is ContestFixture {
+    function test_close_revertsIfUnknownOrClosed() public {
+        vm.expectPartialRevert(ILearningContest.ContestUnknown.selector);
+        contest.close(ContestId.wrap(1));
+        ContestId contestId = posted();
+        vm.prank(poster);
+        contest.cancel(contestId);
+        vm.expectRevert(statusIs(contestId, ContestStatus.Closed));
+        contest.close(contestId);
+    }
+
+    function test_close__nobodyEntered__refundsEverything() public {
+        ContestId contestId = posted();
+        uint256 last = contest.paramsOf(contestId).commitDeadline;
+        vm.warp(last);
+        vm.expectRevert(tooEarly(contestId, last + 1));
+        contest.close(contestId);
+        vm.warp(last + 1);
+        contest.close(contestId);
+        ends(contestId, Outcome.NoEntries, PAID_IN);
+    }
+
+    /// @dev Miners are made whole, and what was put by for entries that nobody made is lost to the poster.
+    function test_close__keyNotReleased__minersAreMadeWhole() public {
+        ContestId contestId = entered(3);
+        uint256 last = uint256(contest.paramsOf(contestId).commitDeadline) + TERM;
+        vm.warp(last);
+        vm.expectRevert(tooEarly(contestId, last + 1));
+        contest.close(contestId);
+        vm.warp(last + 1);
+        contest.close(contestId);
+        ends(contestId, Outcome.NotReleased, uint256(PRIZE) + FEES);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(contest.owed(miner(i)), COMPENSATION, "miner");
+        }
+        assertEq(contest.owed(treasury), uint256(COMPENSATION) * (ENTRIES - 3), "treasury");
+    }
+
+    function test_close__nothingRevealed__refundsEverything() public {
+        ContestId contestId = entered(3);
+        release(contestId);
+        uint256 last = contest.contest(contestId).endsAt;
+        vm.warp(last);
+        vm.expectRevert(tooEarly(contestId, last + 1));
+        contest.close(contestId);
+        vm.warp(last + 1);
+        contest.close(contestId);
+        ends(contestId, Outcome.NothingRevealed, PAID_IN);
+    }
+
+    function test_close__committeeSilent__refundsEverything() public {
+        ContestId contestId = revealed(3);
+        uint256 last = uint256(contest.contest(contestId).endsAt) + TERM;
+        vm.warp(last);
+        vm.expectRevert(tooEarly(contestId, last + 1));
+        contest.close(contestId);
+        vm.warp(last + 1);
+        contest.close(contestId);
+        ends(contestId, Outcome.NotScored, PAID_IN);
+    }
+
+    function test_close__badTestSet__minersAreMadeWholeAndSignersPaid() public {
+        ContestId contestId = revealed(3);
+        score(badSet(contestId), new uint32[](0), THREE);
+        closeLate(contestId);
+        ends(contestId, Outcome.BadTestSet, PRIZE);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(contest.owed(miner(i)), COMPENSATION, "miner");
+            assertEq(contest.owed(validator(i)), FEES / 3, "signer");
+        }
+    }
+
+    function test_close__nobodyGoodEnough__prizeComesBack() public {
+        ContestId contestId = revealed(3);
+        score(contestId, scoresOf(1, 2, NONE));
+        closeLate(contestId);
+        ends(contestId, Outcome.NoWinner, PAID_IN - FEES);
+        assertEq(contest.height(), 0, "no block");
+    }
+
+    function test_close__won__paysTheWinnerAndAppendsABlock() public {
+        bytes32 parent = contest.head();
+        ContestId contestId = revealed(3);
+        score(contestId, scoresOf(150, TARGET, 350));
+        uint256 windowEnds = contest.contest(contestId).endsAt;
+        vm.warp(windowEnds - 1);
+        vm.expectRevert(tooEarly(contestId, windowEnds));
+        contest.close(contestId);
+        vm.warp(windowEnds);
+        contest.close(contestId);
+        ends(contestId, Outcome.Won, PAID_IN - PRIZE - FEES);
+        assertEq(contest.owed(miner(1)), PRIZE, "prize");
+        LearningBlock memory added;
+        (added.kind, added.parent, added.height, added.winner) = (1, parent, 1, miner(1));
+        (added.task, added.model, added.correct, added.answers) = (contestId, modelOf(1), TARGET, ANSWERS);
+        added.time = uint64(windowEnds);
+        assertEq(contest.head(), sha256(abi.encode(added)), "head");
+        assertEq(contest.height(), 1, "height");
+    }
+
+    function test_close__feeDoesNotDivide__dustIsThePosters() public {
+        ContestParams memory p = someContest();
+        p.fee = 4;
+        ContestId contestId = posted(p);
+        for (uint256 i = 0; i < 3; ++i) {
+            enter(contestId, i);
+        }
+        release(contestId);
+        for (uint256 i = 0; i < 3; ++i) {
+            show(contestId, i);
+        }
+        score(contestId, scoresOf(200, 1, 1));
+        closeLate(contestId);
+        assertEq(contest.owed(validator(0)), 1, "share");
+        assertEq(contest.owed(poster), uint256(COMPENSATION) * ENTRIES + 1, "dust");
+        assertEq(debts(), token.balanceOf(address(contest)), "nothing is lost");
+    }
+
+    function test_close__falseTrace__minerLosesStakeAndThePosterIsTheVictim() public {
+        ContestId contestId = revealed(3);
+        uint32[] memory scores = scoresOf(150, NONE, 120);
+        ScoreCertificate memory c = certificateOf(contestId, scores);
+        c.frauds = 2;
+        score(c, scores, THREE);
+        uint256 before = token.balanceOf(poster);
+        closeLate(contestId);
+        assertEq(vault.stakeOf(miner(1)), MINER_STAKE - SLASH, "stake");
+        assertEq(token.balanceOf(poster) - before, SLASH / 2, "victim");
+        assertEq(contest.owed(miner(0)), PRIZE, "the honest best wins");
+    }
+
+    function test_collect__owed__paysOnce() public {
+        ContestId contestId = revealed(3);
+        score(contestId, scoresOf(150, 200, 250));
+        closeLate(contestId);
+        uint256 before = token.balanceOf(miner(2));
+        contest.collect(miner(2));
+        assertEq(token.balanceOf(miner(2)) - before, PRIZE, "paid");
+        vm.expectRevert(abi.encodeWithSelector(ILearningContest.NothingOwed.selector, miner(2)));
+        contest.collect(miner(2));
+    }
+
+    function ends(ContestId contestId, Outcome outcome, uint256 refund) private view {
+        assertEq(outcomeOf(contestId), uint256(outcome), "outcome");
+        assertEq(contest.owed(poster), refund, "refund");
+        assertEq(debts(), token.balanceOf(address(contest)), "all money is owed to somebody");
+        assertEq(contest.held(contestId), 0, "held");
+    }
+}

@@ -1,0 +1,1 @@
+"""Contests for whole models, as posters, miners and auditors hold them in their hands."""

@@ -1,0 +1,127 @@
+"""Is what a contest's contracts say true? From events and blobs alone: commitments, signatures, scores,
+winner."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from committee.contest_judge import ContestJudge
+from pot.client import Client
+from pot.output import Reply, Table
+from protocol.chain.contest import ContestStatus, Outcome
+from protocol.chain.contest_log import (
+    ContestView,
+    accepted_scores,
+    contest_events,
+    read_contest,
+    read_contest_spec,
+    release_of,
+)
+from protocol.contest import Commitment, SignedScores, winner_of
+from protocol.errors import PotError, Refused, ServiceUnreachable, VerificationFailed
+from protocol.ids import Sha256, parse_address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that was checked."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+def audit_contest(client: Client, contest_id: int) -> Reply:
+    """Check a contest; the answer is no when anything is not as it is said to be. Raises Refused when there
+    is none, ServiceUnreachable."""
+    contracts = client.contracts
+    view = read_contest(contracts, contest_id, release_of(contracts, contest_id))
+    if view.state.status is ContestStatus.NONE:
+        raise Refused(f"There is no contest {contest_id}.", "ContestUnknown")
+    lines = [
+        _line("spec", lambda: _spec(client, view)),
+        _line("commitments", lambda: _commitments(client, view)),
+    ]
+    accepted = accepted_scores(contracts, contest_id)
+    lines += [_line(_name(signed), lambda s=signed: _signatures(client, s)) for signed in accepted]  # type: ignore[misc]
+    if accepted:
+        lines.append(_line("scores", lambda: _scores(client, view, accepted[-1])))
+        lines.append(_line("winner", lambda: _winner(view, accepted[-1])))
+    ok = all(line.ok for line in lines)
+    rows = [("ok" if line.ok else "LIE", line.subject, line.detail) for line in lines]
+    verdict = f"Contest {contest_id} is {'true' if ok else 'NOT true'}: {len(lines)} checks."
+    data: dict[str, Any] = {
+        "contest_id": str(contest_id),
+        "ok": ok,
+        "checks": [{"subject": line.subject, "ok": line.ok, "detail": line.detail} for line in lines],
+    }
+    table = Table(title=f"Audit of contest {contest_id}", columns=("", "subject", "finding"), rows=rows)
+    return Reply(data=data, text=[table, verdict], ok=ok)
+
+
+def _line(subject: str, check: Callable[[], str]) -> Line:
+    try:
+        return Line(subject=subject, ok=True, detail=check())
+    except ServiceUnreachable:
+        raise
+    except PotError as error:
+        return Line(subject=subject, ok=False, detail=str(error))
+
+
+def _spec(client: Client, view: ContestView) -> str:
+    spec = read_contest_spec(client.blobs, view)
+    return f"{spec.title!r} agrees with the terms on the chain"
+
+
+def _commitments(client: Client, view: ContestView) -> str:
+    """Each reveal, with the salt that its event shows, leads to the commitment."""
+    domain = client.deployment.contest_domain
+    shown = contest_events(client.contracts, "EntryRevealed", view.contest_id)
+    for _, args in shown:
+        made = Commitment(
+            contest_id=view.contest_id,
+            miner=parse_address(args["miner"]),
+            model=Sha256(bytes(args["model"])),
+            trace=bytes(args["traceRoot"]),
+            salt=bytes(args["salt"]),
+        )
+        entry = view.entries[int(args["entry"])]
+        if made.digest(domain) != entry.commitment or made.miner != entry.miner:
+            raise VerificationFailed(f"entry {entry.place}", "it shows something else than was committed to")
+    return f"{len(shown)} of {view.state.entries} entries were revealed, each as committed"
+
+
+def _name(signed: SignedScores) -> str:
+    return "committee's signatures" if signed.certificate.instance == 0 else "court's signatures"
+
+
+def _signatures(client: Client, signed: SignedScores) -> str:
+    certificate = signed.certificate
+    panel = client.contracts.contest.panels().members(certificate.contest_id, certificate.instance)
+    names = signed.verify(client.deployment.contest_domain, panel)
+    return f"{len(names)} of {len(panel)} members signed"
+
+
+def _scores(client: Client, view: ContestView, signed: SignedScores) -> str:
+    """Count again, with what the certificate's own record says was withheld taken as that."""
+    certificate = signed.certificate
+    view = replace(view, instance=certificate.instance)
+    judge = ContestJudge(blobs=client.blobs)
+    found = judge.judge(view, view.certify_until).certificate
+    if found.scores != certificate.scores or found.frauds != certificate.frauds:
+        raise VerificationFailed(
+            "scores", f"counting again gives {list(found.scores)}, the certificate {list(certificate.scores)}"
+        )
+    if found.bad_test_set != certificate.bad_test_set:
+        raise VerificationFailed("test set", "it is not as the certificate says")
+    return "the test set is not the promised one" if found.bad_test_set else str(list(found.scores))
+
+
+def _winner(view: ContestView, signed: SignedScores) -> str:
+    params, state = view.params, view.state
+    found = winner_of(signed.certificate.scores, params.target_correct, params.min_correct)
+    if found != state.winner:
+        raise VerificationFailed("winner", f"the rule names entry {found}, the chain {state.winner}")
+    if state.status is ContestStatus.CLOSED and (state.outcome is Outcome.WON) != (found is not None):
+        raise VerificationFailed("outcome", f"it is {state.outcome.name}")
+    return "nobody" if found is None else f"entry {found}: {view.entries[found].miner}"

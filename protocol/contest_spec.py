@@ -1,0 +1,178 @@
+"""The spec of a contest: a whole model by competition, one canonical JSON document whose sha256 the chain
+stores. ``ContestSpec.parse`` is the only way in; it answers bad input with a sentence that names the field.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from protocol.canonical import canonical_json, is_canonical
+from protocol.contest_recipe import ContestRecipe
+from protocol.errors import InvalidInput
+from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.members import MAX_MEMBERS, MIN_MEMBERS
+from protocol.policy import default_policy_sha256
+from protocol.spec import MAX_SPEC_BYTES, Amount, DatasetSpec, Hex64, ModelSpec, Name, sentence_of
+
+MAX_ENTRIES = 64
+MAX_ANSWERS = 2**32 - 2
+MAX_TERM_S = 2 * 86_400
+MIN_TERM_S = 10
+_MAX_AMOUNT = 1 << 96
+
+Count = Annotated[int, Meta(ge=1, le=MAX_ANSWERS)]
+Term = Annotated[int, Meta(ge=MIN_TERM_S, le=MAX_TERM_S, description="seconds")]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part: immutable, named fields only, unknown fields refused."""
+
+
+class SealedSet(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The test set that nobody can read before its key is released: ``sha256`` of the plain dataset, whose
+    test split is scored, ``sealed`` of its encrypted blob, and how many ``answers`` it asks for."""
+
+    sha256: Hex64
+    sealed: Hex64
+    answers: Count
+
+
+class Goal(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Right answers: the first entry with ``target`` wins, otherwise the best one with ``least``."""
+
+    target: Count
+    least: Count = 1
+
+
+class ContestMoney(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Amounts in the token's smallest unit. ``compensation`` is what each entry gets when the poster does not
+    release the test set that it promised."""
+
+    reward: Amount
+    fee: Amount = "0"
+    compensation: Amount = "0"
+    miner_stake: Amount = "0"
+    slash_per_fault: Amount = "0"
+
+
+class ContestLimits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds in seconds, entries and bytes. Commitments are accepted for ``commit_s`` from the posting on."""
+
+    commit_s: Annotated[int, Meta(ge=MIN_TERM_S, le=30 * 86_400)]
+    release_s: Term = 600
+    reveal_s: Term = 600
+    score_s: Term = 3_600
+    challenge_window_s: Annotated[int, Meta(ge=0, le=7 * 86_400)] = 0
+    max_entries: Annotated[int, Meta(ge=1, le=MAX_ENTRIES)] = MAX_ENTRIES
+    max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
+
+
+class ContestChecks(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who scores, and by which limits a replayed trace is judged (``protocol.policy``)."""
+
+    committee_size: Annotated[int, Meta(ge=0, le=MAX_MEMBERS)] = 0
+    policy: Hex64 = msgspec.field(default_factory=default_policy_sha256)
+
+
+class ContestSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A contest, complete: its canonical bytes' sha256 is what the chain stores."""
+
+    version: Literal[1]
+    kind: Literal["contest"]
+    title: Name
+    model: ModelSpec
+    dataset: DatasetSpec
+    test_set: SealedSet
+    recipe: ContestRecipe
+    goal: Goal
+    money: ContestMoney
+    limits: ContestLimits
+    checks: ContestChecks = msgspec.field(default_factory=ContestChecks)
+
+    @classmethod
+    def from_value(cls, value: Any) -> "ContestSpec":
+        """Validate a parsed document. Raises InvalidInput with a sentence that names the field."""
+        try:
+            spec = msgspec.convert(value, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(sentence_of(error, value)) from error
+        _check_consistency(spec)
+        canonical_json(spec.to_value())
+        return spec
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ContestSpec":
+        """Parse a spec blob. Raises InvalidInput when it is too large, not canonical JSON or not valid."""
+        if len(data) > MAX_SPEC_BYTES:
+            raise InvalidInput(f"A spec of {len(data)} bytes exceeds the limit of {MAX_SPEC_BYTES}.")
+        try:
+            value = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidInput(f"The spec is not JSON: {error}.") from error
+        spec = cls.from_value(value)
+        if not is_canonical(data, spec.to_value()):
+            raise InvalidInput(
+                "The spec is not in canonical form (sorted keys, no white space, every field present)."
+            )
+        return spec
+
+    def to_value(self) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.to_builtins(self)
+        return value
+
+    @property
+    def blob(self) -> bytes:
+        """The canonical bytes."""
+        return canonical_json(self.to_value())
+
+    @property
+    def hash(self) -> Sha256:
+        return sha256(self.blob)
+
+    @property
+    def dataset_sha256(self) -> Sha256:
+        return parse_sha256(self.dataset.sha256)
+
+    @property
+    def test_set_sha256(self) -> Sha256:
+        return parse_sha256(self.test_set.sha256)
+
+    @property
+    def sealed_sha256(self) -> Sha256:
+        return parse_sha256(self.test_set.sealed)
+
+    @property
+    def escrow_wei(self) -> int:
+        """All that the poster pays in."""
+        money = self.money
+        return int(money.reward) + int(money.fee) + int(money.compensation) * self.limits.max_entries
+
+
+def contest_json_schema() -> dict[str, Any]:
+    """The JSON schema of a contest's spec, for forms and editors."""
+    return msgspec.json.schema(ContestSpec)
+
+
+def _check_consistency(spec: ContestSpec) -> None:
+    goal, money = spec.goal, spec.money
+    if goal.target > spec.test_set.answers:
+        raise InvalidInput(
+            f"goal.target is {goal.target}, more than test_set.answers = {spec.test_set.answers}."
+        )
+    if goal.least > goal.target:
+        raise InvalidInput(f"goal.least is {goal.least}, more than goal.target = {goal.target}.")
+    if int(money.reward) == 0:
+        raise InvalidInput("money.reward is 0: no miner would work.")
+    if int(money.slash_per_fault) > int(money.miner_stake):
+        raise InvalidInput(
+            "money.slash_per_fault is larger than money.miner_stake: a miner could not pay it."
+        )
+    for name in ("reward", "fee", "compensation", "miner_stake"):
+        if int(getattr(money, name)) >= _MAX_AMOUNT:
+            raise InvalidInput(f"money.{name} is more than the contract holds (2^96).")
+    if 0 < spec.checks.committee_size < MIN_MEMBERS:
+        raise InvalidInput(
+            f"checks.committee_size is {spec.checks.committee_size}: a committee has at least {MIN_MEMBERS} "
+            "members (4, 7, 10, ...); 0 takes everybody."
+        )
