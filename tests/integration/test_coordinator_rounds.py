@@ -3,6 +3,7 @@ test.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from coordinator.services.handle_committee import handle_answer, handle_fault_re
 from coordinator.services.send_jobs import send_jobs
 from coordinator.store.work_tables import ContributionRow, LeaseRow
 from coordinator.views import task_detail
+from protocol.blobs import BlobMissing
 from protocol.certificate import RoundCertificate
 from protocol.chain.events import TaskClosed
 from protocol.errors import PeerMisbehaved, Refused, ServiceUnreachable
@@ -299,6 +301,30 @@ def test_gradient__unreadable__is_refused_and_the_shard_goes_to_somebody_else(
     assert again.miner != lease.miner
 
 
+@pytest.mark.parametrize("second", ["the first again", "unreadable"])
+def test_micro_batches__not_what_the_gradient_is_the_sum_of__are_refused(w: World, second: str) -> None:
+    assert send_jobs(w.ctx)
+    lease = w.leases()[0]
+    honest = w.work(lease).contribution
+    first = honest.batches[0]
+    other = first if second == "the first again" else w.blobs.put(b"\0" * 100)
+    signed = replace(honest, batches=(first, other)).sign(w.domain, w.account(lease.miner))
+    with pytest.raises(PeerMisbehaved, match="sum of" if other == first else "micro-batch 1"):
+        accept_contribution(w.ctx, HandedIn(signed=signed, attempt=1, fence=lease.fence))
+    assert (1, lease.shard, "rejected") in verdicts(w)
+
+
+def test_micro_batches__not_stored_yet__are_asked_for_again_and_nobody_is_struck(w: World) -> None:
+    assert send_jobs(w.ctx)
+    lease = w.leases()[0]
+    honest = w.work(lease).contribution
+    away = (honest.batches[0], sha256(b"nowhere"))
+    signed = replace(honest, batches=away).sign(w.domain, w.account(lease.miner))
+    with pytest.raises(BlobMissing):
+        accept_contribution(w.ctx, HandedIn(signed=signed, attempt=1, fence=lease.fence))
+    assert verdicts(w) == []
+
+
 def test_contribution__wrong_task_spec_samples_or_signature__is_refused(w: World) -> None:
     lease = w.leases()[0]
     honest = w.work(lease).contribution
@@ -307,6 +333,7 @@ def test_contribution__wrong_task_spec_samples_or_signature__is_refused(w: World
         ({"task_id": 9}, Refused),
         ({"spec_hash": Sha256(bytes(32))}, PeerMisbehaved),
         ({"samples": 1}, PeerMisbehaved),
+        ({"batches": honest.batches[:1]}, PeerMisbehaved),
         ({"shard": 2}, PeerMisbehaved),
         ({"round": 6}, PeerMisbehaved),
     ):

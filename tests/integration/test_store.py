@@ -169,6 +169,7 @@ def test_contributions__a_shard_filled_twice__the_database_refuses(store: Store)
         counting = tx.shards.counting(1, 1)
         assert [(row.shard, row.miner) for row in counting] == [(0, MINER), (1, MINER)]
         assert counting[0].loss_micros == 2**64 - 1
+        assert counting[0].batches == contribution().contribution.batches
 
 
 def test_leases__granted_again__only_the_last_fence_is_left(store: Store) -> None:
