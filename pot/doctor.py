@@ -16,6 +16,7 @@ from protocol.errors import ConfigurationError, PotError, ServiceUnreachable
 Role = Literal["all", "miner", "validator"]
 BROKER_TIMEOUT_S: Final = 3.0
 API_TIMEOUT_S: Final = 3.0
+MAX_PAGE_BYTES: Final = 1 << 20
 LOCAL: Final = "`pot network up` starts a local network and writes .pot/network.json"
 
 POLICY_FIX: Final = "set POT_DEVICE=cpu, or wait for tasks measured for this machine"
@@ -100,6 +101,9 @@ def _network_checks(session: Session, role: Role) -> list[Check]:
         checks.append(
             _check("coordinator", lambda: _api(client), "`pot coordinator run`, or set POT_API_URL")
         )
+    if role == "all" and settings.api_url is not None:
+        fix = "run `make tools`, then start the coordinator anew with this network's settings"
+        checks.append(_check("page and wallet", lambda: _page(client), fix))
     if role != "all":
         checks += _account_checks(client, role)
     return checks
@@ -177,6 +181,32 @@ def _api(client: Client) -> str:
             return f"{url} answers {response.status}"
     except (OSError, ValueError) as error:
         raise ServiceUnreachable("the coordinator", url, str(error)) from error
+
+
+def _page(client: Client) -> str:
+    """Whether a browser gets a page that leads a wallet to this chain."""
+    import html
+    import json
+    import re
+    import urllib.request
+
+    url = client.settings.need("api_url").rstrip("/")
+    try:
+        asked = urllib.request.Request(f"{url}/", headers={"Accept": "text/html"})
+        with urllib.request.urlopen(asked, timeout=API_TIMEOUT_S) as response:
+            text = response.read(MAX_PAGE_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        raise ServiceUnreachable("the page", url, str(error)) from error
+    found = re.search(r'data-network="([^"]*)"', text)
+    told = json.loads(html.unescape(found[1])) if found else {}
+    if told.get("chainId") != client.deployment.chain_id:
+        raise ConfigurationError(
+            f"{url}/ leads wallets to chain {told.get('chainId', 'unknown')}, but these settings are for "
+            f"chain {client.deployment.chain_id}."
+        )
+    if "/vendor/ethers.js" not in text:
+        raise ConfigurationError(f"{url}/ has no wallet library: the npm packages are not installed there.")
+    return f"{url}/; a browser wallet has to be on chain {told['chainId']} ({told['chainId']:#x})"
 
 
 def _key(client: Client, role: str) -> str:

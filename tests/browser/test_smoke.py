@@ -1,39 +1,17 @@
 """The shortest look at the pages in a browser: they draw, they follow the feed, nothing complains."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
 
-from anvil.network import free_ports
 from tests.browser.conftest import PATIENCE_MS, visitor
 from tests.browser.looks import look_at
 from tests.integration.test_api import config
 from tests.integration.test_pages import certified
-from tests.support.pages import served
+from tests.support.pages import listening, served
 
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """``app`` on a port of this machine; its URL."""
-    (port,) = free_ports(1)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            threading.Event().wait(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.mark.timeout(300)

@@ -7,12 +7,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
+from pot.client import Client
+from pot.doctor import _page
 from pot.explaining import explain
 from protocol.chain.client import ChainClient
 from protocol.chain.sender import Sender
-from protocol.errors import Refused
+from protocol.errors import ConfigurationError, Refused, ServiceUnreachable
 from tests.integration.test_pot_on_chain import SPEC
 from tests.support.page_network import PageNetwork, page_network, write_draft
+from tests.support.pages import listening
 from tests.support.pot_network import PotNetwork
 
 
@@ -186,3 +189,15 @@ def test_actions__of_a_miner__are_calls_that_work(made: PageNetwork, browser: Te
     assert evidence["quorum"] == 3
     assert len(evidence["signatures"]) == 2 + 2 * 64 * 3
     assert browser.get("/evidence/1?round=7", headers=JSON).status_code == 409
+
+
+def test_doctor__a_page_for_this_chain_or_another__is_told_apart(made: PageNetwork) -> None:
+    with listening(made.app) as url:
+        client = Client(made.settings.model_copy(update={"api_url": url}))
+        chain_id = client.deployment.chain_id
+        assert f"on chain {chain_id} ({chain_id:#x})" in _page(client)
+        other = Client(made.settings.model_copy(update={"api_url": url, "chain_id": chain_id + 1}))
+        with pytest.raises(ConfigurationError, match=f"leads wallets to chain {chain_id}, but"):
+            _page(other)
+    with pytest.raises(ServiceUnreachable, match="the page"):
+        _page(client)

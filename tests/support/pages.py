@@ -1,7 +1,13 @@
 """The API with its pages over a store, as one process serves them."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
 from fastapi import FastAPI
 
+from anvil.network import free_ports
 from coordinator.api.app import create_app
 from coordinator.api.deps import Api
 from coordinator.api.feed_hub import FeedHub
@@ -38,3 +44,19 @@ def served(ctx: Context, config: CoordinatorConfig, desk: Desk | None = None) ->
     )
     install_pages(app, web)
     return app
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """``app`` on a port of this machine; its URL."""
+    (port,) = free_ports(1)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            threading.Event().wait(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
