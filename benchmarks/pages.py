@@ -95,6 +95,7 @@ def _rounds(tx: Transaction, miners: int, rounds: int) -> None:
             "miner": address((2 * n + shard) % miners),
             "parent_model": named("m", n - 1),
             "gradient": named("g", 2 * n + shard),
+            "batches": (Sha256(named("b", 2 * n + shard)),),
             "samples": 32,
             "loss_micros": 10**6,
             "signature": bytes(65),

@@ -5,6 +5,7 @@ import { climb, root } from "./merkle.js";
 
 const CONTRIBUTION_LEAF = ["uint32", "uint32", "address", "bytes32", "bytes32"];
 const FAULT_LEAF = ["uint32", "uint32", "address", "bytes32"];
+const BATCH_LEAF = ["uint32", "bytes32"];
 const PAYOUT_LEAF = ["address", "uint256"];
 const SIGNATURE_BYTES = 64;
 const BLS_BYTES = 96;
@@ -68,17 +69,12 @@ function checkRecord(evidence, bytes, checks) {
 
 /** Its miner signed a contribution; the leaf. Only failures are told one by one. */
 function checkContribution(evidence, item, checks) {
-  const value = {
-    taskId: item.task_id,
-    round: item.round,
-    shard: item.shard,
-    miner: item.miner,
-    specHash: `0x${item.spec_hash}`,
-    parentModel: `0x${item.parent_model}`,
-    gradient: `0x${item.gradient}`,
-    samples: item.samples,
-    lossMicros: item.loss_micros,
-  };
+  const words = evidence.types.Contribution.map(({ name, type }) => {
+    const found = item[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
+    if (Array.isArray(found)) return [name, root(BATCH_LEAF, found.map((hash, place) => [place, `0x${hash}`]))];
+    return [name, type.startsWith("bytes") ? `0x${found}` : found];
+  });
+  const value = Object.fromEntries(words);
   const digest = digestOf(evidence, "Contribution", value);
   let by = "nobody";
   try {
