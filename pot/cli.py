@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("keystore", "pot.commands.keystore:app", "Make a key file, or show the address in one."),
     Entry("config", "pot.commands.config:app", "Show each setting and where it comes from."),
     Entry("contracts", "pot.commands.contracts:app", "Compile and deploy the contracts."),
+    Entry("chain", "pot.commands.chain:app", "The learning chain from its genesis: show, verify."),
     Entry("export", "pot.commands.export:app", "A certified model in other formats."),
     Entry("experiment", "pot.experiment.command:app", "Measurements that anybody can repeat."),
 )

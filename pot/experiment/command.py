@@ -157,6 +157,28 @@ def cost(
     return _reply(measure(CostPlan(repeats=repeats, decisions=decisions, seed=seed, say=_say)), out)
 
 
+@app.command()
+def throughput(
+    out: Out = Path("throughput"),
+    miners: Annotated[list[int] | None, typer.Option(min=1, max=4_096, help="Identities; repeat it.")] = None,
+    tasks: Annotated[int, typer.Option(min=1, max=64, help="Tasks at the same time.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of each task.")] = 4,
+    shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of a round, at most.")] = 8,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the miners.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """How much does the whole network do on this machine, with many miners, and with a process of them
+    killed?"""
+    from pot.experiment.throughput import Load, ThroughputPlan, measure
+
+    loads = [
+        Load(miners=count, tasks=tasks, rounds=rounds, shards=shards, processes=processes, faults=faults)
+        for count in miners or (4, 16)
+        for faults in (False, True)
+    ]
+    return _reply(measure(ThroughputPlan(loads=tuple(loads), folder=out, seed=seed, say=_say)), out)
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
