@@ -117,8 +117,8 @@ def _sheet(found: Sequence[Outcome]) -> Sheet:
         for o in found
     ]  # fmt: skip
     columns = (
-        "miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour", "contributions per s",
-        "rounds on time, %", "identities that contributed", "unpaid",
+        "miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour", "contributions/s",
+        "rounds on time, %", "contributing", "unpaid",
     )  # fmt: skip
     note = (
         "Tasks of equal length, posted together. A round is on time when it is certified within "
