@@ -117,9 +117,9 @@ def _sheet(found: Sequence[Outcome]) -> Sheet:
         for o in found
     ]  # fmt: skip
     columns = (
-        "miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour", "contributions/s",
-        "rounds on time, %", "contributing", "unpaid",
-    )  # fmt: skip
+        *("miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour"),
+        *("contributions/s", "rounds on time, %", "contributing", "unpaid"),
+    )
     note = (
         "Tasks of equal length, posted together. A round is on time when it is certified within "
         f"{DEADLINE_S} s of the one before."
