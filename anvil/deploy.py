@@ -1,5 +1,5 @@
-"""Deploy the contracts: token, vault, committee, appeals, market, contest, which name each other by addresses
-computed beforehand.
+"""Deploy the contracts: token, vault, committee, appeals, market, contest, canaries, which name each other by
+addresses computed beforehand.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ class DeploySettings:
     ``treasury`` None is the deployer; ``token`` None deploys the development token. ``unbonding_delay_s``
     must outlast the oldest epoch, the longest task and the time to settle its faults (7 + 30 + 7 days); a
     task with a challenge window needs three windows and two terms of a court more, and is refused when that
-    is not there. ``appeal_bond`` is what one challenged leaf costs whoever is wrong about it.
+    is not there. ``appeal_bond`` is what one challenged leaf costs whoever is wrong about it,
+    ``answer_term_s`` the time in which an accused validator shows what its sample was.
     """
 
     validator_stake: Wei = VALIDATOR_STAKE
@@ -38,6 +39,7 @@ class DeploySettings:
     unbonding_delay_s: int = 75 * DAY_S
     appeal_bond: Wei = APPEAL_BOND
     court_term_s: int = 3 * DAY_S
+    answer_term_s: int = DAY_S
     treasury: Address | None = None
     token: Address | None = None
 
@@ -54,11 +56,11 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
     pipeline = Pipeline(client, account, chain_id)
     first = 0 if settings.token is None else -1  # place of the token among the creations
     token = settings.token or pipeline.created_address()
-    vault, committee, appeals, market, contest = (
-        pipeline.created_address(first + ahead) for ahead in (1, 2, 3, 4, 5)
+    vault, committee, appeals, market, contest, canaries = (
+        pipeline.created_address(first + ahead) for ahead in range(1, 7)
     )
-    slashers = [committee, appeals, market, contest]
     treasury = settings.treasury or pipeline.address
+    slashers = [committee, appeals, market, contest, canaries]
     creations: list[tuple[str, Address, tuple[Any, ...]]] = [
         ("DevToken", token, ()),
         (
@@ -70,6 +72,7 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
         ("Appeals", appeals, (token, vault, market, settings.appeal_bond, settings.court_term_s)),
         ("TrainingMarket", market, (token, vault, committee, appeals)),
         ("LearningContest", contest, (vault, committee, settings.appeal_bond, settings.court_term_s)),
+        ("Canaries", canaries, (market, settings.answer_term_s)),
     ]
     wanted = creations[-first:] if settings.token is not None else creations
     sent = [pipeline.create(name, creation_code(artifacts[name], values)) for name, _, values in wanted]
@@ -85,6 +88,7 @@ def deploy(client: ChainClient, account: LocalAccount, settings: DeploySettings 
         committee=committee,
         appeals=appeals,
         contest=contest,
+        canaries=canaries,
         token=token,
     )
 

@@ -15,6 +15,8 @@ from anvil.toolchain import ensure_anvil
 
 #: Nine processes share one small machine: more threads in each would only fight over it.
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+#: A miner of the poster's own, in the place of a kind of adversary.
+CANARY: Final = "canary"
 POT: Final = (sys.executable, "-m", "pot")
 
 
@@ -68,6 +70,8 @@ class Services:
 
     def _cheating(self, name: str) -> tuple[str, ...]:
         kind = self.network.adversaries.get(name)
+        if kind == CANARY:
+            return ("--canary",)
         return () if kind is None else ("--adversary", kind)
 
     def _key(self, name: str) -> dict[str, str]:

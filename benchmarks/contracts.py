@@ -38,6 +38,7 @@ BOUNDS: Final = {
     ("sizes", "StakeVault"): 20_000,
     ("sizes", "Committee"): 20_000,
     ("sizes", "Appeals"): 20_000,
+    ("sizes", "Canaries"): 20_000,
     ("sizes", "BlsKeys"): 20_000,
 }
 

@@ -24,16 +24,21 @@ from committee.transport import Transport
 from committee.wal import Wal
 from protocol.frames import Status
 from protocol.ids import Address
-from protocol.pbft_messages import Evidence, Message, Request, value_digest
+from protocol.pbft_messages import Evidence, Message, Prepare, Request, value_digest
 
 MAX_INSTANCES = 256
 ROTATE_BYTES = 4 * 1024 * 1024
 Heard = Callable[[int, bytes], None]
+Accepted = Callable[[Prepare], None]
 _log = structlog.get_logger("committee.host")
 
 
 def _unheard(task: int, value: bytes) -> None:
     """Nobody wants to know."""
+
+
+def _unheeded(message: Prepare) -> None:
+    """Likewise."""
 
 
 class Application(Protocol):
@@ -72,13 +77,20 @@ class _Running:
 class Host:
     """The replicas of one validator. ``failed`` is completed with the error after which nothing more may be
     signed (a broken disk, a broken committee): the process should end. ``requested`` is told (task, value) of
-    every request to a task that runs, also of those that come too late to be proposed."""
+    every request to a task that runs, also of those that come too late to be proposed; ``accepted`` gets
+    every PREPARE of another member, before anybody has checked it."""
 
     def __init__(
-        self, application: Application, log_folder: Path, tick_s: float = 0.1, requested: Heard = _unheard
+        self,
+        application: Application,
+        log_folder: Path,
+        tick_s: float = 0.1,
+        requested: Heard = _unheard,
+        accepted: Accepted = _unheeded,
     ) -> None:
         self._application = application
         self._requested = requested
+        self._accepted = accepted
         self._folder = log_folder
         self._tick_s = tick_s
         self._running: dict[int, _Running] = {}
@@ -164,6 +176,8 @@ class Host:
                     continue
                 if isinstance(message, Request):
                     self._requested(message.task, message.value)
+                elif isinstance(message, Prepare):
+                    self._accepted(message)
                 try:
                     self._take(running, running.replica.step(message))
                 except MessageRefused as error:

@@ -15,6 +15,8 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from committee.bench import Bench
+from committee.canaries import CanaryWatch
+from committee.canary_submitter import CanarySubmitter
 from committee.chain_watch import ChainWatch
 from committee.config import ValidatorConfig
 from committee.contest_bench import ContestBench, ContestSubmitter
@@ -34,6 +36,7 @@ from committee.noise_book import NoiseBook
 from committee.noise_file import NoiseFile, file_name
 from committee.prosecution import Prosecution
 from committee.roster import Roster
+from committee.sample_duty import ChainDuty
 from committee.state import Decided, Rejected, Verify
 from committee.transport import Transport, TransportConfig
 from committee.verify import Checker
@@ -44,7 +47,7 @@ from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, parse_address
 from protocol.parsing import peer_value
-from protocol.pbft_messages import Evidence
+from protocol.pbft_messages import Evidence, Prepare
 from protocol.signing import KeySigner
 from worker.training.data import DatasetCache
 
@@ -120,10 +123,15 @@ class ValidatorNode:
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
         self._contest_watch = ContestWatch(contracts)
-        self._host = Host(self, config.state_dir, config.tick_s, self.requested)
+        self._host = Host(self, config.state_dir, config.tick_s, self.requested, self.accepted)
         self._desk = self._make_desk(sending)
         self._prosecution = Prosecution(
             me=self._me, domain=self._domain, file=EvidenceFile(config.state_dir), desk=self._desk
+        )
+        self._canaries = CanaryWatch(
+            signer=self._signer,
+            desk=self._desk,
+            submitter=CanarySubmitter(sending, self._blobs, self._desk.sender, self._me),
         )
         self._roster = self._make_roster(checker)
         judge = CourtJudge(contracts=checking, blobs=self._blobs, checker=checker)
@@ -174,6 +182,7 @@ class ValidatorNode:
             threads=self._config.threads,
             device=self._config.device,
             noise=NoiseBook.kept_in(NoiseFile(self._config.state_dir / file_name(self._domain, self._me))),
+            duty_of=ChainDuty(contracts, self._me),
         )
 
     def _make_roster(self, checker: Checker) -> Roster:
@@ -220,6 +229,7 @@ class ValidatorNode:
             try:
                 histories = await loop.run_in_executor(self._reader, self._watch.poll)
                 for history in histories:
+                    self._canaries.seen(history)
                     self._roster.seen(history)
                 if histories:
                     self._directory.meet(self._roster.members)
@@ -254,10 +264,16 @@ class ValidatorNode:
             self._contests.tick()
             self._roster.tick()
             self._prosecution.tick()
+            self._canaries.tick()
 
     def requested(self, task: int, value: bytes) -> None:
         """Somebody asks for a value: it may be what a member was caught signing."""
         self._prosecution.learn(TaskId(task), value)
+        self._canaries.learn(TaskId(task), value)
+
+    def accepted(self, message: Prepare) -> None:
+        """Another member found a proposal true: its word counts, should a canary be in it."""
+        self._canaries.hear(message)
 
     # ---------------------------------------------------------------- committee.host.Application
 
@@ -268,7 +284,9 @@ class ValidatorNode:
         if is_court(task):
             self._bench.verify(task, question)
             return
-        self._prosecution.learn(TaskId(task), question.value)  # it may come from a new view, not a request
+        # It may come from a new view, not a request.
+        self._prosecution.learn(TaskId(task), question.value)
+        self._canaries.learn(TaskId(task), question.value)
         session = self._roster.session(task)
         if session is not None:
             session.verify(question)

@@ -11,6 +11,7 @@ from enum import Enum
 
 from committee.noise_book import NoiseBook
 from protocol.batches import WHOLE
+from committee.sample_duty import Duty, DutyOf, require_tellable, spec_duty
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution
@@ -18,7 +19,7 @@ from protocol.errors import PeerMisbehaved, PotError
 from protocol.evidence import Fault
 from protocol.ids import Address, Sha256, sha256
 from protocol.ledger import TaskLedger
-from protocol.policy import load_policy
+from protocol.policy import Limits, load_policy
 from protocol.sampling import SamplePlan, sample_seed
 from protocol.segment import MAX_RECORD_BYTES, RoundRecord, SegmentRecord
 from protocol.signing import Signer
@@ -76,6 +77,7 @@ class Checker:
     threads: int = 1
     device: str = "cpu"
     noise: NoiseBook = field(default_factory=NoiseBook)
+    duty_of: DutyOf = spec_duty
 
     def judge(self, ledger: TaskLedger, certificate: RoundCertificate, known: frozenset[Fault]) -> Judgement:
         """Judge a proposal to extend ``ledger``; ``known`` are faults this replica has confirmed already.
@@ -148,7 +150,11 @@ class Checker:
                 raise PeerMisbehaved("proposal", f"it blames {report.fault.miner} for honest work")
             if judgement.finding is Finding.UNKNOWN:
                 return judgement
-        plan = self._plan(ledger)
+        seed = sample_seed(self.signer, self.domain, ledger.task_id, ledger.spec_hash)
+        duty = self.duty_of(ledger, seed)
+        if duty.charged:
+            require_tellable(ledger, self._limits(ledger.spec))
+        plan = _plan(ledger, seed, duty)
         for item in record.rounds:
             parent = self.blobs.get(item.parent_model, ledger.spec.limits.max_blob_bytes)
             looked = [signed for signed in item.contributions if self._looks_at(ledger, plan, signed)]
@@ -170,15 +176,6 @@ class Checker:
         contained = frozenset(Fault.of(signed) for signed in _contributions(record))
         return Judgement(finding=Finding.VALID, executed=executed, contained=contained)
 
-    def _plan(self, ledger: TaskLedger) -> SamplePlan:
-        recipe = ledger.spec.recipe
-        return SamplePlan(
-            seed=sample_seed(self.signer, self.domain, ledger.task_id, ledger.spec_hash),
-            rounds=recipe.rounds,
-            shards=recipe.shards,
-            share_ppm=ledger.spec.verification.sample_ppm,
-        )
-
     def _looks_at(self, ledger: TaskLedger, plan: SamplePlan, signed: SignedContribution) -> bool:
         """Its own sample, and everything by a miner whose noise points somewhere."""
         c = signed.contribution
@@ -190,7 +187,7 @@ class Checker:
         if not looked:
             return ()
         policy = load_policy(ledger.spec.policy_sha256, self.blobs)
-        limits = limits_of(ledger.spec, policy, self.device)
+        limits = self._limits(ledger.spec)
         faults = []
         for signed in looked:
             c, verdict = signed.contribution, self._claim(ledger.spec, parent, signed).replay()
@@ -199,6 +196,9 @@ class Checker:
             if not verdict.ok:
                 faults.append((signed, verdict.batch))
         return tuple(faults)
+
+    def _limits(self, spec: TaskSpec) -> Limits:
+        return limits_of(spec, load_policy(spec.policy_sha256, self.blobs), self.device)
 
     def _claim(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> Claim:
         c = signed.contribution
@@ -249,6 +249,11 @@ def _guilty(signed: SignedContribution, reason: str, batch: int, *, executed: in
     return Judgement(
         finding=Finding.INVALID, reason=reason, faults=(signed,), batches=(batch,), executed=executed
     )
+
+
+def _plan(ledger: TaskLedger, seed: bytes, duty: Duty) -> SamplePlan:
+    recipe = ledger.spec.recipe
+    return SamplePlan(seed=seed, rounds=recipe.rounds, shards=recipe.shards, share_ppm=duty.share_ppm)
 
 
 def _contributions(record: SegmentRecord) -> list[SignedContribution]:

@@ -11,7 +11,7 @@ ENTRIES = (
         "demo", "pot.demo.command:app", "The whole network on this machine, from task to audit and report."
     ),
     Entry("network", "pot.network_command:app", "A local network that stays: up, down, status, logs."),
-    Entry("task", "pot.commands.task:app", "Posters: quote, post, list, show, watch, cancel, close, fetch."),
+    Entry("task", "pot.commands.task:app", "Posters: quote, post, list, show, watch, plant, open, fetch."),
     Entry("contest", "pot.commands.contest:app", "Whole models by competition: post, commit, reveal, audit."),
     Entry("miner", "pot.commands.miner:app", "Miners: doctor, stake, run, status, claim, appeal, unstake."),
     Entry(

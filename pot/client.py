@@ -92,8 +92,8 @@ class Client:
         contracts = self.settings.contracts
         if contracts is None:
             raise ConfigurationError(
-                "contracts is not set. Write [contracts] market, vault, committee, token into pot.toml, or "
-                "run this where `pot network up` has written .pot/network.json."
+                "contracts is not set. Write [contracts] market, vault, committee, appeals, canaries, token "
+                "into pot.toml, or run this where `pot network up` has written .pot/network.json."
             )
         chain_id = self.settings.chain_id
         if chain_id is None:

@@ -2,6 +2,7 @@
 
 from committee.noise_file import suspects
 from pot.amounts import format_amount
+from pot.canary_reasons import canary_reasons
 from pot.claims import Claimable
 from pot.client import Client
 from pot.disputes.reasons import dispute_reasons
@@ -10,6 +11,7 @@ from pot.output import Reply
 from pot.task_events import read_events
 from pot.why import Reason, explains, reasons
 from protocol.chain.dispute_log import read_logs
+from protocol.chain.events import Event
 from protocol.chain.history import TaskHistory, read_task
 from protocol.errors import InvalidInput
 from protocol.ids import Address, TaskId, parse_address, parse_hex_bytes
@@ -22,7 +24,8 @@ def explain(
     if sum(choice is not None for choice in (account, round_number, tx)) != 1:
         raise InvalidInput("Choose one of --account ADDR, --round R and --tx HASH.")
     history = read_task(client.contracts, client.blobs, TaskId(number))
-    found = [*reasons(history), *_disputes(client, history)]
+    events = read_events(client.contracts)
+    found = [*reasons(history), *_disputes(client, history, events), *canary_reasons(history, events)]
     if account is not None:
         return _about_account(client, history, found, parse_address(account))
     if round_number is not None:
@@ -50,10 +53,9 @@ def _waiting(client: Client, history: TaskHistory, account: Address) -> Claimabl
     return found if found.waiting else None
 
 
-def _disputes(client: Client, history: TaskHistory) -> list[Reason]:
+def _disputes(client: Client, history: TaskHistory, events: list[Event]) -> list[Reason]:
     """What disputes moved."""
     task_id = history.created.task_id
-    events = read_events(client.contracts)
     logs = read_logs(event for event in events if getattr(event, "task_id", None) == task_id)
     cases = max((len(log.cases) for log in logs), default=0)
     bonds = tuple(client.contracts.appeals.bond_of(case) for case in range(cases))

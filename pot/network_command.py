@@ -140,6 +140,7 @@ def _described(network: "NetworkFile", path: Path) -> Reply:
             ("committee", network.deployment.committee),
             ("appeals", network.deployment.appeals),
             ("contest", network.deployment.contest),
+            ("canaries", network.deployment.canaries),
             ("vault", network.deployment.vault),
             ("token", network.deployment.token),
             ("poster", f"{network.accounts['poster']} ({poster})"),

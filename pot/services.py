@@ -12,8 +12,9 @@ from protocol.errors import ConfigurationError
 COORDINATOR_PORT: Final = 8080
 
 
-def run_miner(client: Client, adversary: str | None, *, appeal: bool) -> Reply:
-    """Mine until interrupted; ``appeal`` against faults that are declared wrongly."""
+def run_miner(client: Client, adversary: str | None, *, appeal: bool, canary: bool = False) -> Reply:
+    """Mine until interrupted; ``appeal`` against faults that are declared wrongly, ``canary`` marks
+    every gradient."""
     from pot.disputes.appealing import FaultWatch
     from worker.agent import run
     from worker.config import MinerConfig
@@ -29,6 +30,7 @@ def run_miner(client: Client, adversary: str | None, *, appeal: bool) -> Reply:
         threads=settings.threads,
         device=settings.device,
         adversary=adversary,
+        canary=canary,
     )
     log_to_stderr("worker")
     with FaultWatch(Client(settings, role="miner"), appeal=appeal):

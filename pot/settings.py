@@ -35,6 +35,7 @@ class Contracts(BaseModel):
     committee: str
     appeals: str
     contest: str
+    canaries: str
     token: str
     block: int = Field(default=0, ge=0)
 

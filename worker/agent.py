@@ -15,10 +15,12 @@ from eth_account.signers.local import LocalAccount
 from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
 from protocol.ids import parse_address
+from protocol.signing import KeySigner
 from worker.adversary import adversary
 from worker.api_client import CoordinatorClient
 from worker.app import create_app, register
 from worker.blob_cache import CachedBlobs
+from worker.canary import CanaryTrainer
 from worker.config import MinerConfig
 from worker.contests import ContestMiner, RevealThread
 from worker.coverage import Arithmetic
@@ -78,17 +80,21 @@ def build_miner(config: MinerConfig, account: LocalAccount, device: str) -> Shar
     blobs = CachedBlobs(open_blob_store(config.blob_url), config.cache_bytes)
     domain = config.deployment.domain
     journal = f"signed-{domain.chain_id}-{domain.market}-{account.address}.sqlite"
-    trainer: Trainer = HonestTrainer(config.threads, device)
+    honest = HonestTrainer(config.threads, device)
+    trainer: Trainer = honest
     if config.adversary is not None:
         trainer = adversary(
             config.adversary,
             Accomplices(
-                honest=HonestTrainer(config.threads, device),
+                honest=honest,
                 contracts=contracts,
                 blobs=blobs,
                 miner=parse_address(account.address),
             ),
         )
+    if config.canary:
+        signer = KeySigner(bytes(account.key))
+        trainer = CanaryTrainer(honest=honest, signer=signer, domain=domain, blobs=blobs)
     return ShardMiner(
         account=account,
         domain=domain,

@@ -16,7 +16,8 @@ class MinerConfig:
     """Addresses of the network's parts, and this machine's bounds; ``_s`` are seconds, ``_bytes`` bytes.
 
     ``state_dir`` keeps what was signed; ``device`` is ``auto``, ``cpu`` or a torch device such as ``cuda:0``;
-    ``adversary`` names a kind of wrong-doing (``worker.adversary.KINDS``) for demonstrations and tests.
+    ``adversary`` names a kind of wrong-doing (``worker.adversary.KINDS``) for demonstrations and tests;
+    ``canary``: a poster's own miner, whose every gradient is marked (``worker.canary``).
     Raises ConfigurationError, naming the setting, when one is out of range.
     """
 
@@ -33,6 +34,7 @@ class MinerConfig:
     cache_bytes: int = 128 * MIB
     max_blob_bytes: int = 1024 * MIB
     adversary: str | None = None
+    canary: bool = False
 
     def __post_init__(self) -> None:
         for name, value, low, high in (

@@ -44,11 +44,14 @@ def run(
     appeal: Annotated[
         bool, typer.Option("--appeal", help="Appeal against wrong faults without being asked; costs bonds.")
     ] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Posters: mark every gradient, to see which validators look.")
+    ] = False,
 ) -> Reply:
     """Work for the network until interrupted."""
     from pot.services import run_miner
 
-    return run_miner(session_of(ctx).client("miner"), adversary, appeal=appeal)
+    return run_miner(session_of(ctx).client("miner"), adversary, appeal=appeal, canary=canary)
 
 
 @app.command()

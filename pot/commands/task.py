@@ -12,11 +12,14 @@ app = typer.Typer(add_completion=False)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The task's draft; see examples/.")]
 TaskArgument = Annotated[int, typer.Argument(metavar="TASK", min=1, help="Number of the task.")]
+CanaryKeys = Annotated[
+    list[str], typer.Option("--canary", metavar="KEYSTORE", help="Key of a canary miner; repeat for more.")
+]
 
 
 @app.callback()
 def task() -> None:
-    """Posters: quote, post, list, show, watch, draw, cancel, close, fetch."""
+    """Posters: quote, post, list, show, watch, draw, plant, open, cancel, close, fetch."""
 
 
 @app.command()
@@ -99,6 +102,37 @@ def draw(ctx: typer.Context, task: TaskArgument) -> Reply:
     from pot.posting import draw_committee
 
     return draw_committee(session_of(ctx).client("poster"), task)
+
+
+@app.command()
+def plant(
+    ctx: typer.Context,
+    task: TaskArgument,
+    canary: CanaryKeys,
+    penalty: Annotated[
+        str | None,
+        typer.Option(help="What one canary costs a validator that signed for it; default: as quoted."),
+    ] = None,
+) -> Reply:
+    """Commit to miners of yours that will be wrong on purpose (canaries), before the task begins."""
+    from pot.canaries import plant_reply
+
+    return plant_reply(session_of(ctx).client("poster"), task, canary, penalty)
+
+
+@app.command("open")
+def open_(
+    ctx: typer.Context,
+    task: TaskArgument,
+    canary: CanaryKeys,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="KEYSTORE", help="Open these of them; default: all.")
+    ] = None,
+) -> Reply:
+    """Open canaries: validators that signed for them are charged. Name all keys that were planted."""
+    from pot.canaries import open_reply
+
+    return open_reply(session_of(ctx).client("poster"), task, canary, only or [])
 
 
 @app.command()

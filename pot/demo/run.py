@@ -135,7 +135,7 @@ class Demo:
             chain_id=network.deployment.chain_id,
             contracts={
                 name: contracts[name]
-                for name in ("market", "vault", "committee", "appeals", "contest", "token")
+                for name in ("market", "vault", "committee", "appeals", "contest", "canaries", "token")
             },
         )
         self.report.accounts = {address: name for name, address in network.accounts.items()}

@@ -11,6 +11,7 @@ CONTRACTS = (
     "Committee",
     "BlsKeys",
     "Appeals",
+    "Canaries",
     "LearningContest",
     "ContestPanels",
     "DevToken",

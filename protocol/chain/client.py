@@ -91,6 +91,13 @@ class ChainClient:
     def chain_id(self) -> int:
         return self.quantity("eth_chainId")
 
+    def pending_time(self) -> int:
+        """The time of the block that the node would make now, Unix seconds: none that is still to come lies
+        before it. The newest block's where the node does not tell."""
+        raw = self.rpc("eth_getBlockByNumber", "pending", False)
+        with self._sense():
+            return self.block().timestamp if raw is None else int(raw["timestamp"], 16)
+
     def block(self, number: int | str = "latest") -> BlockRef:
         """The block's reference. Raises Refused when there is no such block."""
         tag = hex(number) if isinstance(number, int) else number

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from protocol.chain.appeals import Appeals
 from protocol.chain.bls_keys import BlsKeys
+from protocol.chain.canaries import Canaries
 from protocol.chain.client import ChainClient
 from protocol.chain.committee import CommitteeContract
 from protocol.chain.contest import LearningContest
@@ -26,6 +27,7 @@ class Contracts:
     committee: CommitteeContract
     appeals: Appeals
     contest: LearningContest
+    canaries: Canaries
     token: Token
 
     def bls_keys(self) -> BlsKeys:
@@ -42,6 +44,7 @@ class Contracts:
             committee=CommitteeContract(client, deployment.committee),
             appeals=Appeals(client, deployment.appeals),
             contest=LearningContest(client, deployment.contest),
+            canaries=Canaries(client, deployment.canaries),
             token=Token(client, deployment.token),
         )
 

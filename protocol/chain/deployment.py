@@ -21,6 +21,7 @@ class Deployment:
     committee: Address
     appeals: Address
     contest: Address
+    canaries: Address
     token: Address
 
     @property
@@ -36,7 +37,7 @@ class Deployment:
     @property
     def addresses(self) -> list[Address]:
         """The contracts whose events tell a network's history."""
-        return [self.market, self.vault, self.committee, self.appeals]
+        return [self.market, self.vault, self.committee, self.appeals, self.canaries]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +48,7 @@ class Deployment:
             "committee": self.committee,
             "appeals": self.appeals,
             "contest": self.contest,
+            "canaries": self.canaries,
             "token": self.token,
         }
 
@@ -62,6 +64,7 @@ class Deployment:
                 committee=parse_address(value["committee"]),
                 appeals=parse_address(value["appeals"]),
                 contest=parse_address(value["contest"]),
+                canaries=parse_address(value["canaries"]),
                 token=parse_address(value["token"]),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from web3.types import LogReceipt
 
 from protocol.certificate import RoundCertificate, SignedCertificate
+from protocol.chain.canary_events import CANARY_EVENTS
 from protocol.chain.contract import ContractClient
 from protocol.chain.contracts import Contracts
 from protocol.chain.dispute_events import APPEALS_EVENTS, COURT_EVENTS, FaultVoided
@@ -280,6 +281,7 @@ class EventReader:
             (contracts.vault, _VAULT),
             (contracts.committee, {**_COMMITTEE, **COURT_EVENTS}),
             (contracts.appeals, APPEALS_EVENTS),
+            (contracts.canaries, CANARY_EVENTS),
         )
         for contract, builders in parts:
             for name, build in builders.items():

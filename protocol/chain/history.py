@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from protocol.blobs import BlobStore
+from protocol.chain.canary_events import CanaryEvent
 from protocol.chain.contracts import Contracts
 from protocol.chain.dispute_events import FaultVoided
 from protocol.chain.events import (
@@ -51,7 +52,8 @@ class TaskHistory:
     ``forgotten`` the number of segments before the first of ``segments``; its members are none until the
     committee is drawn. ``disputed_from`` is the first certificate that a running dispute freezes, ``voided``
     holds the leaf hashes of faults that an appeal found wrong, ``void`` the certificates that fell;
-    ``evidence`` is what the miners of certified faults had signed."""
+    ``evidence`` is what the miners of certified faults had signed, ``canaries`` what was planted, opened and
+    charged."""
 
     domain: Domain
     created: TaskCreated
@@ -67,6 +69,7 @@ class TaskHistory:
     overturned: CertificatesOverturned | None = None
     voided: tuple[bytes, ...] = ()
     void: tuple[CertifiedSegment, ...] = ()
+    canaries: tuple[CanaryEvent, ...] = ()
 
     @property
     def certificates(self) -> int:
@@ -137,6 +140,8 @@ class TaskHistory:
                 return replace(self, slashes=(*self.slashes, event))
             case TaskCancelled() | TaskClosed():
                 return replace(self, ended=event)
+            case _ if isinstance(event, CanaryEvent):
+                return replace(self, canaries=(*self.canaries, event))
             case _:
                 return self
 

@@ -244,6 +244,25 @@ SENTENCES = {
     "PanelNotDrawn": "The panel of contest {contestId} is drawn with the hash of block {drawBlock}: anybody "
     "can do that in a later one.",
     "NothingOwed": "No contest owes anything to {account}.",
+    # Canaries.
+    "MiswiredDeployment": "The contracts do not name each other: {what} is wrong.",
+    "TooLate": "Task {taskId} began at {startsAt}: canaries and samples are committed to before.",
+    "AlreadyPlanted": "Canaries are planted in task {taskId} already.",
+    "NothingPlanted": "No canaries are planted in task {taskId}.",
+    "SeedFixed": "{member} has committed to its sample of task {taskId} already.",
+    "NotPlanted": "{miner} with this salt is not among the canaries planted in task {taskId}.",
+    "AlreadyOpen": "The canary {miner} of task {taskId} is open already.",
+    "NotOpened": "{miner} is not an opened canary of task {taskId}.",
+    "NotABlock": "{skipped} bytes are not whole blocks of SHA-256.",
+    "NotTheGradient": "The bytes shown do not end the gradient that was named.",
+    "NotMarked": "The gradient does not carry the mark of a canary.",
+    "NotSignedByMember": "The signature is not by {member}, but by {recovered}.",
+    "TooLateToAccuse": "Members of task {taskId} could be accused until {endedAt}.",
+    "AccusationIs": "The accusation is in another state ({status}).",
+    "AnswerTooLate": "The accused member could answer until {answerBy}.",
+    "StillAnswerable": "The accused member can answer until {answerBy}.",
+    "NotTheSeed": "{member} committed to another sample of task {taskId}.",
+    "SampleHolds": "The sample held round {round} shard {shard} of task {taskId}.",
     # BLS keys.
     "KeyRegisteredBefore": "{account} has registered its BLS key before; it stays the same for ever.",
     "KeyTaken": "This BLS key is {holder}'s.",
@@ -259,6 +278,7 @@ SENTENCES = {
 _MOMENTS = frozenset(
     {"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
     | {"from", "until"}
+    {"deadline", "startsAt", "answerBy", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
     | {"closesAt", "closedAt", "maturesAt", "freeAt", "endedAt", "joinEnds", "endsAt"}
 )
 _STATUS = ("unknown", "open", "completed", "closed", "cancelled", "in dispute", "overturned")

@@ -32,6 +32,7 @@ DEPLOYMENT = Deployment(
     committee=ZERO,
     appeals=ZERO,
     contest=ZERO,
+    canaries=ZERO,
     token=ZERO,
 )
 MAX_UPLOAD = 4096

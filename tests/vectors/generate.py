@@ -11,12 +11,16 @@ from eth_account import Account
 
 from protocol import merkle
 from protocol.batches import batch_proof, batches_root, leaves_of
+from protocol.canary_mark import CANARY_LEAF, canary_root, mark_of, marked, tail_of
 from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
 from protocol.contest import NO_SCORE, SCORE_TYPE, Commitment, ScoreCertificate
 from protocol.contribution import CONTRIBUTION_TYPE, Contribution
 from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
 from protocol.ids import EpochNo, RoundNo, ShardNo, TaskId, parse_address, sha256
-from protocol.signing import sign, to_compact
+from protocol.members import Members
+from protocol.pbft_messages import Instance, Phase, value_digest
+from protocol.sampling import SamplePlan, seed_commitment
+from protocol.signing import KeySigner, sign, to_compact
 from protocol.typed_data import Domain
 from protocol.verdict import VERDICT_TYPE, Verdict
 
@@ -164,6 +168,87 @@ def contribution_vector() -> dict[str, Any]:
     }
 
 
+SAMPLES = ((10, 4, 500_000), (1, 1, 1_000_000), (75, 4, 23_334), (100, 64, 31_250))
+"""Rounds, shards and share; the last task is larger than one window."""
+
+
+def sample_vector(rounds: int, shards: int, share_ppm: int) -> dict[str, Any]:
+    seed = KeySigner(sha256(b"member")).sign(sha256(b"seed"))
+    plan = SamplePlan(seed=seed, rounds=rounds, shards=shards, share_ppm=share_ppm)
+    step = max(1, rounds * shards // 24)
+    places = [(place // shards + 1, place % shards) for place in range(0, rounds * shards, step)]
+    return {
+        "seed": hexed(seed),
+        "commitment": hexed(bytes(seed_commitment(seed))),
+        "rounds": rounds,
+        "shards": shards,
+        "share_ppm": share_ppm,
+        "looked": [10_000 * round_ + shard for round_, shard in places],
+        "held": [10_000 * round_ + shard for round_, shard in places if plan.holds(round_, shard)],
+    }
+
+
+def gradient_blob(code_bytes: int, codes: int) -> bytes:
+    """Safetensors by hand: this package needs no torch. Codes of all sizes, then the exponents of their
+    blocks."""
+    kind = {1: "I8", 2: "I16"}[code_bytes]
+    half = 1 << (8 * code_bytes - 2)
+    values = [(i * 7919) % (2 * half) - half for i in range(codes)]
+    body = b"".join(value.to_bytes(code_bytes, "little", signed=True) for value in values)
+    exponents = bytes(2 * (codes // 64 + 1))
+    header = json.dumps(
+        {
+            "codes": {"dtype": kind, "shape": [codes], "data_offsets": [0, len(body)]},
+            "exponents": {
+                "dtype": "I16",
+                "shape": [codes // 64 + 1],
+                "data_offsets": [len(body), len(body) + len(exponents)],
+            },
+        }
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + body + exponents
+
+
+def canary_vector(code_bytes: int, codes: int) -> dict[str, Any]:
+    domain = Domain(chain_id=31337, market=parse_address("0x" + "11" * 20))
+    key = KeySigner(sha256(b"member"))
+    salt, spec_hash = sha256(b"salt"), sha256(b"spec")
+    canaries = sorted(
+        ((parse_address("0x" + sha256(bytes([i]))[:20].hex()), sha256(salt + bytes([i]))) for i in range(3)),
+        key=lambda canary: int(canary[0], 16),
+    )
+    mark = mark_of(salt, spec_hash, 5, 2)
+    blob = marked(gradient_blob(code_bytes, codes), mark, 8 * code_bytes - 1)
+    tail = tail_of(blob)
+    members = Members.of(
+        (key.address, *(parse_address("0x" + "ff" * 19 + last) for last in ("fd", "fe", "ff")))
+    )
+    value = sha256(b"value")
+    instance = Instance(domain=domain.separator, task=7, members=members)
+    return {
+        "salt": hexed(bytes(salt)),
+        "spec_hash": hexed(bytes(spec_hash)),
+        "round": 5,
+        "shard": 2,
+        "mark": hexed(mark.to_bytes(32, "big")),
+        "miner": canaries[0][0],
+        "miner_salt": hexed(bytes(canaries[0][1])),
+        "root": hexed(canary_root(list(canaries))),
+        "proof": [hexed(node) for node in merkle.proof(canaries, CANARY_LEAF, 0)],
+        "gradient": hexed(bytes(sha256(blob))),
+        "state": hexed(tail.state),
+        "skipped": tail.skipped,
+        "data": hexed(tail.data),
+        "codes_end": tail.codes_end,
+        "code_bytes": tail.code_bytes,
+        "domain_separator": hexed(domain.separator),
+        "member": key.address,
+        "value_digest": hexed(value_digest(value)),
+        "prepare_digest": hexed(instance.signing_digest(Phase.PREPARE, 3, 4, value_digest(value), 0)),
+    }
+
+
 def merkle_vector(size: int) -> dict[str, Any]:
     payouts = [
         [parse_address("0x" + sha256(f"account {i}".encode())[:20].hex()), 10**18 * (i + 1)]
@@ -230,6 +315,10 @@ def documents() -> dict[str, Any]:
         "verdict.json": verdict_vector(),
         "contest.json": contest_vector(),
         "merkle.json": {"trees": [merkle_vector(size) for size in SIZES]},
+        "canary.json": {
+            "canaries": [canary_vector(1, 200), canary_vector(2, 1_000)],
+            "samples": [sample_vector(*shape) for shape in SAMPLES],
+        },
         "draw.json": {"draws": [draw_vector(*shape) for shape in DRAWS]},
     }
 

@@ -375,6 +375,6 @@ interface ITrainingMarket {
     function overturn(TaskId taskId, uint256 from, CertificateRecord calldata before) external;
 
     /// @notice Makes a fault unslashable.
-    /// @dev Only for the appeals contract.
+    /// @dev Only for the contracts that may slash: the appeals contract, and the one that knows canaries.
     function voidFault(TaskId taskId, bytes32 leaf) external;
 }

@@ -43,7 +43,7 @@ abstract contract ContestFixture is MarketFixture {
     }
 
     function deploy(IERC20 token_) internal virtual override {
-        contestAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
+        contestAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 5);
         super.deploy(token_);
         contest = newContest();
     }

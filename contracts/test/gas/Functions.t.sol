@@ -127,6 +127,7 @@ contract FunctionsGasTest is MarketFixture {
         size("StakeVault", address(vault));
         size("Committee", address(committee));
         size("Appeals", address(appeals));
+        size("Canaries", address(canaries));
     }
 
     function size(string memory name, address deployed) private {

@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
+import {ICanaries} from "../../src/interfaces/ICanaries.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
@@ -32,6 +33,7 @@ abstract contract MarketFixture is Test {
     uint256 internal constant MAX_BOUNTY = 5 ether;
     uint256 internal constant BOND = 10 ether;
     uint256 internal constant COURT_TERM = 3 days;
+    uint256 internal constant ANSWER_TERM = 1 days;
     uint32 internal constant WINDOW = 1 days;
     uint32 internal constant ROUNDS = 10;
     uint32 internal constant SHARDS = 4;
@@ -50,6 +52,9 @@ abstract contract MarketFixture is Test {
     IAppeals internal appeals;
     /// @dev Where a test is going to create a contest contract; zero where none does.
     address internal contestAt;
+    ICanaries internal canaries;
+    /// @dev Where the canaries will be; every vault names it.
+    address internal canariesAt = address(0xCA);
 
     address internal treasury = address(0x7EA5);
     uint256 internal posterKey = 0xB0B;
@@ -80,26 +85,28 @@ abstract contract MarketFixture is Test {
         return IERC20(create("DevToken.sol:DevToken", ""));
     }
 
-    /// @dev The order of a real deployment: vault, committee, appeals, market, by one account without gaps.
+    /// @dev The order of a real deployment: vault, committee, appeals, market, canaries, by one account without gaps.
     function deploy(IERC20 token_) internal virtual {
         token = token_;
         uint256 nonce = vm.getNonce(address(this));
         address committeeAt = vm.computeCreateAddress(address(this), nonce + 1);
         address appealsAt = vm.computeCreateAddress(address(this), nonce + 2);
         address marketAt = vm.computeCreateAddress(address(this), nonce + 3);
+        canariesAt = vm.computeCreateAddress(address(this), nonce + 4);
         vault = newVault(committeeAt, marketAt, appealsAt, UNBONDING_DELAY);
         committee = newCommittee(vault, marketAt);
         appeals = newAppeals(vault, marketAt);
         market = newMarket(vault, committee, appeals);
+        canaries = newCanaries(market, ANSWER_TERM);
     }
 
     function newVault(address slasherA, address slasherB, address slasherC, uint256 delay)
         internal
         returns (IStakeVault)
     {
-        address[] memory slashers = new address[](contestAt == address(0) ? 3 : 4);
-        (slashers[0], slashers[1], slashers[2]) = (slasherA, slasherB, slasherC);
-        if (contestAt != address(0)) slashers[3] = contestAt;
+        address[] memory slashers = new address[](contestAt == address(0) ? 4 : 5);
+        (slashers[0], slashers[1], slashers[2], slashers[3]) = (slasherA, slasherB, slasherC, canariesAt);
+        if (contestAt != address(0)) slashers[4] = contestAt;
         bytes memory arguments = abi.encode(token, delay, MAX_BOUNTY, treasury, slashers);
         return IStakeVault(create("StakeVault.sol:StakeVault", arguments));
     }
@@ -120,6 +127,10 @@ abstract contract MarketFixture is Test {
     {
         bytes memory arguments = abi.encode(token, vault_, committee_, appeals_);
         return ITrainingMarket(create("TrainingMarket.sol:TrainingMarket", arguments));
+    }
+
+    function newCanaries(ITrainingMarket market_, uint256 answerTerm) internal returns (ICanaries) {
+        return ICanaries(create("Canaries.sol:Canaries", abi.encode(market_, answerTerm)));
     }
 
     function fund(address account, uint256 amount) internal virtual {

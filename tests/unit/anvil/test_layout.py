@@ -35,6 +35,7 @@ def network(root: Path) -> NetworkFile:
             committee=address(0x33),
             appeals=address(0x35),
             contest=address(0x36),
+            canaries=address(0x36),
             token=address(0x44),
         ),
         accounts={name: address(0x50 + index) for index, name in enumerate(names)},

@@ -16,6 +16,7 @@ CONTRACTS = {
     "committee": ADDRESS,
     "appeals": ADDRESS,
     "contest": ADDRESS,
+    "canaries": ADDRESS,
     "token": ADDRESS,
     "block": 3,
 }

@@ -54,6 +54,7 @@ def tools(at: Bench, slept: list[float] | None = None) -> Accomplices:
         vault=contract,
         committee=contract,
         appeals=contract,
+        canaries=contract,
     )
     return Accomplices(
         honest=HonestTrainer(1, "cpu"),

@@ -65,7 +65,15 @@ def test_lease_end__each_form_of_the_header__is_unix_seconds() -> None:
 def config(**changes: Any) -> MinerConfig:
     here = Address("0x" + "11" * 20)
     deployment = Deployment(
-        chain_id=1, block=0, market=here, vault=here, committee=here, appeals=here, contest=here, token=here
+        chain_id=1,
+        block=0,
+        market=here,
+        vault=here,
+        committee=here,
+        appeals=here,
+        contest=here,
+        canaries=here,
+        token=here,
     )
     urls = {
         "chain_url": "http://c",
