@@ -135,6 +135,7 @@ def network(tx: Transaction, deployment: Deployment, now_s: float) -> NetworkVie
             "vault": deployment.vault,
             "committee": deployment.committee,
             "appeals": deployment.appeals,
+            "canaries": deployment.canaries,
             "token": deployment.token,
         },
         block=cursor.number if cursor else -1,

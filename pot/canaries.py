@@ -41,23 +41,9 @@ def canaries_of(client: Client, spec: TaskSpec, keystores: list[str]) -> list[Ca
 def plant_reply(client: Client, number: int, keystores: list[str], penalty: str | None) -> Reply:
     """Commit to canary miners. Raises Refused when the task has begun, InvalidInput when canaries could not
     be told from honest noise in its arithmetic."""
-    from worker.training.models import layout_of
-    from worker.training.tolerance import limits_of
-
     task_id = TaskId(number)
     spec = client.spec(task_id)
-    limits = limits_of(spec, load_policy(spec.policy_sha256, client.blobs))
-    if not tellable(limits, spec.recipe.codec, layout_of(spec.model).size):
-        raise InvalidInput(
-            "Canaries need exact arithmetic and a codec of integers (compute: float64, codec: int8 or "
-            "int16): validators take no part in other tasks that plant them."
-        )
-    canaries = canaries_of(client, spec, keystores)
-    plan = CanaryPlan(
-        root=canary_root(canaries),
-        sample_ppm=spec.verification.sample_ppm,
-        penalty=quoted_penalty(client, spec) if penalty is None else Wei(parse_amount(penalty, "--penalty")),
-    )
+    canaries, plan = planned(client, spec, keystores, penalty)
     receipt = client.sender.send(client.contracts.canaries.plant(task_id, plan))
     data = {
         "task_id": str(task_id),
@@ -72,6 +58,28 @@ def plant_reply(client: Client, number: int, keystores: list[str], penalty: str 
         f"{format_amount(plan.penalty)}. Run them with `pot miner run --canary`, tell nobody who they are."
     )
     return Reply(data=data, text=[line])
+
+
+def planned(
+    client: Client, spec: TaskSpec, keystores: list[str], penalty: str | None
+) -> tuple[list[Canary], CanaryPlan]:
+    """The canaries, and what to commit to. Raises as ``plant_reply`` does."""
+    from worker.training.models import layout_of
+    from worker.training.tolerance import limits_of
+
+    limits = limits_of(spec, load_policy(spec.policy_sha256, client.blobs))
+    if not tellable(limits, spec.recipe.codec, layout_of(spec.model).size):
+        raise InvalidInput(
+            "Canaries need exact arithmetic and a codec of integers (compute: float64, codec: int8 or "
+            "int16): validators take no part in other tasks that plant them."
+        )
+    canaries = canaries_of(client, spec, keystores)
+    plan = CanaryPlan(
+        root=canary_root(canaries),
+        sample_ppm=spec.verification.sample_ppm,
+        penalty=quoted_penalty(client, spec) if penalty is None else Wei(parse_amount(penalty, "--penalty")),
+    )
+    return canaries, plan
 
 
 def quoted_penalty(client: Client, spec: TaskSpec) -> Wei:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from anvil.programs import CANARY
 from pot.demo.cast import TAMPERED
 from pot.report.document import Disturbance, Report
 from protocol.members import max_faulty
@@ -92,13 +93,25 @@ def _equivocating(_: Report, item: Disturbance) -> list[str]:
 def _blind(report: Report, item: Disturbance) -> list[str]:
     own = set(_addresses(report, item.target))
     fewest = min((len(set(cert.signers) - own) for cert in report.certificates), default=0)
+    lost = int(item.slashed) // TOKEN
     item.outcome = (
-        f"harmless: it made none of {item.acts} checks, others signed each certificate ({fewest} or more)"
+        f"caught: it made none of {item.acts} checks and signed for a canary, lost {lost} POT in "
+        f"{item.tx_hash}; others signed each certificate ({fewest} or more)"
     )
+    if not lost:
+        item.outcome = "not caught"
+        return [f"{item.target} signed without looking and lost nothing."]
     validators = sum(name.startswith("validator-") for name in report.accounts.values())
     if fewest > max_faulty(validators):
         return []
     return [f"A certificate carries only {fewest} signatures beside that of {item.target}."]
+
+
+def _canary(report: Report, item: Disturbance) -> list[str]:
+    """The poster's own miner is no wrong-doer, but its work is wrong: it must never be certified."""
+    paid = _paid(report, item.target)
+    item.outcome = f"harmless: the poster's canary, found by all that look; paid {paid // TOKEN} POT"
+    return [f"The canary {item.target} was certified."] if paid else []
 
 
 def _censoring(report: Report, item: Disturbance) -> list[str]:
@@ -126,5 +139,6 @@ OTHERS: Final[dict[str, Callable[[Report, Disturbance], list[str]]]] = {
     "equivocating-validator": _equivocating,
     "lazy-validator": _blind,
     "censoring-coordinator": _censoring,
+    CANARY: _canary,
     TAMPERED: _tampered,
 }

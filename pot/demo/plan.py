@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from anvil.programs import CANARY
 from pot.demo.disturbances import Victim
 from protocol.errors import InvalidInput
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS: Final = 1_000
 SAMPLES_PER_SHARD: Final = 128
 CENSORED_ROUNDS: Final = 8
+SLEEPER: Final = "lazy-validator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,10 @@ class DemoPlan:
                 f"A censoring coordinator is replaced in mid-run: {CENSORED_ROUNDS} rounds at least."
             )
         honest = self.miners - len(self.adversaries)
+        if self.canary is not None:
+            honest -= 1
+            if honest < 1:
+                raise InvalidInput("One miner is the poster's canary: leave another honest one (--miners).")
         if self.victims.count("miner") >= honest:
             raise InvalidInput(f"Of {honest} honest miners at least one must be left alive (--miners).")
         if self.victims.count("primary") + len(self.wrong_validators) > (self.validators - 1) // 3:
@@ -51,6 +57,19 @@ class DemoPlan:
                 f"{self.validators} validators survive the death or malice of "
                 f"{(self.validators - 1) // 3} of them (--validators)."
             )
+
+    @property
+    def canary(self) -> int | None:
+        """The miner that the poster runs to see who sleeps: the last honest one, where a validator does."""
+        if SLEEPER not in self.wrong_validators:
+            return None
+        return max(number for number in range(1, self.miners + 1) if number not in self.adversaries)
+
+    @property
+    def marked(self) -> dict[int, str]:
+        """Miner numbers to kinds, the canary among them."""
+        own = {} if self.canary is None else {self.canary: CANARY}
+        return {**self.adversaries, **own}
 
     def killings(self) -> list[tuple[int, Victim]]:
         """(after which certified round, whom), ascending."""

@@ -87,14 +87,14 @@ class Demo:
         poster = client_of(network, "poster")
         self.report.seconds.setup = round(time.monotonic() - self._begun, 2)
         with self._problems():
-            posted = self._post(poster, draft)
+            posted = self._post(poster, draft, wrong)
             with self._problems():
                 wrong.start()
                 self._train(local, network, poster, draft, posted, wrong)
             with self._problems():
                 slash_faults(poster, posted.task_id, self._show.say)
             with self._problems():
-                wrong.witness(poster)
+                wrong.witness(poster, posted.task_id)
             self.report.peak_memory_bytes = local.supervisor.peak_memory()
             # The task is over, and nothing here is needed again: an end by force is as good as any.
             local.supervisor.stop(but=FOUNDATIONS, grace_s=GRACE_S)
@@ -124,7 +124,7 @@ class Demo:
             NetworkPlan(
                 miners=plan.miners,
                 validators=plan.validators,
-                adversaries=plan.adversaries,
+                adversaries=plan.marked,
                 wrong_validators=plan.wrong_validators,
                 wrong_coordinator=plan.wrong_coordinator,
             )
@@ -141,8 +141,10 @@ class Demo:
         self.report.accounts = {address: name for name, address in network.accounts.items()}
         return self._local, network
 
-    def _post(self, poster: Client, draft: Draft) -> Posted:
-        posted = poster.post(draft)
+    def _post(self, poster: Client, draft: Draft, wrong: Wrongdoing) -> Posted:
+        wrong.prepare(poster, draft.spec)
+        posted = poster.post(draft, start_in_s=wrong.start_in_s)
+        wrong.plant(poster, posted.task_id)
         self.report.task_id = str(posted.task_id)
         self.report.escrow.funded = str(posted.escrow)
         self._show.say(

@@ -115,7 +115,7 @@ class Chain(_Part, kw_only=True):
 class Disturbance(_Part, kw_only=True):
     """Something this run did to itself: a process killed, somebody who cheats. ``acts`` counts the wrong acts
     in its own log, ``noticed`` the lines in which others noticed; ``slashed`` is what a validator lost, in
-    the smallest unit; ``victim`` is whom it was aimed at.
+    the smallest unit, in the transaction ``tx_hash``; ``victim`` is whom it was aimed at.
     """
 
     kind: str
@@ -125,6 +125,7 @@ class Disturbance(_Part, kw_only=True):
     acts: int = 0
     noticed: int = 0
     slashed: str = "0"
+    tx_hash: str = ""
     victim: str = ""
 
 

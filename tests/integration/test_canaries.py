@@ -38,8 +38,8 @@ VALIDATORS = tuple(f"validator-{number}" for number in range(1, 5))
 LAZY = "lazy-validator"
 CANARY = "miner-2"
 PENALTY = Wei(100 * 10**18)
-START_IN_S = 6
-SOON_S = 60.0
+START_IN_S = 600
+SOON_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def stakes(stage: Stage) -> dict[str, int]:
 
 
 def planted(stage: Stage, sample_ppm: int) -> tuple[TaskId, list[tuple[Address, bytes]]]:
-    """A task that begins soon, with miner-2 as its canary."""
+    """A task that has not begun, with miner-2 as its canary."""
     made = digits_spec()
     spec = structs.replace(made, verification=structs.replace(made.verification, sample_ppm=sample_ppm))
     stage.blobs.put(digits())
@@ -116,10 +116,21 @@ def marked_blob(spec: TaskSpec, blob: bytes, mark: int) -> bytes:
     return made
 
 
-def began(stage: Stage, task: TaskId) -> TaskHistory:
-    history = stage.history(task)
-    starts_at = history.created.params.starts_at
-    assert stage.client.read_until(lambda: stage.contracts.client.pending_time() >= starts_at, SOON_S)
+def said(stage: Stage) -> str:
+    return "\n".join(stage.network.supervisor.log_tail(name) for name in VALIDATORS)
+
+
+def began(stage: Stage, task: TaskId, commitments: int) -> TaskHistory:
+    """The task's start, to which the chain's clock is moved once so many members have committed to a seed."""
+
+    def committed() -> bool:
+        return sum(isinstance(e, SeedCommitted) for e in stage.history(task).canaries) == commitments
+
+    assert stage.client.read_until(committed, SOON_S), said(stage)
+    client = stage.contracts.client
+    wait = stage.history(task).created.params.starts_at - client.pending_time()
+    client.rpc("evm_increaseTime", max(1, wait))
+    client.rpc("evm_mine")
     return stage.history(task)
 
 
@@ -128,14 +139,10 @@ def opened(stage: Stage, task: TaskId, canaries: list[tuple[Address, bytes]]) ->
     sender.send(stage.contracts.canaries.open(task, canaries, 0))
 
 
-def said(stage: Stage) -> str:
-    return "\n".join(stage.network.supervisor.log_tail(name) for name in VALIDATORS)
-
-
 def test_canary__everybody_else_looks__costs_only_the_one_that_slept(network: tuple[Stage, str]) -> None:
     stage, lazy = network
     task, canaries = planted(stage, 1_000_000)
-    before, ledger = stakes(stage), began(stage, task).ledger
+    before, ledger = stakes(stage), began(stage, task, 0).ledger
     record = with_canary(stage, ledger, canaries[0][1])
     reports = len(stage.client.reports)
 
@@ -160,11 +167,14 @@ def test_canary__in_nobodys_sample__is_certified_and_everybody_clears_itself(
 ) -> None:
     stage, _ = network
     task, canaries = planted(stage, 0)
-    before, ledger = stakes(stage), began(stage, task).ledger
-    committed = [e for e in stage.history(task).canaries if isinstance(e, SeedCommitted)]
-    assert len(committed) == len(VALIDATORS), said(stage)
-    stage.propose(ledger, with_canary(stage, ledger, canaries[0][1]))
-    stage.certified(task, 1, SOON_S)
+    before, ledger = stakes(stage), began(stage, task, len(VALIDATORS)).ledger
+    record = with_canary(stage, ledger, canaries[0][1])
+
+    def certified() -> bool:
+        stage.propose(ledger, record)
+        return stage.contracts.market.task(task).last_round == 1
+
+    assert stage.client.read_until(certified, SOON_S), said(stage)
     opened(stage, task, canaries)
 
     def cleared() -> bool:

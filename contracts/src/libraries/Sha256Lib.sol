@@ -36,9 +36,9 @@ library Sha256Lib {
         uint256[64] memory w
     ) private pure returns (bytes32 result) {
         assembly ("memory-safe") {
-            function rotr(x, n) -> y {
-                // The word twice in a row: a rotation is a shift.
-                y := and(shr(n, or(x, shl(32, x))), 0xffffffff)
+            // The word twice in a row: a rotation is a shift.
+            function twice(x) -> y {
+                y := or(x, shl(32, x))
             }
             let from := add(add(data, 0x20), offset)
             for { let i := 0 } lt(i, 16) { i := add(i, 1) } {
@@ -47,8 +47,10 @@ library Sha256Lib {
             for { let to := add(w, 0x200) } lt(to, add(w, 0x800)) { to := add(to, 0x20) } {
                 let x := mload(sub(to, 0x1e0))
                 let y := mload(sub(to, 0x40))
-                let s0 := xor(xor(rotr(x, 7), rotr(x, 18)), shr(3, x))
-                let s1 := xor(xor(rotr(y, 17), rotr(y, 19)), shr(10, y))
+                let xx := twice(x)
+                let yy := twice(y)
+                let s0 := xor(and(xor(shr(7, xx), shr(18, xx)), 0xffffffff), shr(3, x))
+                let s1 := xor(and(xor(shr(17, yy), shr(19, yy)), 0xffffffff), shr(10, y))
                 mstore(
                     to,
                     and(add(add(mload(sub(to, 0x200)), s0), add(mload(sub(to, 0xe0)), s1)), 0xffffffff)
@@ -60,18 +62,20 @@ library Sha256Lib {
                 mstore(add(v, shl(5, i)), and(shr(sub(224, shl(5, i)), state), 0xffffffff))
             }
             for { let i := 0 } lt(i, 64) { i := add(i, 1) } {
+                // Sums may run over: they are cut where they are stored.
                 let e := mload(add(v, 0x80))
-                let t := and(e, mload(add(v, 0xa0)))
-                t := xor(t, and(not(e), mload(add(v, 0xc0))))
-                t := add(t, xor(xor(rotr(e, 6), rotr(e, 11)), rotr(e, 25)))
-                t := add(t, mload(add(v, 0xe0)))
+                let g := mload(add(v, 0xc0))
+                let t := add(xor(g, and(e, xor(mload(add(v, 0xa0)), g))), mload(add(v, 0xe0)))
+                let x := twice(e)
+                t := add(t, and(xor(xor(shr(6, x), shr(11, x)), shr(25, x)), 0xffffffff))
                 t := add(t, shr(224, mload(add(add(constants, 0x20), shl(2, i)))))
                 t := add(t, mload(add(w, shl(5, i))))
                 let a := mload(v)
                 let b := mload(add(v, 0x20))
-                let c := mload(add(v, 0x40))
-                let u := xor(xor(and(a, b), and(a, c)), and(b, c))
-                u := add(u, xor(xor(rotr(a, 2), rotr(a, 13)), rotr(a, 22)))
+                x := mload(add(v, 0x40))
+                let u := xor(and(a, xor(b, x)), and(b, x))
+                x := twice(a)
+                u := add(u, and(xor(xor(shr(2, x), shr(13, x)), shr(22, x)), 0xffffffff))
                 let d := mload(add(v, 0x60))
                 mcopy(add(v, 0x20), v, 0xe0)
                 mstore(add(v, 0x80), and(add(d, t), 0xffffffff))

@@ -41,10 +41,10 @@ contract CanaryFramingAttack is CanariesFixture {
         vm.expectRevert(abi.encodeWithSelector(ICanaries.NotPlanted.selector, taskId, miner(index)));
         canaries.open(taskId, miner(index), salt, proof);
         CanaryTerms memory t = terms();
+        bytes memory refusal =
+            abi.encodeWithSelector(ICanaries.TooLate.selector, taskId, market.task(taskId).startsAt);
         vm.prank(poster);
-        vm.expectRevert(
-            abi.encodeWithSelector(ICanaries.TooLate.selector, taskId, market.task(taskId).startsAt)
-        );
+        vm.expectRevert(refusal);
         canaries.plant(taskId, t);
     }
 
