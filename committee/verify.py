@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from committee.noise_book import NoiseBook
-from protocol.batches import WHOLE
 from committee.sample_duty import Duty, DutyOf, require_tellable, spec_duty
+from protocol.batches import WHOLE
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from pot.audit import money
+from pot.audit.canaries import audit_canaries
 from pot.audit.disputes import DisputeAudit
 from pot.audit.replay import Replayer
 from pot.audit.report import AuditReport, WrongLeaf
@@ -123,6 +124,7 @@ def _audit(
         "certified model", f"{ledger.model.hex()} after round {ledger.last_round} is stored, intact"
     )
     _check_money(scene, history, report)
+    audit_canaries(history, scene.contracts.client, scene.stake_slashes, report)
     DisputeAudit(
         contracts=scene.contracts,
         blobs=blobs,

@@ -7,6 +7,7 @@ from pot.audit.replay import Replayer
 from pot.audit.report import AuditReport
 from protocol.blobs import BlobMissing, BlobStore
 from protocol.chain.appeals import CaseKind
+from protocol.chain.canary_events import CanaryPardoned
 from protocol.chain.contracts import Contracts, KeyBook
 from protocol.chain.dispute_events import CaseBrought, CaseSettled, MinerConvicted, SignerPunished
 from protocol.chain.dispute_log import DisputeLog, read_logs, verdict_behind
@@ -148,8 +149,11 @@ class DisputeAudit:
                 f"the verdicts overturn those from {expected} on, the market those from {found} on",
             )
         voids = frozenset[bytes]().union(*(log.voids for log in logs))
-        if voids != frozenset(self.history.voided):
-            raise VerificationFailed("faults", "those that the market voided are not those the courts upheld")
+        pardoned = {event.leaf for event in self.history.canaries if isinstance(event, CanaryPardoned)}
+        if voids | pardoned != frozenset(self.history.voided):
+            raise VerificationFailed(
+                "faults", "those that the market voided are not those that courts upheld, and canaries"
+            )
         if overturned is not None:
             self.report.passed(
                 "overturned", f"certificates from {overturned.first} on are void and count for nothing"

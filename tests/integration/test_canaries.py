@@ -3,7 +3,6 @@ else looked; honest members that signed for a canary outside their samples clear
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -25,13 +24,13 @@ from protocol.ledger import TaskLedger
 from protocol.policy import default_policy
 from protocol.segment import SegmentRecord
 from protocol.signing import KeySigner
-from protocol.spec import TaskSpec
 from tests.integration.test_validators import Stage
 from tests.support.committee_client import CommitteeClient
 from tests.support.miner_network import digits, digits_spec
+from tests.support.rounds import train_round
 from worker.canary import canary_of
 from worker.training.checkpoint import initial_checkpoint
-from worker.training.rounds import apply_round
+from worker.training.step import ShardResult
 from worker.training.tolerance import limits_of
 
 VALIDATORS = tuple(f"validator-{number}" for number in range(1, 5))
@@ -98,22 +97,19 @@ def planted(stage: Stage, sample_ppm: int) -> tuple[TaskId, list[tuple[Address, 
 
 def with_canary(stage: Stage, ledger: TaskLedger, salt: bytes) -> SegmentRecord:
     """The next round, trained, with the second shard's gradient marked."""
-    domain, spec = stage.contracts.deployment.domain, ledger.spec
-    honest = stage.train(ledger)
-    blobs = [stage.blobs.get(signed.contribution.gradient) for signed in honest.contributions]
-    blobs[1] = marked_blob(spec, blobs[1], mark_of(salt, spec.hash, honest.round, 1))
-    first, second = honest.contributions
-    wrong = replace(second.contribution, gradient=stage.blobs.put(blobs[1]))
-    signed = wrong.sign(domain, stage.accounts[CANARY])
-    model = apply_round(spec, stage.blobs.get(ledger.model), dict(enumerate(blobs)))
-    item = replace(honest, contributions=(first, signed), model=stage.blobs.put(model))
-    return ledger.extend((item,))
+    spec, number = ledger.spec, ledger.last_round + 1
 
+    def mark(shard: int, honest: ShardResult) -> ShardResult:
+        if not shard:
+            return honest
+        bits = mark_of(salt, spec.hash, number, shard)
+        made = canary_of(spec, limits_of(spec, default_policy()), honest, bits)
+        assert made is not None
+        return made
 
-def marked_blob(spec: TaskSpec, blob: bytes, mark: int) -> bytes:
-    made = canary_of(spec, limits_of(spec, default_policy()), blob, mark)
-    assert made is not None
-    return made
+    domain = stage.contracts.deployment.domain
+    keys = [stage.accounts[f"miner-{shard + 1}"] for shard in range(spec.recipe.shards)]
+    return ledger.extend((train_round(ledger, stage.blobs, domain, keys.__getitem__, bend=mark),))
 
 
 def said(stage: Stage) -> str:

@@ -16,7 +16,7 @@ from tests.support.shards import put_parts
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import load_dataset
 from worker.training.rounds import apply_round
-from worker.training.step import encode_gradient, shard_gradient
+from worker.training.step import ShardResult, encode_gradient, shard_gradient
 
 
 def train_round(
@@ -28,9 +28,10 @@ def train_round(
     shards: Collection[int] | None = None,
     zeros: Collection[int] = (),
     doubled: Collection[int] = (),
+    bend: Callable[[int, ShardResult], ShardResult] = lambda shard, result: result,
 ) -> RoundRecord:
-    """Train the round after ``ledger`` on the keys of ``key_of(shard)``; shards in ``zeros`` stay zero,
-    those in ``doubled`` count their last micro-batch twice."""
+    """Train the round after ``ledger`` on the keys of ``key_of(shard)``; shards in ``zeros`` stay zero, those
+    in ``doubled`` count their last micro-batch twice, and ``bend`` makes what it likes of the others."""
     spec, number = ledger.spec, ledger.last_round + 1
     dataset = load_dataset(blobs.get(spec.dataset_sha256), spec.dataset)
     parent = blobs.get(ledger.model)
@@ -44,6 +45,7 @@ def train_round(
         if shard in doubled:
             last = result.parts[-1]
             result = replace(result, gradient=result.gradient + last, parts=(*result.parts[:-1], last + last))
+        result = bend(shard, result)
         gradients[shard] = encode_gradient(spec, result.gradient)
         key = key_of(shard)
         miners[shard] = parse_address(key.address)

@@ -70,9 +70,22 @@ def test_answer__two_signatures__are_caught_when_slashed_and_harmless_when_only_
     assert len(answer(report(), wrong("equivocating-validator"))) == 1
 
 
-def test_answer__a_blind_signer__is_harmless_while_f_plus_one_others_signed() -> None:
-    assert answer(report(signers=3), wrong("lazy-validator")) == []
-    assert len(answer(report(signers=2), wrong("lazy-validator"))) == 1
+def test_answer__a_blind_signer__is_caught_by_a_canary_while_f_plus_one_others_signed() -> None:
+    caught = wrong("lazy-validator", slashed=10**18)
+    caught.tx_hash = "0xab"
+    assert answer(report(signers=3), caught) == []
+    assert caught.outcome.startswith("caught")
+    assert "0xab" in caught.outcome
+    assert len(answer(report(signers=2), wrong("lazy-validator", slashed=10**18))) == 1
+
+
+def test_answer__a_blind_signer_that_lost_nothing__is_a_problem() -> None:
+    assert len(answer(report(signers=3), wrong("lazy-validator"))) == 1
+
+
+def test_answer__a_canary__is_harmless_unless_it_is_certified() -> None:
+    assert answer(report(), wrong("canary", "miner-1")) == []
+    assert len(answer(report(payouts={MINER: "1"}), wrong("canary", "miner-1"))) == 1
 
 
 def test_answer__a_censored_miner__has_to_earn_in_the_end() -> None:
