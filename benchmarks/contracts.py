@@ -103,7 +103,7 @@ def tables(figures: Figures) -> str:
         "### Claim by size of the tree\n",
         table("leaves | gas of a later claim", [(n, figures["leaves"][f"claim {n}"]) for n in trees]),
     ]
-    for group in ("certificate", "market", "appeals", "functions"):
+    for group in ("certificate", "market", "appeals", "canaries", "functions"):
         parts += [f"### {group.capitalize()}\n", table("transaction | gas", list(figures[group].items()))]
     parts += ["### Runtime size\n", table("contract | bytes", list(figures["sizes"].items()))]
     return "\n".join(parts)

@@ -160,7 +160,7 @@ class Client:
         self.terms(draft, start_in_s=start_in_s)
         for blob in draft.blobs:
             self.blobs.put(blob)
-        starts_at = self.contracts.client.block().timestamp + start_in_s
+        starts_at = self.contracts.client.pending_time() + start_in_s
         params = TaskParams.of(spec, draft.genesis, starts_at)
         receipt = create_task(self.contracts, self.account, self.sender, params, approve=approve)
         return self._posted(draft, receipt)
