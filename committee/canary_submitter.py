@@ -29,7 +29,7 @@ from protocol.signing import to_compact
 log = logging.getLogger(__name__)
 
 ALREADY_DONE: Final = frozenset({"SeedFixed", "AccusationIs"})
-POINTLESS: Final = frozenset({"TooLate", "TooLateToAccuse", "AnswerTooLate", "SampleHolds", "NotTheSeed"})
+POINTLESS: Final = frozenset({"TaskBegun", "TooLateToAccuse", "AnswerTooLate", "SampleHolds", "NotTheSeed"})
 SIGNATURE_BYTES: Final = 64
 
 Statement = tuple[Address, RoundCertificate, tuple[int, int] | None, bytes]

@@ -60,7 +60,7 @@ contract Canaries is ICanaries {
     function plant(TaskId taskId, CanaryTerms calldata terms) external {
         Task memory task = MARKET.task(taskId);
         if (msg.sender != task.poster) revert NotPoster(taskId, msg.sender, task.poster);
-        if (block.timestamp >= task.startsAt) revert TooLate(taskId, task.startsAt);
+        if (block.timestamp >= task.startsAt) revert TaskBegun(taskId, task.startsAt);
         if (_terms[taskId].root != 0) revert AlreadyPlanted(taskId);
         if (terms.root == 0) revert OutOfBounds("root", 0, 1, type(uint256).max);
         if (terms.samplePpm > SampleLib.PPM) {
@@ -78,7 +78,7 @@ contract Canaries is ICanaries {
     function commitSeed(TaskId taskId, bytes32 commitment) external {
         if (_terms[taskId].root == 0) revert NothingPlanted(taskId);
         uint256 startsAt = MARKET.task(taskId).startsAt;
-        if (block.timestamp >= startsAt) revert TooLate(taskId, startsAt);
+        if (block.timestamp >= startsAt) revert TaskBegun(taskId, startsAt);
         if (seedOf[taskId][msg.sender] != 0) revert SeedFixed(taskId, msg.sender);
         if (commitment == 0) revert OutOfBounds("commitment", 0, 1, type(uint256).max);
         seedOf[taskId][msg.sender] = commitment;

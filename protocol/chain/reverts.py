@@ -246,7 +246,7 @@ SENTENCES = {
     "NothingOwed": "No contest owes anything to {account}.",
     # Canaries.
     "MiswiredDeployment": "The contracts do not name each other: {what} is wrong.",
-    "TooLate": "Task {taskId} began at {startsAt}: canaries and samples are committed to before.",
+    "TaskBegun": "Task {taskId} began at {startsAt}: canaries and samples are committed to before.",
     "AlreadyPlanted": "Canaries are planted in task {taskId} already.",
     "NothingPlanted": "No canaries are planted in task {taskId}.",
     "SeedFixed": "{member} has committed to its sample of task {taskId} already.",
@@ -276,9 +276,8 @@ SENTENCES = {
     "RealChain": "Development tokens exist on local chains only, not on chain {chainId}.",
 }
 _MOMENTS = frozenset(
-    {"deadline", "startsAt", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
-    | {"from", "until"}
-    {"deadline", "startsAt", "answerBy", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
+    {"from", "until"}
+    | {"deadline", "startsAt", "answerBy", "startedAt", "unlocksAt", "time", "faultAt", "expiredAt"}
     | {"closesAt", "closedAt", "maturesAt", "freeAt", "endedAt", "joinEnds", "endsAt"}
 )
 _STATUS = ("unknown", "open", "completed", "closed", "cancelled", "in dispute", "overturned")

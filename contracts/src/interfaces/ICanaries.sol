@@ -66,7 +66,7 @@ interface ICanaries {
     error NotPoster(TaskId taskId, address caller, address poster);
 
     /// @notice Commitments are made before the task begins, at `startsAt`.
-    error TooLate(TaskId taskId, uint256 startsAt);
+    error TaskBegun(TaskId taskId, uint256 startsAt);
 
     /// @notice The task's canaries are planted; there is no second root.
     error AlreadyPlanted(TaskId taskId);

@@ -42,7 +42,7 @@ contract CanaryFramingAttack is CanariesFixture {
         canaries.open(taskId, miner(index), salt, proof);
         CanaryTerms memory t = terms();
         bytes memory refusal =
-            abi.encodeWithSelector(ICanaries.TooLate.selector, taskId, market.task(taskId).startsAt);
+            abi.encodeWithSelector(ICanaries.TaskBegun.selector, taskId, market.task(taskId).startsAt);
         vm.prank(poster);
         vm.expectRevert(refusal);
         canaries.plant(taskId, t);

@@ -14,7 +14,7 @@ contract CommitSeedTest is CanariesFixture {
         plant();
         start();
         vm.expectRevert(
-            abi.encodeWithSelector(ICanaries.TooLate.selector, taskId, market.task(taskId).startsAt)
+            abi.encodeWithSelector(ICanaries.TaskBegun.selector, taskId, market.task(taskId).startsAt)
         );
         canaries.commitSeed(taskId, SALT);
     }

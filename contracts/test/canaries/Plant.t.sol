@@ -49,7 +49,7 @@ contract PlantTest is CanariesFixture {
         uint256 startsAt = market.task(taskId).startsAt;
         start();
         vm.prank(poster);
-        vm.expectRevert(abi.encodeWithSelector(ICanaries.TooLate.selector, taskId, startsAt));
+        vm.expectRevert(abi.encodeWithSelector(ICanaries.TaskBegun.selector, taskId, startsAt));
         canaries.plant(taskId, t);
         vm.warp(startsAt - 1);
         vm.prank(poster);
