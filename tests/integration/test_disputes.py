@@ -145,11 +145,15 @@ def test_dispute__fault_in_one_micro_batch_appealed__is_judged_on_that_alone(
 def test_dispute__false_word_about_a_micro_batch_appealed__is_voided(world: CourtWorld) -> None:
     contracts, task = world.contracts, world.post()
     record = world.blame(task, 1, batch=1)
+    signers = world.history(task).ledger.members[:3]
+    stake = {member: world.stake(member) for member in signers}
     world.start_court(task)
     challenge(world, task, record, CaseKind.FAULT, 0)
     end_joining(world, task)
     world.until_dispute(task, 1, DisputeStatus.DECIDED)
     assert contracts.appeals.dispute(task, 1).upheld == 1
+    settled(world, task)
+    eventually(lambda: all(world.stake(m) < stake[m] or not stake[m] for m in signers), "punishment")
 
 
 def test_dispute__silent_court__lapses_and_everything_stands(world: CourtWorld) -> None:
