@@ -21,7 +21,7 @@ from anvil.toolchain import PROJECT_ROOT, ensure_npm_packages, ensure_solc
 from anvil.tools import Tool, locked
 from protocol.errors import PotError
 
-LIBRARY: Final = ("@openzeppelin/contracts/", "node_modules/@openzeppelin/contracts/")
+LIBRARY: Final = ("@openzeppelin/contracts/", "../node_modules/@openzeppelin/contracts/")
 IMPORT: Final = re.compile(r'^import\s[^;"]*"([^"]+)"\s*;', re.MULTILINE)
 ABI_FOLDERS: Final = ("src", "src/dev")
 OUTPUTS: Final = ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"]
@@ -103,20 +103,22 @@ def compiler_settings(root: Path = PROJECT_ROOT) -> dict[str, Any]:
 
 
 def _request(root: Path) -> dict[str, Any]:
-    """Every source and everything it imports, by name.
+    """Every source and what it imports, by the names that forge gives them.
 
     The compiler numbers what it reads in the order of these names, and the optimized code can depend on the
-    numbers: so all are named here, and in forge's order (libraries before our own), else Python would deploy
-    other bytes than forge tests.
+    numbers, so that other names would make Python deploy other bytes than forge tests. Forge names what our
+    sources import from a library relatively to the project, and what a library's files import from each other
+    absolutely. The compiler wants the latter by a relative name too, and then reads the file by itself.
     """
-    folder = root / "contracts"
-    waiting = sorted(path.relative_to(folder).as_posix() for path in (folder / "src").rglob("*.sol"))
+    folder = root.resolve() / "contracts"
+    waiting = [path.relative_to(folder).as_posix() for path in (folder / "src").rglob("*.sol")]
     sources: dict[str, dict[str, str]] = {}
     while waiting:
         name = waiting.pop()
-        if name not in sources and (path := _file_of(root, name)).is_file():
+        if name not in sources and (path := folder / name).is_file():
             sources[name] = {"content": path.read_text("utf-8")}
-            waiting += (_imported(name, wanted) for wanted in IMPORT.findall(sources[name]["content"]))
+            imports = IMPORT.findall(sources[name]["content"])
+            waiting += (_imported(folder, name, wanted) for wanted in imports)
     return {
         "language": "Solidity",
         "sources": dict(sorted(sources.items())),
@@ -124,14 +126,12 @@ def _request(root: Path) -> dict[str, Any]:
     }
 
 
-def _file_of(root: Path, name: str) -> Path:
-    return (root if name.startswith(LIBRARY[1]) else root / "contracts") / name
-
-
-def _imported(importer: str, wanted: str) -> str:
-    if wanted.startswith("."):
+def _imported(folder: Path, importer: str, wanted: str) -> str:
+    if not wanted.startswith("."):
+        return wanted.replace(*LIBRARY, 1)
+    if importer.startswith("src/"):
         return posixpath.normpath(posixpath.join(posixpath.dirname(importer), wanted))
-    return wanted.replace(*LIBRARY, 1)
+    return os.path.normpath(folder / posixpath.dirname(importer) / wanted)
 
 
 def _cache_key(request: dict[str, Any], packages: Tool, solc: Tool) -> str:
@@ -145,7 +145,7 @@ def _run_solc(request: dict[str, Any], solc: Tool, root: Path) -> dict[str, Any]
 
     try:
         output = solcx.compile_standard(
-            request, base_path=root, allow_paths=root, solc_binary=solc.path, allow_empty=True
+            request, base_path=root / "contracts", allow_paths=root, solc_binary=solc.path, allow_empty=True
         )
     except SolcError as error:
         raise CompilationFailed(_diagnostics(error)) from error

@@ -369,7 +369,7 @@ export const learningContestAbi = [
   {"inputs": [{"internalType": "ContestId", "name": "contestId", "type": "uint256"}, {"internalType": "uint256", "name": "entries", "type": "uint256"}], "name": "HasEntries", "type": "error"},
   {"inputs": [{"internalType": "ContestId", "name": "contestId", "type": "uint256"}], "name": "HasNoEntries", "type": "error"},
   {"inputs": [{"internalType": "address", "name": "miner", "type": "address"}, {"internalType": "uint256", "name": "stake", "type": "uint256"}, {"internalType": "uint256", "name": "needed", "type": "uint256"}], "name": "MinerStakeTooSmall", "type": "error"},
-  {"inputs": [{"internalType": "string", "name": "link", "type": "string"}], "name": "MiswiredDeployment", "type": "error"},
+  {"inputs": [{"internalType": "string", "name": "what", "type": "string"}], "name": "MiswiredDeployment", "type": "error"},
   {"inputs": [{"internalType": "ContestId", "name": "contestId", "type": "uint256"}, {"internalType": "address", "name": "caller", "type": "address"}], "name": "NotContestPoster", "type": "error"},
   {"inputs": [{"internalType": "ContestId", "name": "contestId", "type": "uint256"}, {"internalType": "address", "name": "account", "type": "address"}], "name": "NotEntered", "type": "error"},
   {"inputs": [{"internalType": "address", "name": "account", "type": "address"}], "name": "NothingOwed", "type": "error"},

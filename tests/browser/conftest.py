@@ -16,9 +16,11 @@ from tests.support.wallet import SCRIPT, Wallet
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; skips only where it is not installed and cannot be."""
+    """Chromium; skips only where it is not installed and cannot be. Playwright keeps an event loop running in
+    this thread for as long, so it must be gone before the next module's tests start theirs.
+    """
     try:
         program = ensure_chromium()
     except ToolMissing as missing:

@@ -98,7 +98,7 @@ interface ILearningContest {
     error OutOfBounds(string field, uint256 value, uint256 min, uint256 max);
 
     /// @notice Two contracts of the deployment do not name each other.
-    error MiswiredDeployment(string link);
+    error MiswiredDeployment(string what);
 
     /// @notice A hash is zero where that names nothing.
     error ZeroHash(string field);
