@@ -171,8 +171,8 @@ def contribution_vector() -> dict[str, Any]:
 SAMPLES = (
     (10, 4, 500_000), (1, 1, 1_000_000), (75, 4, 23_034), (100, 64, 31_250), (20, 1, 130_000), (3, 5, 90_000)
 )  # fmt: skip
-"""Rounds, shards and share; the fourth task is larger than one window, the last two (samples of 2.6 and 1.35 on
-average) are looked at in full."""
+"""Rounds, shards and share. The fourth task is larger than one window; of the last two every shard is looked
+up, and their samples are 2.6 and 1.35 shards on average."""
 QUOTAS = (0, 1, 499_999, 500_000, 999_999, 1_000_000, 6_910_200, 4_096_000_000)
 """Millionths of a shard that a window's share is."""
 
