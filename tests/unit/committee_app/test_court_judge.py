@@ -1,6 +1,7 @@
 """A judge looks first where the challenger says that the lie is, and believes nothing but what it finds."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,13 +14,12 @@ from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.appeals import CaseKind, OnchainCase
 from protocol.chain.contracts import Contracts
 from protocol.chain.records import Certified, matters_of
-from protocol.ids import EpochNo, RoundNo, TaskId, parse_address
-from protocol.ledger import TaskLedger
+from protocol.ids import parse_address
 from protocol.signing import KeySigner
 from tests.support.miner_network import digits, digits_spec
 from tests.support.rounds import train_round
 from tests.unit.committee_app.histories import at_start, certified
-from tests.unit.protocol.builders import DOMAIN, TASK, account, members
+from tests.unit.protocol.builders import DOMAIN, TASK, account, ledger
 from worker.training import replay
 from worker.training.checkpoint import initial_checkpoint
 from worker.training.data import DatasetCache
@@ -37,20 +37,12 @@ class Trial:
         self.blobs: BlobStore = open_blob_store(f"memory://court-{name}")
         for blob in (digits(), self.spec.blob):
             self.blobs.put(blob)
-        ledger = TaskLedger(
-            task_id=TASK,
-            spec_hash=self.spec.hash,
-            spec=self.spec,
-            epoch=EpochNo(1),
-            members=members(),
-            last_round=RoundNo(0),
-            model=self.blobs.put(initial_checkpoint(self.spec)),
-            payouts={},
-        )
-        trained = train_round(ledger, self.blobs, DOMAIN, lambda shard: account(shard + 1), doubled=(1,))
-        self.record = ledger.extend((trained,))
+        genesis = self.blobs.put(initial_checkpoint(self.spec))
+        state = replace(ledger(), spec=self.spec, spec_hash=self.spec.hash, model=genesis)
+        trained = train_round(state, self.blobs, DOMAIN, lambda shard: account(shard + 1), doubled=(1,))
+        self.record = state.extend((trained,))
         self.blobs.put(self.record.blob)
-        self.history = certified(at_start(ledger), self.record)
+        self.history = certified(at_start(state), self.record)
         self.shards = 0
         self.batches: list[int] = []
         patch.setattr(replay, "batches_gradient", self._counted_shard(replay.batches_gradient))
@@ -87,7 +79,7 @@ class Trial:
             blobs=self.blobs,
             checker=checker,
             _certified={
-                TaskId(TASK): Certified(
+                TASK: Certified(
                     created=self.history.created,
                     certificates=tuple(segment.event for segment in self.history.segments),
                     standing=1,
