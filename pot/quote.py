@@ -222,8 +222,8 @@ class Quote:
 
     def _sampling(self) -> str:
         text = (
-            f"each validator re-executes {_mean(self.sample)} of {self.shards:,} shards, secretly chosen; "
-            f"{self.honest_eyes:.2f} honest eyes on each that is looked at"
+            f"each validator re-executes {_mean(self.sample)} of {self.shards:,} shards on average, secretly "
+            f"chosen; {self.honest_eyes:.2f} honest eyes on each that is looked at"
         )
         if self.wish is None:
             return text
@@ -234,10 +234,8 @@ class Quote:
             return []
         wish = self.wish
         found, extra = _percent(wish.found), _percent(wish.extra_compute)
-        line = (
-            f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute; {_mean(wish.sample)} each"
-        )
-        return [("  as asked", line)]
+        line = f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute"
+        return [("  as asked", f"{line}; {_mean(wish.sample)} each")]
 
     def _canaries(self) -> str:
         terms = self.canaries
@@ -290,8 +288,7 @@ def measure_shard_s(draft: Draft) -> float:
 
 
 def _mean(shards: Fraction | float) -> str:
-    value = float(shards)
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f} (on average)"
+    return f"{float(shards):,.2f}".removesuffix(".00")
 
 
 def _percent(share: Fraction | float) -> str:

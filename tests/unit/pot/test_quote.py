@@ -76,7 +76,7 @@ def test_wish__forty_of_three_hundred_at_95_percent__is_quoted_in_full(draft: Dr
     assert document["wish"]["detection"] == asked.found
     assert int(document["fee_that_pays_checking"]) > 0
     assert "write `sample: 2.3034%`" in "\n".join(map(str, made.text()))
-    assert "6.91 (on average)" in "\n".join(map(str, made.text()))
+    assert "at 9.214 % more compute; 6.91 each" in "\n".join(map(str, made.text()))
 
 
 @pytest.mark.parametrize(
