@@ -24,6 +24,7 @@ from worker.training import replay
 from worker.training.checkpoint import initial_checkpoint
 from worker.training.data import DatasetCache
 from worker.training.parts import Vector
+from worker.training.step import batches_gradient, part_gradient
 
 LIE = 1
 """The last of a shard's two micro-batches, which the miner of shard 1 counts twice."""
@@ -45,8 +46,8 @@ class Trial:
         self.history = certified(at_start(state), self.record)
         self.shards = 0
         self.batches: list[int] = []
-        patch.setattr(replay, "batches_gradient", self._counted_shard(replay.batches_gradient))
-        patch.setattr(replay, "part_gradient", self._counted_batch(replay.part_gradient))
+        patch.setattr(replay, "batches_gradient", self._counted_shard(batches_gradient))
+        patch.setattr(replay, "part_gradient", self._counted_batch(part_gradient))
 
     def _counted_shard(self, compute: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*values: Any, **options: Any) -> Any:

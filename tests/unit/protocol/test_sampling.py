@@ -152,7 +152,7 @@ def test_plan__many_seeds__draw_sizes_whose_mean_is_the_share(total: int, share_
 def test_plan__windows_of_one_task__toss_coins_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """One coin for all, or rounding along the windows, would let a cheat lie in every other window."""
     monkeypatch.setattr(sampling, "WINDOW", 10)
-    seeds, seen = 600, Counter[tuple[bool, bool, bool]]()
+    seeds, seen = 600, Counter[tuple[bool, ...]]()
     for number in range(seeds):
         drawn = plan(900_000 + number, 3, 10, 50_000)
         sampling._window.cache_clear()
