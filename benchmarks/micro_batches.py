@@ -3,8 +3,9 @@
 One thread, digits and a sonnet; medians of processor time, which a busy machine distorts least. A shard's
 time is computing, encoding, hashing and storing its gradient; what its micro-batches add is hashing and
 storing. A whole replay and that of one micro-batch are timed on the same claim, false in its last
-micro-batch. Exit status 1 when a figure is missed: the judge of one of eight micro-batches needs at most half
-of the whole's time.
+micro-batch; then what a judge does with it, reading its blobs included, when a challenge or a report names
+the micro-batch and when it does not. Exit status 1 when a figure is missed: the judge of one of eight
+micro-batches needs at most half of the whole's time.
 """
 
 import argparse
@@ -18,16 +19,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from eth_account import Account
 
+from committee.verify import Checker, Judgement
 from pot.experiment.shapes import Shape, dataset_blob
 from protocol import merkle
-from protocol.batches import leaves_of
+from protocol.batches import WHOLE, leaves_of
 from protocol.blobs import BlobStore, open_blob_store
-from protocol.ids import sha256
+from protocol.contribution import Contribution
+from protocol.ids import RoundNo, ShardNo, TaskId, parse_address, sha256
 from protocol.policy import default_policy
+from protocol.signing import KeySigner
 from protocol.spec import TaskSpec
+from protocol.typed_data import Domain
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
-from worker.training.data import load_dataset
+from worker.training.data import DatasetCache, load_dataset
 from worker.training.models import layout_of
 from worker.training.parts import Opening, Vector, encode_part
 from worker.training.replay import Claim, ShardSite
@@ -37,6 +43,7 @@ LEAST_SAVING: Final = 2.0
 PARTS: Final = 8
 MICRO: Final = 32
 """Samples of a micro-batch."""
+DOMAIN: Final = Domain(chain_id=1, market=parse_address("0x" + "11" * 20))
 MODELS: Final[dict[str, dict[str, Any]]] = {
     "mlp": {"arch": "mlp", "params": {"inputs": 64, "hidden": 64, "layers": 1, "classes": 10}},
     "wide mlp": {"arch": "mlp", "params": {"inputs": 64, "hidden": 1024, "layers": 2, "classes": 10}},
@@ -59,6 +66,8 @@ class Row:
     storing: float
     whole: float
     one: float
+    unnamed: float
+    named: float
 
     def text(self) -> str:
         hashed, stored = 100 * self.hashing / self.shard, 100 * self.storing / self.shard
@@ -66,7 +75,9 @@ class Row:
             f"{self.name:12} {self.parameters:9,} parameters  shard {1e3 * self.shard:7.1f} ms  hashing "
             f"+{1e3 * self.hashing:5.1f} ms ({hashed:.1f} %)  storing +{1e3 * self.storing:5.1f} ms "
             f"({stored:.1f} %)  replay {1e3 * self.whole:7.1f} ms, of one micro-batch "
-            f"{1e3 * self.one:6.1f} ms: {self.whole / self.one:.1f} times less"
+            f"{1e3 * self.one:6.1f} ms: {self.whole / self.one:.1f} times less; a judge "
+            f"{1e3 * self.unnamed:7.1f} ms, told where {1e3 * self.named:6.1f} ms: "
+            f"{self.unnamed / self.named:.1f} times less"
         )
 
 
@@ -152,6 +163,9 @@ def measure(name: str, folder: Path, repeats: int) -> Row:
     last = PARTS - 1
     assert claim.spot_fault(last)
     assert claim.replay().batch == last
+    judge = judge_of(fresh(folder), site, data, claim)
+    assert (judge(last).found[0][1], judge(last).executed) == (last, 0)
+    assert (judge(WHOLE).found[0][1], judge(WHOLE).executed) == (last, 1)
     return Row(
         name=name,
         parameters=layout_of(spec.model).size,
@@ -160,7 +174,38 @@ def measure(name: str, folder: Path, repeats: int) -> Row:
         storing=median_s(store_parts, repeats) - naming,
         whole=median_s(claim.replay, repeats),
         one=median_s(lambda: claim.spot_fault(last), repeats),
+        unnamed=median_s(lambda: judge(WHOLE), repeats),
+        named=median_s(lambda: judge(last), repeats),
     )
+
+
+def judge_of(store: BlobStore, site: ShardSite, data: bytes, claim: Claim) -> Callable[[int], Judgement]:
+    """What a member of a court, or of the committee, does with a contribution that is said to be wrong in a
+    micro-batch; it has read the dataset before."""
+    spec, names, key = site.spec, claim.opening.names, Account.from_key(b"k" * 32)
+    for blob in (data, claim.gradient, *(claim.opening.fetch(name) for name in names)):
+        store.put(blob)
+    signed = Contribution(
+        task_id=TaskId(1),
+        round=RoundNo(1),
+        shard=ShardNo(0),
+        miner=parse_address(key.address),
+        spec_hash=spec.hash,
+        parent_model=store.put(initial_checkpoint(spec)),
+        gradient=sha256(claim.gradient),
+        batches=names,
+        samples=spec.recipe.samples_per_shard,
+        loss_micros=1,
+    ).sign(DOMAIN, key)
+    checker = Checker(
+        domain=DOMAIN,
+        blobs=store,
+        stake_of=lambda miner: 1,
+        slashable_of=lambda miner: 1,
+        signer=KeySigner(bytes(key.key)),
+        datasets=DatasetCache(),
+    )
+    return lambda batch: checker.reexecute(spec, signed, batch)
 
 
 def fresh(folder: Path) -> BlobStore:
@@ -190,7 +235,11 @@ def main(arguments: list[str]) -> int:
     print(f"A shard of {PARTS} micro-batches of {MICRO} samples in float64, codec int16, {repeats} repeats:")
     for row in rows:
         print(row.text())
-    missed = [row.name for row in rows if row.whole < LEAST_SAVING * row.one]
+    missed = [
+        row.name
+        for row in rows
+        if row.whole < LEAST_SAVING * row.one or row.unnamed < LEAST_SAVING * row.named
+    ]
     if missed:
         print(f"missed: {', '.join(missed)} save less than {LEAST_SAVING} times", file=sys.stderr)
     return 1 if missed else 0

@@ -50,8 +50,8 @@ class CourtJudge:
 
         A contribution is invalid when: its miner did not sign it, it is for other work than its place in
         the record, or it fails re-execution. A fault is valid work when: no report in the records carries
-        the miner's signed contribution, or that one passes re-execution; where a report says which
-        micro-batch fails, executing that one is enough to find that it does.
+        the miner's signed contribution, or that one passes re-execution. Where the challenger, or a report,
+        says which micro-batch fails, executing that one is enough to find that it does.
         """
         try:
             certified = self._read_certified(task_id, case.index)
@@ -59,7 +59,7 @@ class CourtJudge:
             record = self._record(certified, case.index)
             matter = matter_of(record, case, self._domain)
             if case.kind is CaseKind.CONTRIBUTION:
-                return self._contribution(spec, record, matter)
+                return self._contribution(spec, record, matter, case.batch)
             return self._fault(spec, certified, case.index, matter)
         except PotError as error:
             # What was read may be of another branch of the chain: the next try reads it again.
@@ -87,13 +87,13 @@ class CourtJudge:
             _keep(self._records, certificate, record, KEPT_RECORDS)
         return record
 
-    def _contribution(self, spec: TaskSpec, record: SegmentRecord, matter: Matter) -> Judgement:
+    def _contribution(self, spec: TaskSpec, record: SegmentRecord, matter: Matter, batch: int) -> Judgement:
         assert matter.signed is not None
         try:
             check_place(spec, record, matter.signed, self._domain)
         except PeerMisbehaved as error:
             return Judgement(finding=Finding.INVALID, reason=str(error), faults=(matter.signed,))
-        return self.checker.reexecute(spec, matter.signed)
+        return self.checker.reexecute(spec, matter.signed, batch)
 
     def _fault(self, spec: TaskSpec, certified: Certified, index: int, matter: Matter) -> Judgement:
         assert matter.fault is not None

@@ -8,20 +8,20 @@ import msgspec
 from pot.amounts import parse_share_ppm
 from protocol.errors import InvalidInput
 from protocol.members import max_faulty
-from protocol.sampling import PPM, detection, honest_eyes, least_sample, least_share_ppm
+from protocol.sampling import PPM, detection, honest_eyes, least_share_ppm, mean_sample
 from protocol.spec import MAX_ROUNDS, MAX_SHARDS, TaskSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A miner that cheats on ``bad`` of ``of`` shards is to be caught with at least ``wanted``; ``sample``
-    shards of ``of`` per replica do that, with what each sampled shard then has in honest eyes."""
+    """A miner that cheats on ``bad`` of ``of`` shards is to be caught with at least ``wanted``; a share of
+    ``share_ppm`` per replica, to be written into the spec, does that."""
 
     wanted: float
     bad: int
     of: int
     members: int
-    sample: int
+    share_ppm: int
 
     @property
     def honest(self) -> int:
@@ -29,24 +29,24 @@ class Wish:
         return self.members - max_faulty(self.members)
 
     @property
-    def share_ppm(self) -> int:
-        """What to write into the spec."""
-        return least_share_ppm(self.of, self.sample)
+    def sample(self) -> float:
+        """How many of the shards one replica looks at, on average."""
+        return float(mean_sample(self.of, self.share_ppm))
 
     @property
     def found(self) -> float:
         """The probability that the sample gives, at or above ``wanted``."""
-        return detection(self.of, self.bad, self.sample, self.honest)
+        return detection(self.of, self.bad, self.share_ppm, self.honest)
 
     @property
     def eyes(self) -> float:
         """Honest replicas that look at a sampled shard, on average."""
-        return honest_eyes(self.of, self.sample, self.honest)
+        return honest_eyes(self.share_ppm, self.honest)
 
     @property
     def extra_compute(self) -> float:
         """Re-execution by all members together, as a share of the miners' work."""
-        return self.members * self.sample / self.of
+        return self.members * self.share_ppm / PPM
 
     def to_json(self) -> dict[str, Any]:
         """Probabilities are numbers."""
@@ -72,10 +72,10 @@ def wish(spec: TaskSpec, *, members: int, detect: str, bad: int, of: int | None)
         raise InvalidInput(f"--bad is {bad}: it must lie between 1 and the {total:,} shards.")
     wanted = parse_share_ppm(detect, "--detect") / PPM
     honest = members - max_faulty(members)
-    sample = least_sample(total, bad, honest, wanted)
-    if sample is None:
+    share_ppm = least_share_ppm(total, bad, honest, wanted)
+    if share_ppm is None:
         raise InvalidInput(f"--detect is {detect}: no sampling rate reaches it.")
-    return Wish(wanted=wanted, bad=bad, of=total, members=members, sample=sample)
+    return Wish(wanted=wanted, bad=bad, of=total, members=members, share_ppm=share_ppm)
 
 
 def with_sampling(spec: TaskSpec, share_ppm: int) -> TaskSpec:

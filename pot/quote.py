@@ -1,5 +1,6 @@
 """What a task costs and what it buys, before anything is signed."""
 
+import math
 import time
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,10 +14,9 @@ from pot.terms import Terms
 from protocol.canary import HORIZON_ROUNDS, CanaryTerms, canary_terms
 from protocol.members import max_faulty, quorum
 from protocol.payouts import fee_share_down
-from protocol.sampling import break_even_slash, detection, honest_eyes, sample_size
+from protocol.sampling import PPM, break_even_slash, detection, honest_eyes, mean_sample
 from protocol.spec import TaskSpec
 
-PPM: Final = 1_000_000
 # Whole transactions, measured on Anvil (contracts/snapshots, benchmarks): rounded up.
 CREATE_GAS: Final = 310_000
 CERTIFICATE_GAS: Final = 110_000
@@ -58,14 +58,18 @@ class Quote:
         return self.spec.recipe.rounds * self.spec.recipe.shards
 
     @property
-    def sample(self) -> int:
-        """How many shards of the task one replica re-executes."""
-        return sample_size(self.shards, self.spec.verification.sample_ppm)
+    def sample_ppm(self) -> int:
+        return self.spec.verification.sample_ppm
+
+    @property
+    def sample(self) -> Fraction:
+        """How many shards of the task one replica re-executes, on average."""
+        return mean_sample(self.shards, self.sample_ppm)
 
     @property
     def sampling(self) -> Fraction:
         """The share of shards that one replica re-executes."""
-        return Fraction(self.sample, self.shards)
+        return Fraction(self.sample_ppm, PPM)
 
     @property
     def detection(self) -> Fraction:
@@ -75,32 +79,32 @@ class Quote:
     def caught_within(self, cheated: int) -> float:
         """The probability that a miner who cheats in ``cheated`` shards of the task is caught; each replica
         draws its sample without replacement."""
-        return detection(self.shards, cheated, self.sample, self.committee.honest)
+        return detection(self.shards, cheated, self.sample_ppm, self.committee.honest)
 
     @property
     def honest_eyes(self) -> float:
         """How many honest replicas look at a shard that is looked at, on average."""
-        return honest_eyes(self.shards, self.sample, self.committee.honest)
+        return honest_eyes(self.sample_ppm, self.committee.honest)
 
     @property
     def break_even_slash(self) -> int | None:
         """The least slash at which cheating loses money even when a shard costs its whole reward to compute.
         None when nothing is sampled."""
         reward = self.spec.money.reward_per_shard_wei
-        return break_even_slash(reward, self.shards, self.sample, self.committee.honest)
+        return break_even_slash(reward, self.sample_ppm, self.committee.honest)
 
     @property
     def fair_fee(self) -> int:
         """The fee per round that pays re-execution at the miners' price, rounded up."""
         executed = self.committee.n * self.sample * self.spec.money.reward_per_shard_wei
-        return -(-executed // self.spec.recipe.rounds)
+        return math.ceil(executed / self.spec.recipe.rounds)
 
     @property
     def canaries(self) -> CanaryTerms | None:
         """What would make sleeping validators lose money; None when too little is sampled for it."""
         return canary_terms(
             shards=self.spec.recipe.shards,
-            sample_ppm=self.spec.verification.sample_ppm,
+            sample_ppm=self.sample_ppm,
             shard_cost=self.spec.money.reward_per_shard_wei,
         )
 
@@ -218,8 +222,8 @@ class Quote:
 
     def _sampling(self) -> str:
         text = (
-            f"each validator re-executes {self.sample:,} of {self.shards:,} shards, secretly chosen; "
-            f"{self.honest_eyes:.2f} honest eyes on each that is looked at"
+            f"each validator re-executes {_mean(self.sample)} of {self.shards:,} shards on average, secretly "
+            f"chosen; {self.honest_eyes:.2f} honest eyes on each that is looked at"
         )
         if self.wish is None:
             return text
@@ -230,8 +234,8 @@ class Quote:
             return []
         wish = self.wish
         found, extra = _percent(wish.found), _percent(wish.extra_compute)
-        line = f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute; {wish.sample:,} each"
-        return [("  as asked", line)]
+        line = f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute"
+        return [("  as asked", f"{line}; {_mean(wish.sample)} each")]
 
     def _canaries(self) -> str:
         terms = self.canaries
@@ -281,6 +285,10 @@ def measure_shard_s(draft: Draft) -> float:
     start = time.perf_counter()
     shard_gradient(draft.spec, checkpoint, draft.dataset, 1, 0)
     return time.perf_counter() - start
+
+
+def _mean(shards: Fraction | float) -> str:
+    return f"{float(shards):,.2f}".removesuffix(".00")
 
 
 def _percent(share: Fraction | float) -> str:

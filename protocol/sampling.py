@@ -3,9 +3,11 @@
 Each replica draws, once a task and without replacement, a share of the task's shards by a seed of its own:
 its signature over the task, which nobody else can compute and everybody can check once it is shown. Places
 are numbered (round - 1) * shards + shard, turned by a secret offset, and cut into windows; within a window
-the places with the smallest keyed hashes are the sample. A task of at most WINDOW shards is one window: its
-sample is uniform among all of that size, so what it finds follows the hypergeometric distribution exactly.
-Larger tasks are stratified, which only spreads the sample more evenly.
+the places with the smallest keyed hashes are the sample. How many: the whole part of the window's share, and
+one more with the probability that is left, decided by another keyed hash. So each shard is looked at with
+exactly the share that was bought, and a share need not be a whole number of shards.
+
+Chances are those of the words of a hash: a coin is off by less than 2^-108.
 """
 
 import hashlib
@@ -19,10 +21,8 @@ from protocol.ids import Sha256, TaskId, sha256
 from protocol.signing import Signer
 from protocol.typed_data import Domain
 
-SAMPLE_DOMAIN: Final = b"ProofOfTraining/sample/2"
+SAMPLE_DOMAIN: Final = b"ProofOfTraining/sample/3"
 WINDOW: Final = 4_096
-EXACT_TOTAL: Final = 20_000
-"""Above this many shards, probabilities come from logarithms of the gamma function (relative error 1e-9)."""
 PPM: Final = 1_000_000
 
 
@@ -42,9 +42,9 @@ def seed_commitment(seed: bytes) -> Sha256:
     return sha256(SAMPLE_DOMAIN + b"/commitment/" + seed)
 
 
-def sample_size(total: int, share_ppm: int) -> int:
-    """How many of ``total`` shards a share is, to the nearest."""
-    return (total * share_ppm + PPM // 2) // PPM
+def mean_sample(total: int, share_ppm: int) -> Fraction:
+    """How many of ``total`` shards a share is; a replica looks at so many on average."""
+    return Fraction(total * share_ppm, PPM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,47 +64,62 @@ class SamplePlan:
 
 
 def _offset(seed: bytes, total: int) -> int:
-    word = hashlib.sha256(b"offset/" + seed).digest()
-    return int.from_bytes(word[:16], "big") % total
+    return _word(b"offset/" + seed) % total
 
 
 @lru_cache(maxsize=256)
 def _window(seed: bytes, total: int, share_ppm: int, number: int) -> frozenset[int]:
     first, end = number * WINDOW, min((number + 1) * WINDOW, total)
-    quota = sample_size(end, share_ppm) - sample_size(first, share_ppm)
     ranked = sorted(range(first, end), key=lambda place: _rank(seed, place))
-    return frozenset(ranked[:quota])
+    return frozenset(ranked[: quota(seed, (end - first) * share_ppm, number)])
+
+
+def quota(seed: bytes, wanted_ppm: int, number: int) -> int:
+    """How many places of window ``number`` are looked at: ``wanted_ppm`` millionths of one on average."""
+    whole, rest = divmod(wanted_ppm, PPM)
+    return whole + (_word(b"quota/" + seed + number.to_bytes(8, "big")) % PPM < rest)
+
+
+def _word(data: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(data).digest()[:16], "big")
 
 
 def _rank(seed: bytes, place: int) -> bytes:
     return hashlib.sha256(b"place/" + seed + place.to_bytes(8, "big")).digest()
 
 
-def miss_probability(total: int, bad: int, sample: int) -> Fraction:
-    """The probability that a uniform sample of that size holds none of the bad shards, exactly:
-    C(total - bad, sample) / C(total, sample)."""
-    _require(total, bad, sample)
-    return Fraction(math.comb(total - bad, sample), math.comb(total, sample))
+def miss_probability(total: int, bad: int, share_ppm: int) -> Fraction:
+    """The probability that one replica's sample of a task of at most WINDOW shards holds none of the bad
+    ones, exactly: with a sample of s, and of s + 1 with probability w, it is (1 - w) miss(s) + w miss(s + 1)
+    with miss(s) = C(total - bad, s) / C(total, s). miss(s + 1) is miss(s) * (1 - bad / (total - s))."""
+    _require(total, bad, share_ppm)
+    mean = mean_sample(total, share_ppm)
+    size = int(mean)
+    fixed = Fraction(math.comb(total - bad, size), math.comb(total, size))
+    return fixed if size == mean else fixed * (1 - (mean - size) * bad / (total - size))
 
 
-def detection(total: int, bad: int, sample: int, eyes: int) -> float:
+def detection(total: int, bad: int, share_ppm: int, eyes: int) -> float:
     """The probability that at least one of ``eyes`` honest replicas, each with its own sample, looks at one
-    of the bad shards: 1 - miss^eyes."""
-    _require(total, bad, sample)
-    if total <= EXACT_TOTAL:
-        return float(1 - miss_probability(total, bad, sample) ** eyes)
-    if bad + sample > total:
-        return 1.0
-    log_miss = _log_comb(total - bad, sample) - _log_comb(total, sample)
-    return -math.expm1(eyes * log_miss)
+    of the bad shards: 1 - miss^eyes.
+
+    In a task of more than WINDOW shards it depends on how the bad ones lie in the windows; this is then
+    1 - (1 - share)^(bad * eyes), which holds for all ways: in a window the ratio miss(bad + 1) / miss(bad)
+    falls with bad and begins at 1 - share, and windows are drawn independently."""
+    _require(total, bad, share_ppm)
+    if total <= WINDOW:
+        return float(1 - miss_probability(total, bad, share_ppm) ** eyes)
+    if share_ppm == PPM:
+        return float(bad * eyes > 0)
+    return -math.expm1(bad * eyes * math.log1p(-share_ppm / PPM))
 
 
-def least_sample(total: int, bad: int, eyes: int, wanted: float) -> int | None:
-    """The smallest sample per replica with which ``bad`` of ``total`` shards are found with probability
-    ``wanted``; None when even looking at everything does not do (no honest eyes, or wanted = 1 and less)."""
-    if detection(total, bad, total, eyes) < wanted:
+def least_share_ppm(total: int, bad: int, eyes: int, wanted: float) -> int | None:
+    """The smallest share with which ``bad`` of ``total`` shards are found with probability ``wanted``; None
+    when even looking at everything does not do (no honest eyes, or nothing bad)."""
+    if detection(total, bad, PPM, eyes) < wanted:
         return None
-    low, high = 0, total
+    low, high = 0, PPM
     while low < high:
         middle = (low + high) // 2
         if detection(total, bad, middle, eyes) >= wanted:
@@ -114,33 +129,25 @@ def least_sample(total: int, bad: int, eyes: int, wanted: float) -> int | None:
     return low
 
 
-def least_share_ppm(total: int, sample: int) -> int:
-    """The share of ``total`` that is at least ``sample`` shards."""
-    return -(-sample * PPM // total)
-
-
-def honest_eyes(total: int, sample: int, eyes: int) -> float:
+def honest_eyes(share_ppm: int, eyes: int) -> float:
     """How many honest replicas look at a shard that at least one of them looks at, on average."""
-    share = sample / total
+    share = share_ppm / PPM
     seen = 1 - (1 - share) ** eyes
     return eyes * share / seen if seen else 0.0
 
 
-def break_even_slash(reward: int, total: int, sample: int, eyes: int) -> int | None:
+def break_even_slash(reward: int, share_ppm: int, eyes: int) -> int | None:
     """The least slash at which cheating loses money though a shard costs its whole reward to compute:
     slash >= (1 - p) / p * reward with p the detection of one shard, rounded up. It is enough for any number
-    of shards, since (1 - p_m) / p_m * m * reward falls with m. None when nothing is sampled."""
-    caught = 1 - Fraction(total - sample, total) ** eyes
+    m of shards, since they are missed with at most (1 - p)^m and m q^m / (1 - q^m) falls with m. None when
+    nothing is sampled."""
+    caught = 1 - (1 - Fraction(share_ppm, PPM)) ** eyes
     if not caught:
         return None
     price = (1 - caught) / caught * reward
     return -(-price.numerator // price.denominator)
 
 
-def _require(total: int, bad: int, sample: int) -> None:
-    if not (total >= 1 and 0 <= bad <= total and 0 <= sample <= total):
-        raise ValueError(f"{bad} bad and {sample} sampled of {total} shards")
-
-
-def _log_comb(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+def _require(total: int, bad: int, share_ppm: int) -> None:
+    if not (total >= 1 and 0 <= bad <= total and 0 <= share_ppm <= PPM):
+        raise ValueError(f"{bad} bad of {total} shards, {share_ppm} ppm sampled")

@@ -14,7 +14,7 @@ import {ContributionLib} from "./libraries/ContributionLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {RoundingLib} from "./libraries/RoundingLib.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
-import {Case, CaseKind, Dispute, DisputeStatus} from "./types/Appeal.sol";
+import {Case, CaseKind, Dispute, DisputeStatus, WHOLE} from "./types/Appeal.sol";
 import {CertificateRecord, Contribution, ContributionLeaf, FaultLeaf} from "./types/Certificate.sol";
 import {TaskId} from "./types/Ids.sol";
 import {Task} from "./types/Task.sol";
@@ -87,11 +87,12 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         TaskId taskId,
         CertificateRecord calldata record,
         ContributionLeaf calldata leaf,
-        bytes32[] calldata proof
+        bytes32[] calldata proof,
+        uint32 batch
     ) external nonReentrant returns (uint256 dispute, uint256 number) {
         bytes32 leafHash = LeafLib.contribution(leaf);
         LeafLib.requireLeaf(taskId, leafHash, record.contributionsRoot, proof);
-        return _challenge(taskId, record, CaseKind.Contribution, leaf.miner, leafHash);
+        return _challenge(taskId, record, CaseKind.Contribution, leaf.miner, leafHash, batch);
     }
 
     /// @inheritdoc IAppeals
@@ -104,7 +105,8 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         bytes32 leafHash = LeafLib.fault(leaf);
         LeafLib.requireLeaf(taskId, leafHash, record.faultsRoot, proof);
         if (MARKET.slashed(taskId, leafHash)) revert FaultSettled(taskId, leafHash);
-        return _challenge(taskId, record, CaseKind.Fault, leaf.miner, leafHash);
+        // Where a declared fault shows stands in the reports.
+        return _challenge(taskId, record, CaseKind.Fault, leaf.miner, leafHash, WHOLE);
     }
 
     /// @inheritdoc IAppeals
@@ -240,7 +242,8 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         CertificateRecord calldata record,
         CaseKind kind,
         address miner,
-        bytes32 leaf
+        bytes32 leaf,
+        uint32 batch
     ) private returns (uint256 dispute, uint256 number) {
         // The market says whether the record is true and may be challenged.
         uint256 acceptedAt = MARKET.dispute(taskId, record);
@@ -253,11 +256,12 @@ contract Appeals is IAppeals, ReentrancyGuardTransient {
         bytes32 key = keccak256(abi.encode(taskId, dispute, record.index, kind, leaf));
         if (_brought[key]) revert CaseExists(taskId, dispute, leaf);
         _brought[key] = true;
-        _cases[taskId][dispute][number] =
-            Case(msg.sender, record.signers, record.index, miner, kind, false, uint40(acceptedAt), leaf);
+        _cases[taskId][dispute][number] = Case(
+            msg.sender, record.signers, record.index, miner, kind, false, uint40(acceptedAt), batch, leaf
+        );
         if (number == 0 || record.index < self.first) self.first = record.index;
         self.cases = uint8(number + 1);
-        emit CaseBrought(taskId, dispute, number, msg.sender, kind, record.index, miner, leaf);
+        emit CaseBrought(taskId, dispute, number, msg.sender, kind, record.index, miner, leaf, batch);
         TOKEN.pull(bondOf(number));
     }
 

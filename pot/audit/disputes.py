@@ -135,7 +135,7 @@ class DisputeAudit:
             check_place(self.replayer.spec, record, matter.signed, domain)
         except PeerMisbehaved:
             return True
-        return self.replayer.is_fault(matter.signed)
+        return self.replayer.is_fault(matter.signed, case.batch)
 
     def _check_consequences(self, logs: list[DisputeLog]) -> None:
         """What the verdicts imply for certificates and faults is what the market did."""

@@ -73,6 +73,7 @@ class Replayer:
                     round_number=c.round,
                     shard=c.shard,
                     miner=c.miner,
+                    batch=verdict.batch,
                 )
             self._note_loss(signed, verdict.loss_micros)
             self.on_shard(c.round, c.shard)
@@ -95,11 +96,19 @@ class Replayer:
         load_checkpoint(self.spec, self._blob(name), f"checkpoint {name.hex()}")
 
     def is_fault(self, signed: SignedContribution, batch: int = WHOLE) -> bool:
-        """Whether a contribution that was declared a fault really fails re-execution. ``batch`` says where it
-        is said to show: if it does, nothing else is executed."""
+        """Whether a contribution fails re-execution. ``batch`` says where it is said to show: if it does,
+        nothing else is executed."""
+        return self.fault_at(signed, batch) is not None
+
+    def fault_at(self, signed: SignedContribution, batch: int = WHOLE) -> int | None:
+        """Where a contribution fails (``protocol.batches``), looking at ``batch`` first; None when it does
+        not."""
         c = signed.contribution
         claim = self.claim(signed, self._blob(c.parent_model), self._blob(c.gradient))
-        return bool(claim.spot_fault(batch)) or not claim.replay().ok
+        if claim.spot_fault(batch):
+            return batch
+        verdict = claim.replay()
+        return None if verdict.ok else verdict.batch
 
     def claim(self, signed: SignedContribution, parent: bytes, gradient: bytes) -> Claim:
         """A contribution, to be re-executed from the parent checkpoint."""

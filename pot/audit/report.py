@@ -3,22 +3,33 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.batches import WHOLE
 from protocol.chain.appeals import CaseKind
 from protocol.errors import VerificationFailed
 from protocol.ids import Address
 
 
 class WrongLeaf(VerificationFailed):
-    """A lie that can be challenged: what a certificate says of the work of ``miner`` on a shard."""
+    """A lie that can be challenged: what a certificate says of the work of ``miner`` on a shard. ``batch``
+    is where wrong work shows (``protocol.batches``)."""
 
     def __init__(
-        self, subject: str, detail: str, *, kind: CaseKind, round_number: int, shard: int, miner: Address
+        self,
+        subject: str,
+        detail: str,
+        *,
+        kind: CaseKind,
+        round_number: int,
+        shard: int,
+        miner: Address,
+        batch: int = WHOLE,
     ) -> None:
         super().__init__(subject, detail)
         self.kind = kind
         self.round_number = round_number
         self.shard = shard
         self.miner = miner
+        self.batch = batch
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -26,6 +37,7 @@ class WrongLeaf(VerificationFailed):
             "round": self.round_number,
             "shard": self.shard,
             "miner": self.miner,
+            "batch": self.batch,
         }
 
 

@@ -1,6 +1,7 @@
 """Challenges and appeals as answers: checked here first, confirmed, brought."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from pot.client import Client
 from pot.disputes.challenge import Brought, Challenge, bring, contribution_at, faults_of
 from pot.output import Reply, print_lines
 from pot.session import Session
+from protocol.batches import WHOLE
 from protocol.chain.appeals import CaseKind
 from protocol.chain.records import read_certified, report_of
 from protocol.errors import InvalidInput, Refused
@@ -19,11 +21,20 @@ from protocol.ids import Address, TaskId, parse_address
 
 
 def challenge_reply(
-    session: Session, number: int, round_number: int, shard: int, *, assume_yes: bool, unchecked: bool
+    session: Session,
+    number: int,
+    round_number: int,
+    shard: int,
+    *,
+    batch: int | None,
+    assume_yes: bool,
+    unchecked: bool,
 ) -> Reply:
-    """Challenge an accepted contribution. Raises Refused when re-execution here finds it honest."""
+    """Challenge an accepted contribution; ``batch`` is where it is said to be wrong. Raises Refused when
+    re-execution here finds it honest."""
     client = session.client("poster")
     found = contribution_at(client, TaskId(number), round_number, shard)
+    found = replace(found, batch=WHOLE if batch is None else batch)
     return _bring_all(client, [found], assume_yes=assume_yes, unchecked=unchecked)
 
 
@@ -61,9 +72,9 @@ def _place(where: tuple[int | None, int | None]) -> tuple[int, int] | None:
 
 def _bring_all(client: Client, found: list[Challenge], *, assume_yes: bool, unchecked: bool) -> Reply:
     now = client.contracts.client.block().timestamp
+    if not unchecked:
+        found = [require_right(client, challenge) for challenge in found]
     for challenge in found:
-        if not unchecked:
-            require_right(client, challenge)
         print_lines(challenge.text(now), sys.stderr)
     _confirm(assume_yes)
     brought: list[Brought] = [bring(client, challenge) for challenge in found]
@@ -76,7 +87,8 @@ def challenge_lie(
 ) -> list[dict[str, Any]]:
     """Challenge what an audit found wrong; the cases that were brought. Raises as ``challenge_reply``."""
     if lie.kind is CaseKind.CONTRIBUTION:
-        found = [contribution_at(client, task_id, lie.round_number, lie.shard)]
+        at = contribution_at(client, task_id, lie.round_number, lie.shard)
+        found = [replace(at, batch=lie.batch)]
     else:
         place = (lie.round_number, lie.shard)
         found = faults_of(client, task_id, miner=lie.miner, place=place)
@@ -85,19 +97,21 @@ def challenge_lie(
     return cases
 
 
-def require_right(client: Client, challenge: Challenge) -> None:
-    """Re-execute what the challenge is about; raises Refused when it would be lost, and what the blob store
-    raises when it cannot be re-executed: a court could not judge it either."""
-    matter = challenge.matter
+def require_right(client: Client, challenge: Challenge) -> Challenge:
+    """Re-execute what the challenge is about; the challenge with where it shows. Raises Refused when it would
+    be lost, and what the blob store raises when it cannot be re-executed: a court could not judge it
+    either."""
+    matter, where = challenge.matter, None
     replayer = Replayer(spec=client.spec(challenge.task_id), blobs=client.blobs, rounds=())
     if matter.signed is not None:
-        wrong = replayer.is_fault(matter.signed)
+        where = replayer.fault_at(matter.signed, challenge.batch)
+        wrong = where is not None
     elif (report := _reported(client, challenge)) is not None:
         wrong = replayer.is_fault(report.contribution, report.batch)
     else:
-        return  # a fault without the miner's own word is none
+        return challenge  # a fault without the miner's own word is none
     if wrong == (matter.kind is CaseKind.CONTRIBUTION):
-        return
+        return challenge if where is None else replace(challenge, batch=where)
     found = "honest" if not wrong else "wrong"
     raise Refused(
         f"Re-execution here finds the work behind {challenge.what} {found}: this would be lost, and the bond "

@@ -8,6 +8,7 @@ from typing import Any
 from pot.amounts import format_amount, format_duration
 from pot.client import Client
 from pot.funding import require_funds
+from protocol.batches import WHOLE, in_words
 from protocol.chain.appeals import CaseKind
 from protocol.chain.docket import read_docket
 from protocol.chain.events import CertificateAccepted
@@ -23,7 +24,8 @@ from protocol.segment import SegmentRecord
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     """One leaf that can be challenged. Times are Unix seconds: it must be brought before ``closes_at``. With
-    ``joins`` it joins that dispute, else it opens one. ``bond`` is in smallest units."""
+    ``joins`` it joins that dispute, else it opens one. ``bond`` is in smallest units. A contribution is
+    challenged for ``batch``, which the court looks at first (``protocol.batches``)."""
 
     task_id: TaskId
     event: CertificateAccepted
@@ -34,6 +36,7 @@ class Challenge:
     window_s: int
     term_s: int
     joins: int | None
+    batch: int = WHOLE
 
     @property
     def place(self) -> tuple[int, int, Address]:
@@ -59,6 +62,7 @@ class Challenge:
             wrong = "half of the bond goes to the poster"
         return [
             f"Task {self.task_id}: {self.what}, certificate {self.event.index}. It {opens}.",
+            *self._shown(),
             f"Bond: {format_amount(self.bond)}. Possible until {moment(self.closes_at)} ({left} left).",
             f"Cases join for {format_duration(self.window_s)} after the first one; then a court is drawn, "
             f"re-executes the work, and has {format_duration(self.term_s)} for it.",
@@ -66,6 +70,11 @@ class Challenge:
             f"If you are wrong: the bond is lost; {wrong}, the rest to the treasury.",
             "If no verdict comes: the bond comes back, and everything stands.",
         ]
+
+    def _shown(self) -> list[str]:
+        if self.batch == WHOLE:
+            return []
+        return [f"It shows in {in_words(self.batch)}: if it does, the court executes nothing else."]
 
     def to_json(self) -> dict[str, Any]:
         number, shard, miner = self.place
@@ -77,6 +86,7 @@ class Challenge:
             "shard": shard,
             "miner": miner,
             "leaf": "0x" + self.matter.leaf_hash.hex(),
+            "batch": self.batch,
             "bond": str(self.bond),
             "closes_at": self.closes_at,
         }
@@ -233,12 +243,13 @@ def bring(client: Client, challenge: Challenge) -> Brought:
     if contracts.token.allowance(client.address, contracts.appeals.address) < challenge.bond:
         client.sender.send(contracts.token.approve(contracts.appeals.address, challenge.bond))
     proof = proof_of(challenge.record, matter, client.deployment.domain)
-    write = (
-        contracts.appeals.challenge_contribution
+    about = (challenge.task_id, challenge.event.record, matter.leaf, proof)
+    call = (
+        contracts.appeals.challenge_contribution(*about, challenge.batch)
         if matter.kind is CaseKind.CONTRIBUTION
-        else contracts.appeals.challenge_fault
+        else contracts.appeals.challenge_fault(*about)
     )
-    receipt = client.sender.send(write(challenge.task_id, challenge.event.record, matter.leaf, proof))
+    receipt = client.sender.send(call)
     number = contracts.appeals.disputes_of(challenge.task_id)
     docket = read_docket(contracts, challenge.task_id, number)
     case = next(

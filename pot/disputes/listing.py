@@ -146,6 +146,7 @@ def _case_json(client: Client, docket: Docket, case: OnchainCase) -> dict[str, A
         "miner": case.miner,
         "challenger": case.challenger,
         "leaf": "0x" + case.leaf.hex(),
+        "batch": case.batch,
         "bond": str(client.contracts.appeals.bond_of(case.number)),
         "upheld": docket.is_upheld(case),
         "settled": case.settled,

@@ -51,6 +51,7 @@ def _about(log: DisputeLog, case: CaseBrought) -> dict[str, object]:
         "miner": case.miner,
         "challenger": case.challenger,
         "leaf": "0x" + case.leaf.hex(),
+        "batch": case.batch,
     }
 
 

@@ -16,7 +16,7 @@ from pot.draft import Draft, build_draft
 from pot.experiment.agreement import measure as agree
 from pot.experiment.committees import certificate_gas
 from pot.experiment.sheets import Experiment, Sheet
-from protocol.sampling import detection
+from protocol.sampling import PPM, detection
 from worker.training.checkpoint import initial_checkpoint, load_checkpoint
 from worker.training.rounds import apply_round
 from worker.training.step import encode_gradient, shard_gradient
@@ -118,7 +118,7 @@ def _overhead(found: list[Parts], agreements: dict[int, float]) -> Sheet:
                 shares = _share(parts, agreements[members], members, sample)
                 total = TASK_ROUNDS * SHARDS
                 eyes = members - (members - 1) // 3
-                seen = detection(total, round(CHEATED * total), max(1, round(sample * total)), eyes)
+                seen = detection(total, round(CHEATED * total), round(PPM * sample), eyes)
                 rows.append(
                     (
                         parts.workload.name, round(1_000 * parts.shards_s / SHARDS, 1), members, 100 * sample,

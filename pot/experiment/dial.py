@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from protocol.sampling import SamplePlan, detection, sample_size
+from protocol.sampling import PPM, SamplePlan, detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +26,21 @@ class Case:
 
     @property
     def quoted(self) -> float:
-        return detection(self.total, self.bad, sample_size(self.total, self.share_ppm), self.honest)
+        return detection(self.total, self.bad, self.share_ppm, self.honest)
 
     @property
     def extra_compute(self) -> float:
-        return self.members * sample_size(self.total, self.share_ppm) / self.total
+        return self.members * self.share_ppm / PPM
 
 
+# Where 40 of 300 are cheated, the least share that finds them with 95 %.
 CASES: Final = (
-    Case(rounds=30, shards=10, bad=40, share_ppm=23_334, honest=3, members=4),
-    Case(rounds=30, shards=10, bad=10, share_ppm=23_334, honest=3, members=4),
+    Case(rounds=30, shards=10, bad=40, share_ppm=23_034, honest=3, members=4),
+    Case(rounds=30, shards=10, bad=10, share_ppm=23_034, honest=3, members=4),
+    Case(rounds=30, shards=10, bad=40, share_ppm=13_910, honest=5, members=7),
+    Case(rounds=30, shards=10, bad=40, share_ppm=9_938, honest=7, members=10),
+    Case(rounds=30, shards=10, bad=40, share_ppm=7_787, honest=9, members=13),
+    Case(rounds=30, shards=10, bad=40, share_ppm=6_355, honest=11, members=16),
     Case(rounds=30, shards=4, bad=6, share_ppm=50_000, honest=3, members=4),
     Case(rounds=50, shards=20, bad=50, share_ppm=10_000, honest=5, members=7),
 )

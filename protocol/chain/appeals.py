@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol import merkle
+from protocol.batches import WHOLE
 from protocol.chain.contract import Block, Call, ContractClient
 from protocol.contribution import SignedContribution
 from protocol.ids import ZERO32, Address, TaskId, Wei
@@ -54,7 +55,9 @@ class OnchainDispute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnchainCase:
     """The contract's state of one case. ``index`` numbers the certificate in its task, ``signers`` is that
-    certificate's bitmap over the task's committee, ``leaf`` the 32-byte hash of what is challenged."""
+    certificate's bitmap over the task's committee, ``leaf`` the 32-byte hash of what is challenged, ``batch``
+    where the challenger says that a contribution fails (``protocol.batches``), which may be any 32-bit
+    number."""
 
     number: int
     challenger: Address
@@ -65,6 +68,7 @@ class OnchainCase:
     settled: bool
     accepted_at: int
     leaf: bytes
+    batch: int = WHOLE
 
 
 _NO_RECORD = (0, 0, ZERO32, 0, 0, 0, ZERO32, ZERO32, ZERO32)
@@ -114,6 +118,7 @@ class Appeals(ContractClient):
             settled=bool(raw.settled),
             accepted_at=int(raw.acceptedAt),
             leaf=bytes(raw.leaf),
+            batch=int(raw.batch),
         )
 
     def cases(self, dispute: OnchainDispute, block: Block = "latest") -> tuple[OnchainCase, ...]:
@@ -135,10 +140,16 @@ class Appeals(ContractClient):
         return bytes(self.view("verdictDigest", task_id, dispute, upheld, block=block))
 
     def challenge_contribution(
-        self, task_id: TaskId, record: CertificateRecord, leaf: merkle.Leaf, proof: list[bytes]
+        self,
+        task_id: TaskId,
+        record: CertificateRecord,
+        leaf: merkle.Leaf,
+        proof: list[bytes],
+        batch: int = WHOLE,
     ) -> Call:
-        """Say that a contribution was accepted wrongly; takes the bond, which needs an allowance."""
-        return self.write("challengeContribution", task_id, record.argument(), tuple(leaf), proof)
+        """Say that a contribution was accepted wrongly, and where it shows; takes the bond, which needs an
+        allowance."""
+        return self.write("challengeContribution", task_id, record.argument(), tuple(leaf), proof, batch)
 
     def challenge_fault(
         self, task_id: TaskId, record: CertificateRecord, leaf: merkle.Leaf, proof: list[bytes]

@@ -34,7 +34,8 @@ class DisputeOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseBrought(Event):
-    """``leaf`` is the 32-byte hash of what certificate number ``index`` is said to be wrong about."""
+    """``leaf`` is the 32-byte hash of what certificate number ``index`` is said to be wrong about, ``batch``
+    where that shows (``protocol.batches``), which may be any 32-bit number."""
 
     task_id: TaskId
     dispute: int
@@ -44,6 +45,7 @@ class CaseBrought(Event):
     index: int
     miner: Address
     leaf: bytes
+    batch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ APPEALS_EVENTS: dict[str, Builder] = {
         index=a["index"],
         miner=a["miner"],
         leaf=bytes(a["leaf"]),
+        batch=a["batch"],
     ),
     "CourtSummoned": lambda w, a: CourtSummoned(where=w, task_id=a["taskId"], dispute=a["dispute"]),
     "VerdictAccepted": lambda w, a: VerdictAccepted(

@@ -62,7 +62,8 @@ def test_commands__silent_court__a_stranger_sees_it_through_alone(world: CourtWo
     status, report = pot("audit", number)
     assert (status, report["wrong"]["kind"], report["wrong"]["shard"]) == (1, "contribution", 0)
     status, report = pot("audit", number, "--challenge", "--yes")
-    assert (status, [case["round"] for case in report["cases"]]) == (1, [1])
+    assert (status, [(case["round"], case["batch"]) for case in report["cases"]]) == (1, [(1, 0)])
+    assert world.contracts.appeals.case(task, 1, 0).batch == 0
     assert pot("settle", number)[1]["steps"] == []
     status, listed = pot("disputes", number)
     (dispute,) = listed["disputes"]
@@ -98,12 +99,14 @@ def test_commands__challenge_that_would_be_lost__is_not_brought(world: CourtWorl
 def test_commands__upheld_challenge__audits_true_and_explains_every_loss(world: CourtWorld, pot: Pot) -> None:
     task = world.post()
     world.certify_round(task)
-    world.certify_round(task, zeros=(1,))
+    world.certify_round(task, doubled=(1,))
     world.start_court(task)
     number = str(task)
     words = ("challenge", number, "--round", "2", "--shard", "1", "--yes", "--keystore", "challenger")
-    status, brought = pot(*words)
-    assert (status, brought["cases"][0]["miner"]) == (0, world.address("miner-2"))
+    status, brought = pot(*words, "--batch", "0")
+    case = brought["cases"][0]
+    assert (status, case["miner"], case["batch"]) == (0, world.address("miner-2"), 1)
+    assert pot("disputes", number)[1]["disputes"][0]["cases"][0]["batch"] == 1
     reach_verdict(world, pot, task)
     status, report = pot("audit", number)
     assert (status, report["lie"], report["rounds_certified"]) == (0, None, 1)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from anvil.network import MINER_STAKE
+from protocol.batches import WHOLE
 from protocol.blobs import BlobMissing
 from protocol.chain.appeals import CaseKind, DisputeStatus
 from protocol.chain.docket import read_docket
 from protocol.chain.market import TaskStatus
 from protocol.chain.records import matters_of
+from protocol.contribution import SignedContribution
 from protocol.ids import TaskId
 from protocol.record import CertificateRecord
 from tests.support.court_world import CourtWorld, court_world
@@ -30,10 +32,17 @@ def no_nodes_left(world: CourtWorld) -> Iterator[None]:
     world.stop_nodes()
 
 
-def challenge(world: CourtWorld, task: TaskId, record: CertificateRecord, kind: CaseKind, place: int) -> None:
+def challenge(
+    world: CourtWorld,
+    task: TaskId,
+    record: CertificateRecord,
+    kind: CaseKind,
+    place: int,
+    batch: int = WHOLE,
+) -> None:
     segment = world.history(task).segments[record.index]
     matter = matters_of(segment.record, kind, world.contracts.deployment.domain)[place]
-    world.challenge("challenger", task, record, matter)
+    world.challenge("challenger", task, record, matter, batch)
 
 
 def end_joining(world: CourtWorld, task: TaskId) -> None:
@@ -115,6 +124,38 @@ def test_dispute__false_fault_appealed__is_voided_and_its_signers_pay(world: Cou
     assert world.stake(world.address("miner-2")) == mine
 
 
+def leave_one_batch(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch, signed: SignedContribution, batch: int
+) -> None:
+    """The other micro-batches are withheld, and nobody can execute the shard."""
+    others = [name for i, name in enumerate(signed.contribution.batches) if i != batch]
+    for name in others:
+        (world.folder / "blobs" / name.hex()[:2] / name.hex()).unlink()
+
+    def whole(*_: object) -> None:
+        raise BlobMissing(others[0])
+
+    monkeypatch.setattr(replay, "replay_shard", whole)
+
+
+def test_dispute__contribution_challenged_for_one_micro_batch__is_overturned_on_that_alone(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No judge executes the shard: whoever tried would abstain, and there would be no verdict."""
+    contracts, task = world.contracts, world.post()
+    record = world.certify_round(task, doubled=(1,))
+    signed = world.history(task).segments[0].record.rounds[0].contributions[1]
+    leave_one_batch(world, monkeypatch, signed, 1)
+    world.start_court(task)
+    challenge(world, task, record, CaseKind.CONTRIBUTION, 1, batch=1)
+    assert contracts.appeals.case(task, 1, 0).batch == 1
+    end_joining(world, task)
+    world.until_dispute(task, 1, DisputeStatus.DECIDED)
+    assert contracts.appeals.dispute(task, 1).upheld == 1
+    assert contracts.market.task(task).status is TaskStatus.OVERTURNED
+    settled(world, task)
+
+
 def test_dispute__fault_in_one_micro_batch_appealed__is_judged_on_that_alone(
     world: CourtWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,14 +164,7 @@ def test_dispute__fault_in_one_micro_batch_appealed__is_judged_on_that_alone(
     record = world.blame(task, 1, doubled=(1,), batch=1)
     (report, _) = world.history(task).segments[0].record.fault_evidence
     assert report.batch == 1
-    others = [name for i, name in enumerate(report.contribution.contribution.batches) if i != report.batch]
-    for name in others:
-        (world.folder / "blobs" / name.hex()[:2] / name.hex()).unlink()
-
-    def whole(*_: object) -> None:
-        raise BlobMissing(others[0])
-
-    monkeypatch.setattr(replay, "replay_shard", whole)
+    leave_one_batch(world, monkeypatch, report.contribution, report.batch)
     world.start_court(task)
     before = {name: world.balance(name) for name in ("challenger", "poster")}
     challenge(world, task, record, CaseKind.FAULT, 0)

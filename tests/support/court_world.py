@@ -171,14 +171,21 @@ class CourtWorld:
 
     # ------------------------------------------------------------------ disputes
 
-    def challenge(self, name: str, task: TaskId, record: CertificateRecord, matter: Matter) -> None:
-        """Bring a case by hand."""
+    def challenge(
+        self, name: str, task: TaskId, record: CertificateRecord, matter: Matter, batch: int = WHOLE
+    ) -> None:
+        """Bring a case by hand; a contribution is challenged for ``batch``."""
         appeals, domain = self.contracts.appeals, self.contracts.deployment.domain
         segment = next(s for s in self.history(task).segments if s.event.index == record.index)
         proof = proof_of(segment.record, matter, domain)
         self.send(name, self.contracts.token.approve(appeals.address, appeals.bond_of(0)))
-        call = appeals.challenge_fault if matter.fault is not None else appeals.challenge_contribution
-        self.send(name, call(task, record, matter.leaf, proof))
+        about = (task, record, matter.leaf, proof)
+        self.send(
+            name,
+            appeals.challenge_fault(*about)
+            if matter.fault is not None
+            else appeals.challenge_contribution(*about, batch),
+        )
 
     def challenge_first(self, task: TaskId) -> None:
         """Challenge the first contribution of the newest certificate."""

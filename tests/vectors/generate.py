@@ -19,7 +19,7 @@ from protocol.draw import MAX_STAKE, Candidate, court, draw_seed, sample
 from protocol.ids import EpochNo, RoundNo, ShardNo, TaskId, parse_address, sha256
 from protocol.members import Members
 from protocol.pbft_messages import Instance, Phase, value_digest
-from protocol.sampling import SamplePlan, seed_commitment
+from protocol.sampling import SamplePlan, quota, seed_commitment
 from protocol.signing import KeySigner, sign, to_compact
 from protocol.typed_data import Domain
 from protocol.verdict import VERDICT_TYPE, Verdict
@@ -168,12 +168,17 @@ def contribution_vector() -> dict[str, Any]:
     }
 
 
-SAMPLES = ((10, 4, 500_000), (1, 1, 1_000_000), (75, 4, 23_334), (100, 64, 31_250))
-"""Rounds, shards and share; the last task is larger than one window."""
+SAMPLES = (
+    (10, 4, 500_000), (1, 1, 1_000_000), (75, 4, 23_034), (100, 64, 31_250), (20, 1, 130_000), (3, 5, 90_000)
+)  # fmt: skip
+"""Rounds, shards and share. The fourth task is larger than one window; of the last two every shard is looked
+up, and their samples are 2.6 and 1.35 shards on average."""
+QUOTAS = (0, 1, 499_999, 500_000, 999_999, 1_000_000, 6_910_200, 4_096_000_000)
+"""Millionths of a shard that a window's share is."""
 
 
 def sample_vector(rounds: int, shards: int, share_ppm: int) -> dict[str, Any]:
-    seed = KeySigner(sha256(b"member")).sign(sha256(b"seed"))
+    seed = KeySigner(sha256(b"member")).sign(sha256(f"seed {rounds} {shards}".encode()))
     plan = SamplePlan(seed=seed, rounds=rounds, shards=shards, share_ppm=share_ppm)
     step = max(1, rounds * shards // 24)
     places = [(place // shards + 1, place % shards) for place in range(0, rounds * shards, step)]
@@ -185,6 +190,11 @@ def sample_vector(rounds: int, shards: int, share_ppm: int) -> dict[str, Any]:
         "share_ppm": share_ppm,
         "looked": [10_000 * round_ + shard for round_, shard in places],
         "held": [10_000 * round_ + shard for round_, shard in places if plan.holds(round_, shard)],
+        "quotas": [
+            {"wanted_ppm": wanted, "window": window, "places": quota(seed, wanted, window)}
+            for wanted in QUOTAS
+            for window in (0, 1, 3)
+        ],
     }
 
 

@@ -34,7 +34,7 @@ interface IAppeals {
         TaskId indexed taskId, uint256 indexed dispute, uint256 joinEnds, uint256 verdictEnds
     );
 
-    /// @notice `challenger` brought case number `number`.
+    /// @notice `challenger` brought case number `number`; `batch` is where it found the lie.
     event CaseBrought(
         TaskId indexed taskId,
         uint256 indexed dispute,
@@ -43,7 +43,8 @@ interface IAppeals {
         CaseKind kind,
         uint256 index,
         address miner,
-        bytes32 leaf
+        bytes32 leaf,
+        uint32 batch
     );
 
     /// @notice Joining ended, and the court of the dispute was assigned.
@@ -168,13 +169,16 @@ interface IAppeals {
     /// Opens a dispute, or joins the one that is running. Refused, in this order, unless: the leaf is under the record's
     /// contributions root; the certificate stands and is kept; its window is open, or the dispute that is running freezes
     /// it; cases can join, and there is room for one; the leaf is not there.
+    /// @param batch Where the lie shows, for the court to look at first: the number of a micro-batch, 2^32 - 2 for their
+    /// sum, 2^32 - 1 for neither. Nothing rests on it: a false one costs the court the time to look there.
     /// @return dispute Number of the dispute.
     /// @return number Number of the case in it.
     function challengeContribution(
         TaskId taskId,
         CertificateRecord calldata record,
         ContributionLeaf calldata leaf,
-        bytes32[] calldata proof
+        bytes32[] calldata proof,
+        uint32 batch
     ) external returns (uint256 dispute, uint256 number);
 
     /// @notice Says that a fault was declared wrongly: the miner's appeal, which anyone may bring. As

@@ -173,7 +173,7 @@ interface ICanaries {
     /// not begun; nothing is planted; the root is not zero, the share at most a million, the penalty within its bounds.
     function plant(TaskId taskId, CanaryTerms calldata terms) external;
 
-    /// @notice Commits the caller to its sample, `sha256("ProofOfTraining/sample/2/commitment/" || seed)`. Refused, in this
+    /// @notice Commits the caller to its sample, `sha256("ProofOfTraining/sample/3/commitment/" || seed)`. Refused, in this
     /// order, unless: canaries are planted; the task has not begun; it is the caller's first; it is not zero.
     function commitSeed(TaskId taskId, bytes32 commitment) external;
 

@@ -14,12 +14,7 @@ library SampleLib {
 
     /// @notice What binds a member to its seed before it is used.
     function commitment(bytes memory seed) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked("ProofOfTraining/sample/2/commitment/", seed));
-    }
-
-    /// @notice How many of `total` shards a share is, to the nearest.
-    function size(uint256 total, uint256 sharePpm) internal pure returns (uint256) {
-        return (total * sharePpm + PPM / 2) / PPM;
+        return sha256(abi.encodePacked("ProofOfTraining/sample/3/commitment/", seed));
     }
 
     /// @notice Whether the sample of `seed` holds a shard of round 1..`rounds`. At most WINDOW steps.
@@ -32,12 +27,24 @@ library SampleLib {
         uint256 shard
     ) internal view returns (bool) {
         uint256 total = rounds * shards;
-        uint256 place = uint256(sha256(abi.encodePacked("offset/", seed))) >> 128;
-        place = (place % total + (round - 1) * shards + shard) % total;
-        uint256 first = place / WINDOW * WINDOW;
+        uint256 place = word(abi.encodePacked("offset/", seed)) % total;
+        place = (place + (round - 1) * shards + shard) % total;
+        uint256 number = place / WINDOW;
+        uint256 first = number * WINDOW;
         uint256 end = first + WINDOW < total ? first + WINDOW : total;
-        uint256 quota = size(end, sharePpm) - size(first, sharePpm);
-        return countBefore(seed, place, first, end) < quota;
+        return countBefore(seed, place, first, end) < quota(seed, (end - first) * sharePpm, number);
+    }
+
+    /// @notice How many places of window `number` are in the sample: `wantedPpm` millionths of one on average. What is not
+    /// whole is decided by the seed.
+    function quota(bytes memory seed, uint256 wantedPpm, uint256 number) internal pure returns (uint256) {
+        bool oneMore = word(abi.encodePacked("quota/", seed, uint64(number))) % PPM < wantedPpm % PPM;
+        return wantedPpm / PPM + (oneMore ? 1 : 0);
+    }
+
+    /// @dev 16 bytes of a hash.
+    function word(bytes memory data) private pure returns (uint256) {
+        return uint256(sha256(data)) >> 128;
     }
 
     /// @dev How many places of the window rank before `place`.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+/// @dev A case that names no micro-batch: `protocol/batches.py`.
+uint32 constant WHOLE = type(uint32).max;
+
 /// @notice Where a dispute is in its life: None -> Open -> Decided | Lapsed.
 enum DisputeStatus {
     None,
@@ -39,6 +42,7 @@ struct Dispute {
 /// @param kind What is said to be wrong.
 /// @param settled Whether the bond has been paid out.
 /// @param acceptedAt When the certificate's window began; slashing looks at the miner's stake of that second.
+/// @param batch Where the challenger found the lie, for the court to look at first: the number of a micro-batch, of their sum, or WHOLE.
 /// @param leaf Hash of the leaf.
 struct Case {
     address challenger;
@@ -48,5 +52,6 @@ struct Case {
     CaseKind kind;
     bool settled;
     uint40 acceptedAt;
+    uint32 batch;
     bytes32 leaf;
 }

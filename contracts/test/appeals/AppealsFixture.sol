@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {CaseKind} from "../../src/types/Appeal.sol";
+import {CaseKind, WHOLE} from "../../src/types/Appeal.sol";
 import {
     CertificateRecord,
     Contribution,
@@ -72,7 +72,7 @@ abstract contract AppealsFixture is MarketFixture {
 
     function challengeBad() internal returns (uint256 dispute, uint256 number) {
         vm.prank(challenger);
-        return appeals.challengeContribution(taskId, record(1), bad, noProof());
+        return appeals.challengeContribution(taskId, record(1), bad, noProof(), WHOLE);
     }
 
     function challengeWrong() internal returns (uint256 dispute, uint256 number) {

@@ -5,7 +5,7 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {Case, CaseKind, Dispute, DisputeStatus} from "../../src/types/Appeal.sol";
+import {Case, CaseKind, Dispute, DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {CertificateRecord, ContributionLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskParams, TaskStatus} from "../../src/types/Task.sol";
@@ -22,20 +22,20 @@ contract ChallengeTest is AppealsFixture {
         );
         CertificateRecord memory r = record(1);
         vm.expectRevert(data);
-        appeals.challengeContribution(taskId, r, other, noProof());
+        appeals.challengeContribution(taskId, r, other, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfTaskIsUnknown() public {
         CertificateRecord memory r = record(1);
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.TaskUnknown.selector, 9));
-        appeals.challengeContribution(TaskId.wrap(9), r, bad, noProof());
+        appeals.challengeContribution(TaskId.wrap(9), r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfRecordIsForged() public {
         CertificateRecord memory r = record(1);
         r.signers = 15;
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.RecordUnknown.selector, taskId, 1));
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfTaskIsClosed() public {
@@ -45,7 +45,7 @@ contract ChallengeTest is AppealsFixture {
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.TaskNotOpen.selector, taskId, TaskStatus.Closed)
         );
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfTheWindowIsClosed() public {
@@ -53,7 +53,7 @@ contract ChallengeTest is AppealsFixture {
         uint256 closedAt = market.maturesAt(taskId, r);
         vm.warp(closedAt);
         vm.expectRevert(abi.encodeWithSelector(ITrainingMarket.WindowClosed.selector, taskId, 1, closedAt));
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfJoiningEnded() public {
@@ -63,7 +63,7 @@ contract ChallengeTest is AppealsFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IAppeals.JoiningEnded.selector, taskId, dispute, vm.getBlockTimestamp())
         );
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfTheDisputeIsFull() public {
@@ -79,11 +79,13 @@ contract ChallengeTest is AppealsFixture {
         certifyPanel(c);
         vm.startPrank(challenger);
         for (uint256 i = 0; i < n; ++i) {
-            appeals.challengeContribution(taskId, record(2), contributions[i], MerkleTree.proof(leaves, i));
+            appeals.challengeContribution(
+                taskId, record(2), contributions[i], MerkleTree.proof(leaves, i), WHOLE
+            );
         }
         bytes32[] memory proof = MerkleTree.proof(leaves, n);
         vm.expectRevert(abi.encodeWithSelector(IAppeals.DisputeFull.selector, taskId, 1, n));
-        appeals.challengeContribution(taskId, record(2), contributions[n], proof);
+        appeals.challengeContribution(taskId, record(2), contributions[n], proof, WHOLE);
         vm.stopPrank();
         drawCourt(1);
         toVerdict(1);
@@ -100,7 +102,7 @@ contract ChallengeTest is AppealsFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IAppeals.CaseExists.selector, taskId, 1, contributionLeaf(bad))
         );
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfTheBondIsMissing() public {
@@ -111,7 +113,7 @@ contract ChallengeTest is AppealsFixture {
                 IERC20Errors.ERC20InsufficientAllowance.selector, address(appeals), 0, BOND
             )
         );
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution_revertsIfThereIsNoWindow() public {
@@ -124,7 +126,7 @@ contract ChallengeTest is AppealsFixture {
         vm.expectRevert(
             abi.encodeWithSelector(ITrainingMarket.WindowClosed.selector, short, 0, vm.getBlockTimestamp())
         );
-        appeals.challengeContribution(short, recordOf(c, (1 << 9) - 1, 0), bad, noProof());
+        appeals.challengeContribution(short, recordOf(c, (1 << 9) - 1, 0), bad, noProof(), WHOLE);
     }
 
     function test_challengeContribution__inTheWindow__freezesAndTakesTheBond() public {
@@ -136,7 +138,7 @@ contract ChallengeTest is AppealsFixture {
         emit IAppeals.DisputeOpened(taskId, 1, joinEnds, joinEnds + COURT_TERM);
         vm.expectEmit(address(appeals));
         emit IAppeals.CaseBrought(
-            taskId, 1, 0, challenger, CaseKind.Contribution, 1, miner(0), contributionLeaf(bad)
+            taskId, 1, 0, challenger, CaseKind.Contribution, 1, miner(0), contributionLeaf(bad), WHOLE
         );
         (uint256 dispute, uint256 number) = challengeBad();
         assertEq(dispute, 1, "dispute");
@@ -153,6 +155,30 @@ contract ChallengeTest is AppealsFixture {
         Task memory task = market.task(taskId);
         assertEq(uint256(task.status), uint256(TaskStatus.Disputed), "status");
         assertEq(task.disputedFrom, 1, "from");
+    }
+
+    /// @dev Whatever a challenger names, also what no shard has: it is a hint to the court and nothing else.
+    function testFuzz_challengeContribution__namesAMicroBatch__isToldAndKeptAndChangesNothingElse(uint32 batch)
+        public
+    {
+        vm.expectEmit(address(appeals));
+        emit IAppeals.CaseBrought(
+            taskId, 1, 0, challenger, CaseKind.Contribution, 1, miner(0), contributionLeaf(bad), batch
+        );
+        vm.prank(challenger);
+        appeals.challengeContribution(taskId, record(1), bad, noProof(), batch);
+        Case memory matter = appeals.caseOf(taskId, 1, 0);
+        assertEq(matter.batch, batch, "batch");
+        assertEq(matter.leaf, contributionLeaf(bad), "leaf");
+        assertEq(matter.miner, miner(0), "miner");
+        assertEq(matter.acceptedAt, market.maturesAt(taskId, record(1)) - WINDOW, "accepted");
+        assertTrue(matter.kind == CaseKind.Contribution && !matter.settled, "state");
+        CertificateRecord memory r = record(1);
+        vm.prank(challenger);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAppeals.CaseExists.selector, taskId, 1, contributionLeaf(bad))
+        );
+        appeals.challengeContribution(taskId, r, bad, noProof(), ~batch);
     }
 
     function test_challengeContribution__whileDisputed__workGoesOnAndClaimsWait() public {
@@ -198,7 +224,7 @@ contract ChallengeTest is AppealsFixture {
         committeeMembers = committee.membersOfTask(taskId);
         certifyByNine(0);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(0), bad, noProof());
+        appeals.challengeContribution(taskId, record(0), bad, noProof(), WHOLE);
         certifyByNine(1);
         uint256 term = appeals.disputeOf(taskId, 1).verdictEnds;
         assertEq(market.maturesAt(taskId, record(1)), term + 1, "it begins with the end of the term");
@@ -242,7 +268,7 @@ contract ChallengeTest is AppealsFixture {
         c.contributionsRoot = contributionLeaf(bad);
         certifyPanel(c);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(2), bad, noProof());
+        appeals.challengeContribution(taskId, record(2), bad, noProof(), WHOLE);
         assertEq(market.task(taskId).disputedFrom, 2, "from the third");
         vm.warp(market.maturesAt(taskId, record(1)) - 1);
         challengeWrong();
@@ -256,7 +282,7 @@ contract ChallengeTest is AppealsFixture {
         c.contributionsRoot = contributionLeaf(bad);
         certifyPanel(c);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(2), bad, noProof());
+        appeals.challengeContribution(taskId, record(2), bad, noProof(), WHOLE);
         uint256 closedAt = market.maturesAt(taskId, record(1));
         vm.warp(closedAt);
         CertificateRecord memory r = record(1);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
-import {DisputeStatus} from "../../src/types/Appeal.sol";
+import {DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {CertificateRecord, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
@@ -197,7 +197,7 @@ contract DecideTest is AppealsFixture {
         certifyBad(committee.membersOfTask(taskId));
         CertificateRecord memory r = record(0);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
         drawCourt(1);
         toVerdict(1);
         uint64 all = uint64((1 << committee.courtOf(taskId, 1).length) - 1);
@@ -233,7 +233,7 @@ contract DecideTest is AppealsFixture {
         market.claim(taskId, payoutRecord(record(1)), miner(2), 2 * REWARD, proof);
         CertificateRecord memory r = record(1);
         vm.expectPartialRevert(ITrainingMarket.WindowClosed.selector);
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
     }
 
     function test_decide__courtWithInsiders__whenThePoolHasNoOthers() public {
@@ -265,7 +265,7 @@ contract DecideTest is AppealsFixture {
         certifyBad(committee.membersOfTask(taskId));
         CertificateRecord memory r = record(0);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
         drawCourt(1);
         assertEq(committee.courtOf(taskId, 1).length, 64, "everybody");
     }
@@ -303,7 +303,7 @@ contract DecideTest is AppealsFixture {
         vm.warp(verdictEnds + WINDOW - 1);
         CertificateRecord memory r = record(2);
         vm.prank(challenger);
-        (uint256 dispute,) = appeals.challengeContribution(taskId, r, bad, noProof());
+        (uint256 dispute,) = appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
         assertEq(dispute, 2, "a dispute of its own");
         assertEq(appeals.caseOf(taskId, 2, 0).acceptedAt, verdictEnds, "window");
         // The last path there is: it ends within a window and a term of this second.

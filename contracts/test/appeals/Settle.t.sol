@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
-import {CaseKind, DisputeStatus} from "../../src/types/Appeal.sol";
+import {CaseKind, DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {CertificateRecord, Contribution, FaultLeaf, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskParams} from "../../src/types/Task.sol";
@@ -127,7 +127,7 @@ contract SettleTest is AppealsFixture {
         vm.warp(vm.getBlockTimestamp() + 1);
         stakeAs(leaf.miner, MINER_STAKE);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(2), bad, noProof());
+        appeals.challengeContribution(taskId, record(2), bad, noProof(), WHOLE);
         drawCourt(1);
         bytes memory signed = verdict(1, 1);
         appeals.decide(taskId, 1, 31, signed, record(1));
@@ -149,7 +149,7 @@ contract SettleTest is AppealsFixture {
         market.certify(c, nine, panelSignatures(committeeMembers, market.certificateDigest(c), nine));
         CertificateRecord memory r = recordOf(c, nine, 0);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, r, bad, noProof());
+        appeals.challengeContribution(taskId, r, bad, noProof(), WHOLE);
         drawCourt(1);
         // Twelve judges, all there are: nine of them are a quorum.
         bytes memory signed =
@@ -180,7 +180,7 @@ contract SettleTest is AppealsFixture {
     function test_settle__minerChallengedItself__losesTheWholeBond() public {
         rich(miner(0));
         vm.prank(miner(0));
-        appeals.challengeContribution(taskId, record(1), bad, noProof());
+        appeals.challengeContribution(taskId, record(1), bad, noProof(), WHOLE);
         drawCourt(1);
         toVerdict(1);
         decide(1, 0);

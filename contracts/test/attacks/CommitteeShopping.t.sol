@@ -6,6 +6,7 @@ import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
 import {DrawLib} from "../../src/libraries/DrawLib.sol";
 import {MembersLib} from "../../src/libraries/MembersLib.sol";
+import {WHOLE} from "../../src/types/Appeal.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {TaskParams} from "../../src/types/Task.sol";
 import {AppealsFixture} from "../appeals/AppealsFixture.sol";
@@ -51,7 +52,7 @@ contract CommitteeShoppingAttack is AppealsFixture {
         drawCourt(1);
         // And who sees it adds nothing.
         vm.expectRevert(abi.encodeWithSelector(IAppeals.JoiningEnded.selector, taskId, 1, joinEnds));
-        appeals.challengeContribution(taskId, record(1), bad, noProof());
+        appeals.challengeContribution(taskId, record(1), bad, noProof(), WHOLE);
     }
 
     function test_shop__courtOnceAssigned__isTheOnlyOne() public {

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ITrainingMarket} from "../../src/interfaces/ITrainingMarket.sol";
+import {WHOLE} from "../../src/types/Appeal.sol";
 import {
     CertificateRecord,
     Contribution,
@@ -29,7 +30,7 @@ contract DisputeGriefingAttack is AppealsFixture {
             if (market.task(taskId).status != TaskStatus.Disputed) {
                 CertificateRecord memory newest = lastRecord(taskId);
                 vm.prank(challenger);
-                appeals.challengeContribution(taskId, newest, leafOf(claimOf(taskId, none)), noProof());
+                appeals.challengeContribution(taskId, newest, leafOf(claimOf(taskId, none)), noProof(), WHOLE);
             }
             vm.warp(vm.getBlockTimestamp() + 1 days - 1 hours);
         }
@@ -60,7 +61,7 @@ contract DisputeGriefingAttack is AppealsFixture {
         for (uint256 i = 0; i < n - 1; ++i) {
             bytes32[] memory proof = MerkleTree.proof(leaves, i);
             vm.prank(challenger);
-            appeals.challengeContribution(taskId, record(2), junk[i], proof);
+            appeals.challengeContribution(taskId, record(2), junk[i], proof, WHOLE);
         }
         uint256 price = before - token.balanceOf(challenger);
         assertEq(price, (8 * 255 - 128) * BOND, "eight of each power of two, but for the last place");
@@ -69,7 +70,8 @@ contract DisputeGriefingAttack is AppealsFixture {
         rich(honest);
         fund(honest, 128 * BOND);
         vm.prank(honest);
-        (uint256 dispute, uint256 number) = appeals.challengeContribution(taskId, record(1), bad, noProof());
+        (uint256 dispute, uint256 number) =
+            appeals.challengeContribution(taskId, record(1), bad, noProof(), WHOLE);
         assertEq(appeals.bondOf(number), 128 * BOND, "the last bond");
         assertTrue(price > 14 * appeals.bondOf(number), "keeping others out is dearer than coming in");
         drawCourt(dispute);
@@ -91,7 +93,7 @@ contract DisputeGriefingAttack is AppealsFixture {
         c.contributionsRoot = contributionLeaf(leafOf(claimOf(taskId, none)));
         certifyPanel(c);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(2), leafOf(claimOf(taskId, none)), noProof());
+        appeals.challengeContribution(taskId, record(2), leafOf(claimOf(taskId, none)), noProof(), WHOLE);
         vm.warp(market.maturesAt(taskId, record(1)) - 1);
         challengeBad();
         drawCourt(1);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import {WHOLE} from "../../src/types/Appeal.sol";
 import {AppealsFixture} from "../appeals/AppealsFixture.sol";
 import {HostileToken} from "../utils/HostileToken.sol";
 
@@ -18,7 +19,7 @@ contract HostileTokenDisputesAttack is AppealsFixture {
 
     function test_reenter__everyFunctionOfAppeals__isRefused() public {
         bytes[7] memory calls = [
-            abi.encodeCall(appeals.challengeContribution, (taskId, record(1), bad, noProof())),
+            abi.encodeCall(appeals.challengeContribution, (taskId, record(1), bad, noProof(), WHOLE)),
             abi.encodeCall(appeals.challengeFault, (taskId, record(1), wrong, noProof())),
             abi.encodeCall(appeals.decide, (taskId, 0, 31, "", record(0))),
             abi.encodeCall(appeals.lapse, (taskId)),

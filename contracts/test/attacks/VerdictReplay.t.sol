@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IAppeals} from "../../src/interfaces/IAppeals.sol";
 import {ICommittee} from "../../src/interfaces/ICommittee.sol";
-import {DisputeStatus} from "../../src/types/Appeal.sol";
+import {DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {CertificateRecord, RoundCertificate} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {AppealsFixture} from "../appeals/AppealsFixture.sol";
@@ -35,7 +35,7 @@ contract VerdictReplayAttack is AppealsFixture {
         c.contributionsRoot = contributionLeaf(bad);
         certifyPanel(c);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, record(2), bad, noProof());
+        appeals.challengeContribution(taskId, record(2), bad, noProof(), WHOLE);
         drawCourt(2);
         before = record(1);
         vm.expectPartialRevert(ICommittee.WrongSigner.selector);

@@ -71,7 +71,7 @@ abstract contract CanariesFixture is MarketFixture {
     }
 
     function commitmentOf(bytes memory seed) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked("ProofOfTraining/sample/2/commitment/", seed));
+        return sha256(abi.encodePacked("ProofOfTraining/sample/3/commitment/", seed));
     }
 
     /// @dev A seed whose sample holds the shard, or does not.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {WHOLE} from "../../src/types/Appeal.sol";
 import {
     CertificateRecord,
     Contribution,
@@ -63,7 +64,7 @@ contract AppealsGasTest is AppealsFixture {
         bytes32[] memory proof = MerkleTree.proof(leaves, 0);
         CertificateRecord memory r = record(2);
         vm.prank(challenger);
-        appeals.challengeContribution(taskId, r, leaf, proof);
+        appeals.challengeContribution(taskId, r, leaf, proof, WHOLE);
         shot("challengeContribution, 1024 leaves");
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Case, CaseKind, Dispute, DisputeStatus} from "../../src/types/Appeal.sol";
+import {Case, CaseKind, Dispute, DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {CertificateRecord, Contribution, FaultLeaf} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
@@ -94,7 +94,7 @@ abstract contract DisputeSteps is AttemptSteps {
         if (isBrought(taskId, index, leaf)) return;
         CertificateRecord memory r = records[id(taskId)][index];
         uint256 before = putUp();
-        appeals.challengeContribution(taskId, r, leafOf(c), noProof());
+        appeals.challengeContribution(taskId, r, leafOf(c), noProof(), WHOLE);
         remember(taskId, index, leaf, before);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Case, CaseKind, DisputeStatus} from "../../src/types/Appeal.sol";
+import {Case, CaseKind, DisputeStatus, WHOLE} from "../../src/types/Appeal.sol";
 import {CertificateRecord, Contribution} from "../../src/types/Certificate.sol";
 import {TaskId} from "../../src/types/Ids.sol";
 import {Task, TaskStatus} from "../../src/types/Task.sol";
@@ -98,7 +98,8 @@ abstract contract SentenceSteps is DisputeSteps {
         }
         if (canChallenge(taskId, t, index)) return;
         Contribution memory c = contributionAt(taskId, index, r.lastRound);
-        bytes memory data = abi.encodeCall(appeals.challengeContribution, (taskId, r, leafOf(c), noProof()));
+        bytes memory data =
+            abi.encodeCall(appeals.challengeContribution, (taskId, r, leafOf(c), noProof(), WHOLE));
         vm.prank(stranger);
         refused(address(appeals), data, "challenged out of turn");
     }

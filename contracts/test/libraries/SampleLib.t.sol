@@ -50,6 +50,36 @@ contract SampleLibTest is Test {
         assertEq(count, ROUNDS * SHARDS / 2, "count");
     }
 
+    function testFuzz_holds__anyShare__countsItsQuota(bytes32 source, uint256 sharePpm) public view {
+        bytes memory seed = abi.encodePacked(source, source, uint8(0));
+        sharePpm = bound(sharePpm, 0, SampleLib.PPM);
+        uint256 count = 0;
+        for (uint256 shard = 0; shard < ROUNDS * SHARDS; ++shard) {
+            if (SampleLib.holds(seed, ROUNDS, SHARDS, sharePpm, 1 + shard / SHARDS, shard % SHARDS)) ++count;
+        }
+        assertEq(count, SampleLib.quota(seed, ROUNDS * SHARDS * sharePpm, 0), "count");
+    }
+
+    function testFuzz_quota__anyShare__isItsFloorOrOneMoreAndWholeSharesAreThemselves(
+        bytes memory seed,
+        uint256 wantedPpm,
+        uint64 window
+    ) public pure {
+        wantedPpm = bound(wantedPpm, 0, SampleLib.WINDOW * SampleLib.PPM);
+        uint256 places = SampleLib.quota(seed, wantedPpm, window);
+        uint256 least = wantedPpm / SampleLib.PPM;
+        assertTrue(places == least || (places == least + 1 && wantedPpm % SampleLib.PPM != 0), "places");
+    }
+
+    function test_quota__manyWindows__addUpToTheShare() public pure {
+        uint256 sum = 0;
+        for (uint256 window = 0; window < 4_000; ++window) {
+            sum += SampleLib.quota(SEED, 2_300_000, window);
+        }
+        // 2.3 each: 9,200, standard deviation 29.
+        assertTrue(sum > 9_060 && sum < 9_340, "sum");
+    }
+
     function holds(uint256 round) external view returns (bool) {
         return SampleLib.holds(SEED, ROUNDS, SHARDS, HALF_PPM, round, 1);
     }

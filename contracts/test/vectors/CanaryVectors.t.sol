@@ -50,10 +50,14 @@ contract CanaryVectorsTest is MarketFixture {
     function test_sample__sharedVectors__holdsTheSameShards() public view {
         string memory json = vm.readFile("../tests/vectors/canary.json");
         uint256 looked = 0;
-        for (uint256 i = 0; i < 4; ++i) {
-            looked += checkSample(json, string.concat(".samples[", vm.toString(i), "]"));
+        uint256 quotas = 0;
+        for (uint256 i = 0; i < 6; ++i) {
+            string memory name = string.concat(".samples[", vm.toString(i), "]");
+            looked += checkSample(json, name);
+            quotas += checkQuotas(json, name);
         }
-        assertTrue(looked > 60, "there are shards");
+        assertTrue(looked > 90, "there are shards");
+        assertTrue(quotas == 6 * 24, "there are quotas");
     }
 
     function rootOf(bytes32 leaf, bytes32[] calldata proof) external pure returns (bytes32) {
@@ -94,6 +98,17 @@ contract CanaryVectorsTest is MarketFixture {
             assertEq(vm.parseJsonUint(json, entry(name, ".held", held++)), shard, "held");
         }
         assertTrue(!vm.keyExistsJson(json, entry(name, ".held", held)), "no more");
+    }
+
+    function checkQuotas(string memory json, string memory name) private view returns (uint256 count) {
+        bytes memory seed = vm.parseJsonBytes(json, string.concat(name, ".seed"));
+        string memory place = entry(name, ".quotas", 0);
+        for (; vm.keyExistsJson(json, place); place = entry(name, ".quotas", ++count)) {
+            uint256 wanted = vm.parseJsonUint(json, string.concat(place, ".wanted_ppm"));
+            uint256 window = vm.parseJsonUint(json, string.concat(place, ".window"));
+            uint256 places = vm.parseJsonUint(json, string.concat(place, ".places"));
+            assertEq(SampleLib.quota(seed, wanted, window), places, "quota");
+        }
     }
 
     function holds(string memory json, string memory name, bytes memory seed, uint256 shard)

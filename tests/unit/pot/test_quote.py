@@ -67,7 +67,7 @@ def test_quote__extra_compute__is_what_all_replicas_redo(draft: Draft) -> None:
 
 def test_wish__forty_of_three_hundred_at_95_percent__is_quoted_in_full(draft: Draft) -> None:
     asked = wish(draft.spec, members=4, detect="95%", bad=40, of=300)
-    assert (asked.sample, asked.share_ppm) == (7, 23_334)
+    assert (asked.sample, asked.share_ppm) == (6.9102, 23_034)
     assert asked.found >= 0.95
     assert asked.extra_compute <= 0.10
     spec = with_sampling(draft.spec, asked.share_ppm)
@@ -75,7 +75,8 @@ def test_wish__forty_of_three_hundred_at_95_percent__is_quoted_in_full(draft: Dr
     document = made.to_json()
     assert document["wish"]["detection"] == asked.found
     assert int(document["fee_that_pays_checking"]) > 0
-    assert "write `sample: 2.3334%`" in "\n".join(map(str, made.text()))
+    assert "write `sample: 2.3034%`" in "\n".join(map(str, made.text()))
+    assert "at 9.214 % more compute; 6.91 each" in "\n".join(map(str, made.text()))
 
 
 @pytest.mark.parametrize(
