@@ -79,11 +79,18 @@ def show(ctx: typer.Context, contest: ContestArgument) -> Reply:
 
 
 @app.command()
-def challenge(ctx: typer.Context, contest: ContestArgument) -> Reply:
+def challenge(
+    ctx: typer.Context,
+    contest: ContestArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the bond is paid.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Bring it without counting here first.")
+    ] = False,
+) -> Reply:
     """Have a larger court count again while the window is open. Costs a bond when it finds the same."""
-    from pot.contests.posting import challenge_contest
+    from pot.contests.challenging import challenge_contest
 
-    return challenge_contest(session_of(ctx).client("poster"), contest)
+    return challenge_contest(session_of(ctx).client("poster"), contest, assume_yes=yes, unchecked=unchecked)
 
 
 @app.command()

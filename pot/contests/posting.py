@@ -1,4 +1,4 @@
-"""What a poster does about a contest, as answers: post, release, cancel, close, collect, challenge."""
+"""What a poster does about a contest, as answers: post, release, cancel, close, collect."""
 
 import os
 from pathlib import Path
@@ -121,21 +121,4 @@ def collect_reply(client: Client) -> Reply:
     return Reply(
         data={"account": client.address, "collected": str(owed)},
         text=[f"{format_amount(owed)} collected." if owed else "Nothing is owed."],
-    )
-
-
-def challenge_contest(client: Client, contest_id: int) -> Reply:
-    """Have a court count again. Costs the bond when it finds the same."""
-    contest = client.contracts.contest
-    bond = contest.bond()
-    require_funds(client.contracts, client.address, bond, "The bond")
-    client.sender.send(client.contracts.token.approve(contest.address, bond))
-    receipt = client.sender.send(contest.challenge(contest_id))
-    return Reply(
-        data={
-            "contest_id": str(contest_id),
-            "bond": str(bond),
-            "tx_hash": "0x" + receipt.tx_hash.hex(),
-        },
-        text=[f"The scores of contest {contest_id} are challenged; {format_amount(bond)} are at stake."],
     )
