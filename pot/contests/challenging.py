@@ -2,17 +2,16 @@
 
 import sys
 
-import typer
-
 from pot.amounts import format_amount
 from pot.client import Client
+from pot.confirm import confirm
 from pot.contests.audit import recount
 from pot.funding import require_funds
 from pot.output import Reply, print_lines
 from protocol.chain.contest import ContestStatus
 from protocol.chain.contest_log import COMMITTEE, accepted_scores, read_contest, release_of
 from protocol.contest import NO_SCORE, ScoreCertificate
-from protocol.errors import InvalidInput, Refused
+from protocol.errors import Refused
 
 
 def challenge_contest(client: Client, contest_id: int, *, assume_yes: bool, unchecked: bool) -> Reply:
@@ -25,7 +24,7 @@ def challenge_contest(client: Client, contest_id: int, *, assume_yes: bool, unch
     bond = contest.bond()
     require_funds(client.contracts, client.address, bond, "The bond")
     print_lines([f"Bond: {format_amount(bond)}, lost if the court finds the same."], sys.stderr)
-    _confirm(assume_yes)
+    confirm("Put up the bond?", "the bond", assume_yes=assume_yes)
     client.sender.send(client.contracts.token.approve(contest.address, bond))
     receipt = client.sender.send(contest.challenge(contest_id))
     size = contest.panels().panel(contest_id, 1)[0]
@@ -77,11 +76,3 @@ def _difference(client: Client, contest_id: int, said: ScoreCertificate) -> list
 
 def _score(score: int) -> str:
     return "no score" if score == NO_SCORE else f"{score} right"
-
-
-def _confirm(assume_yes: bool) -> None:
-    if assume_yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInput("Nobody is there to confirm the bond. Read this, then run it with --yes.")
-    typer.confirm("Put up the bond?", abort=True, err=True)

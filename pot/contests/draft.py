@@ -21,6 +21,7 @@ from worker.training.data import (
 )
 from worker.training.sml import MappedModel
 from worker.training.trace import check_terms
+from worker.training.trace_plan import check_replays
 
 _MONEY: Final = ("reward", "fee", "compensation", "miner_stake", "slash_per_fault")
 _DURATIONS: Final = {
@@ -131,6 +132,7 @@ def _check(spec: ContestSpec, dataset: Dataset, sealed: bytes, key: bytes) -> No
     dataset.require_fit(spec.model)
     if spec.recipe.trace is not None:
         check_terms(spec.recipe)
+        check_replays(spec.recipe, spec.checks.committee_size)
     if open_test_set(spec, sealed, key) is None:
         raise InvalidInput("The sealed test set does not fit the model: nobody could be scored on it.")
     if len(sealed) > spec.limits.max_blob_bytes:

@@ -213,8 +213,8 @@ def _trace_sheet(attempts: Sequence[theft_trials.Attempt]) -> Sheet:
     )
     note = (
         "The least chance is the exact probability, over all draws, with which the best of these thefts "
-        "would be caught. The best goal is the accuracy behind the thief's Z of the best weights that were to be "
-        "passed off."
+        "would be caught. The best goal is the accuracy behind the thief's Z of the best weights that were "
+        "to be passed off."
     )
     return Sheet(title="Thefts against the trace", columns=columns, rows=rows, note=note)
 
