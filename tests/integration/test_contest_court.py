@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from anvil.toolchain import PROJECT_ROOT
 from committee.adversary import LyingScorer
 from committee.node import ValidatorNode
 from pot.cli import main
@@ -196,3 +197,21 @@ def test_challenge__scores_are_true__they_stand_and_the_bond_is_lost(world: Cour
     assert world.balance("treasury") - treasury == contest.bond() - half
     assert everything(world) == total
     assert pot("contest", "audit", number)[0] == 0
+
+
+def test_post__same_words_as_quote__and_nothing_is_signed_unconfirmed(world: CourtWorld, pot: Pot) -> None:
+    example = str(PROJECT_ROOT / "examples" / "digits-contest.yaml")
+    before = world.contracts.contest.count()
+    status, quoted = pot("contest", "quote", example)
+    assert (status, quoted["committee"]["n"]) == (0, VALIDATORS)
+    assert int(quoted["bond"]) == world.contracts.contest.bond()
+    status, error = pot("contest", "post", example)
+    assert (status, "Nobody is there to confirm" in error["message"]) == (2, True)
+    assert world.contracts.contest.count() == before
+    status, posted = pot("contest", "post", example, "--yes")
+    assert (status, posted["contest_id"]) == (0, str(before + 1))
+    assert posted["gas_used"] <= posted["quote"]["gas"]["post"]
+    measured = {"gas", "seconds", "spec_hash"}  # the price, the clock, and a fresh key each time
+    for name in quoted.keys() - measured:
+        assert posted["quote"][name] == quoted[name]
+    assert pot("contest", "cancel", posted["contest_id"])[0] == 0

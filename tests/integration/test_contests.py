@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -123,6 +124,30 @@ def test_contest__bad_entries__are_not_scored_and_the_honest_one_wins(world: Con
     standings = [entry.standing for entry in world.record_of(contest_id).entries]
     assert standings == [Standing.SCORED, Standing.UNUSABLE, Standing.UNUSABLE]
     assert (state.outcome, state.winner) == (Outcome.WON, 0)
+
+
+def test_contest__copied_mismatched_or_late_reveal__is_refused(
+    world: ContestWorld,
+) -> None:
+    """A commitment is its author's, shows one model, and only while models are revealed."""
+    contest_id = world.post(contest_spec(recipe={"trace": None, "steps": 1}))
+    model, other = world.blobs.put(b"a model"), world.blobs.put(b"another model")
+    made = world.commit_by_hand("miner-1", contest_id, model)
+    digest = made.digest(world.contracts.deployment.contest_domain)
+    world.send("miner-2", world.contracts.contest.commit(contest_id, digest))
+    late = world.commit_by_hand("miner-3", contest_id, model)
+    world.release(contest_id)
+    with pytest.raises(Refused) as copied:
+        world.reveal_by_hand("miner-2", made)
+    with pytest.raises(Refused) as mismatched:
+        world.reveal_by_hand("miner-1", replace(made, model=other))
+    world.reveal_by_hand("miner-1", made)
+    world.travel_to(world.state(contest_id).ends_at + 1)
+    with pytest.raises(Refused) as too_late:
+        world.reveal_by_hand("miner-3", late)
+    reasons = [error.value.reason for error in (copied, mismatched, too_late)]
+    assert reasons == ["CommitmentMismatch", "CommitmentMismatch", "TooLate"]
+    assert world.state(contest_id).revealed == 0b001
 
 
 def test_contest__another_test_set_under_the_key__miners_are_made_whole(world: ContestWorld) -> None:
