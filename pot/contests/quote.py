@@ -1,7 +1,6 @@
 """What a contest costs, what its traces cost miners and committee, and what all of it buys: before anything
 is signed."""
 
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -9,14 +8,12 @@ from typing import Any, Final
 from pot.amounts import format_amount, format_duration
 from pot.client import DEFAULT_COMMITTEE, Client
 from pot.contests.draft import ContestDraft
+from pot.contests.measuring import Measured, measure
 from pot.output import Table, facts
 from pot.quote import Committee, percent
 from protocol.contest_spec import ContestSpec
 from protocol.members import quorum
 from protocol.payouts import fee_share_down
-from worker.training.contest_step import Job, advance, initial_state, save_state
-from worker.training.data import parse_dataset
-from worker.training.sml import MappedModel
 from worker.training.trace_plan import check_replays, found_by_chance, replayed_share
 
 # Whole transactions, measured (contracts/snapshots/contest.json), rounded up; the permit is in POST_GAS.
@@ -33,16 +30,6 @@ COLLECT_GAS: Final = 40_000
 MEASURED_SIGNERS: Final = 3
 MEASURED_ENTRIES: Final = 3
 FALSE_SHARES: Final = (Fraction(1, 100), Fraction(1, 20), Fraction(1, 10), Fraction(1, 4))
-MEASURED_STEPS: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """One miner's work as this machine does it: the bytes of a checkpoint, the seconds of a step (None when
-    that was not measured)."""
-
-    checkpoint_bytes: int
-    step_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,22 +273,3 @@ def quote_offline(draft: ContestDraft, members: int, *, timed: bool = True) -> C
     return ContestQuote(
         spec=draft.spec, committee=Committee(n=members), measured=measure(draft, timed=timed), gas_price=0
     )
-
-
-def measure(draft: ContestDraft, *, timed: bool = True) -> Measured:
-    """A checkpoint's size, and unless not ``timed`` the seconds of a step as a miner computes it here."""
-    spec = draft.spec
-    job = Job(
-        recipe=spec.recipe,
-        model=MappedModel(model=spec.model, mapping=spec.recipe.mapping),
-        dataset=parse_dataset(draft.public, spec.dataset.kind),
-        seed=bytes(32),
-    )
-    state = initial_state(job)
-    size = len(save_state(job, state))
-    if not timed:
-        return Measured(checkpoint_bytes=size, step_s=None)
-    state = advance(job, state, 1)  # the first step pays for what is loaded once
-    begun = time.perf_counter()
-    advance(job, state, MEASURED_STEPS)
-    return Measured(checkpoint_bytes=size, step_s=(time.perf_counter() - begun) / MEASURED_STEPS)

@@ -194,11 +194,12 @@ def test_replays__more_than_the_training_together__are_refused() -> None:
 
 
 def test_chance__false_segments_beside_the_largest__are_found_as_often_as_said() -> None:
-    recipe = job(steps=100, trace=TraceTerms(every=2, largest=2, random=8)).recipe
+    terms = TraceTerms(every=2, largest=2, random=8)
+    recipe = job(steps=100, trace=terms).recipe
     false = set(range(10, 16))
     order = [0, 1, *range(2, 50)]
     found = sum(
-        not false.isdisjoint(replay_plan(order, recipe.trace, number.to_bytes(4, "big")).random)
+        not false.isdisjoint(replay_plan(order, terms, number.to_bytes(4, "big")).random)
         for number in range(2_000)
     )
     assert found / 2_000 == pytest.approx(found_by_chance(recipe, len(false)), abs=0.04)
