@@ -66,8 +66,13 @@ def _difference(client: Client, contest_id: int, said: ScoreCertificate) -> list
         )
     if found.bad_test_set != said.bad_test_set:
         return [f"The test set is {'not ' if found.bad_test_set else ''}the promised one."]
+    traces = [
+        f"The trace of entry {place} is {'false' if found.frauds >> place & 1 else 'true'}."
+        for place in range(len(said.scores))
+        if (said.frauds ^ found.frauds) >> place & 1
+    ]
     pairs = enumerate(zip(said.scores, found.scores, strict=True))
-    return [
+    return traces + [
         f"Entry {place}: the committee says {_score(theirs)}, counting here gives {_score(mine)}."
         for place, (theirs, mine) in pairs
         if theirs != mine
