@@ -22,6 +22,7 @@ from protocol.errors import PotError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNHEARD = 141
 STDOUT, STDERR = 1, 2
 
 
@@ -36,6 +37,8 @@ def run(group: Any, argv: Sequence[str]) -> int:
             outcome = group.main(args=arguments, prog_name="pot", standalone_mode=False, obj=session)
     except PotError as error:
         return _failed(session, str(error), type(error).__name__, error.exit_code)
+    except BrokenPipeError:
+        return _unheard()
     except typer.TyperException as error:
         return _failed(session, _usage_sentence(error), "Usage", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
@@ -43,7 +46,12 @@ def run(group: Any, argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the edge of the process: a defect must still end in the contract's form
         traceback.print_exc()
         return _failed(session, f"This is a defect of pot: {type(error).__name__}: {error}", "Defect", 1)
-    return _finished(session, outcome)
+    try:
+        exit_code = _finished(session, outcome)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unheard()
+    return exit_code
 
 
 @contextmanager
@@ -78,6 +86,15 @@ def _failed(session: Session, sentence: str, kind: str, exit_code: int) -> int:
     if session.json:
         print(json.dumps({"ok": False, "error": kind, "message": sentence, "exit_code": exit_code}))
     return exit_code
+
+
+def _unheard() -> int:
+    """Whoever read stdout has closed it (``pot ... | head``): an end as by SIGPIPE, no defect. What
+    is still buffered goes nowhere, so that the interpreter does not complain at its own end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
+    os.close(nowhere)
+    return EXIT_UNHEARD
 
 
 def _usage_sentence(error: typer.TyperException) -> str:

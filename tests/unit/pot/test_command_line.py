@@ -204,3 +204,21 @@ def test_module__python_dash_m_pot__is_the_command() -> None:
     )
     assert done.returncode == 2
     assert "No such command" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["config", "show", "--json"], ["config", "show"]])
+def test_main__reader_of_stdout_gone__ends_quietly_as_by_sigpipe(command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pot", *command],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
