@@ -1,5 +1,6 @@
 """Contests on a real chain, step by step: what a test does in the place of posters, miners and onlookers."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from worker.contestant import Contestant
 from worker.training.data import DatasetCache
 
 PATIENCE_S: Final = 120.0
+BLOCK_S: Final = 0.5
 
 
 @dataclass(kw_only=True)
@@ -90,10 +92,15 @@ class ContestWorld:
         self.send("poster", self.contracts.contest.release(contest_id, key))
 
     def until(self, contest_id: int, status: ContestStatus) -> OnchainContest:
-        """Wait for a status, while blocks are mined as on a live chain."""
+        """Wait for a status, while blocks are mined as on a live chain: every node reads everything again at
+        each of them."""
+        mined_at = 0.0
 
         def reached() -> bool:
-            self.contracts.client.rpc("anvil_mine", "0x1")
+            nonlocal mined_at
+            if time.monotonic() - mined_at >= BLOCK_S:
+                self.contracts.client.rpc("anvil_mine", "0x1")
+                mined_at = time.monotonic()
             return self.state(contest_id).status is status
 
         eventually(reached, f"contest {contest_id} to become {status.name}", PATIENCE_S)
