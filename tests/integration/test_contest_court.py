@@ -127,6 +127,7 @@ def collect_all(world: CourtWorld) -> None:
     assert world.contracts.token.balance_of(contest.address) == 0
 
 
+@pytest.mark.slow
 def test_challenge__quorum_lies__court_counts_again_and_liars_pay(world: CourtWorld, pot: Pot) -> None:
     total = everything(world)
     trial = scored(world, LIARS)
@@ -173,6 +174,7 @@ def test_challenge__quorum_lies__court_counts_again_and_liars_pay(world: CourtWo
     assert "court's word" in [check["subject"] for check in audit["checks"]]
 
 
+@pytest.mark.slow
 def test_challenge__scores_are_true__they_stand_and_the_bond_is_lost(world: CourtWorld, pot: Pot) -> None:
     total = everything(world)
     trial = scored(world, 0)
