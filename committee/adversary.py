@@ -17,12 +17,14 @@ from eth_account.signers.local import LocalAccount
 from msgspec import structs
 
 from committee.config import ValidatorConfig
+from committee.contest_judge import ContestJudge, Findings
 from committee.desk import Desk
 from committee.node import ValidatorNode
 from committee.state import Verify
 from committee.transport import Receiver, Transport, TransportConfig
 from committee.verify import Finding, Judgement
 from protocol.certificate import RoundCertificate
+from protocol.chain.contest_log import ContestView
 from protocol.chain.contracts import Contracts
 from protocol.chain.deployment import Deployment
 from protocol.endorsement import endorse
@@ -30,6 +32,7 @@ from protocol.errors import ConfigurationError, PeerMisbehaved
 from protocol.ids import Address, Sha256
 from protocol.members import Members
 from protocol.pbft_messages import Instance, Message, NewView, Phase, PrePrepare, Reply, Request, value_digest
+from protocol.score_record import Standing
 from protocol.signing import KeySigner
 from protocol.typed_data import Domain
 
@@ -193,6 +196,44 @@ class BlindNode(ValidatorNode):
         )
 
 
+class LyingJudge(ContestJudge):
+    """A judge that counts, and then says that the worst of the usable entries got everything right: the same
+    lie by everybody who tells it, so that a quorum of liars agrees on it."""
+
+    def judge(self, view: ContestView, now_s: int) -> Findings:
+        return false_findings(super().judge(view, now_s), view.params.test_answers)
+
+
+def false_findings(found: Findings, answers: int) -> Findings:
+    """``found`` with the worst usable entry, the last of equals, raised above all others; as it is where
+    there is none."""
+    entries = list(found.record.entries)
+    usable = [place for place, entry in enumerate(entries) if entry.standing is Standing.SCORED]
+    if not usable:
+        return found
+    for place in usable:
+        entries[place] = replace(entries[place], correct=min(entries[place].correct, answers - 1))
+    worst = min(usable, key=lambda place: (found.record.entries[place].correct, -place))
+    entries[worst] = replace(entries[worst], correct=answers)
+    record = replace(found.record, entries=tuple(entries))
+    scores = list(found.certificate.scores)
+    for place in usable:
+        scores[place] = entries[place].correct
+    log.warning("%s: entry %s is said to be the best", WRONG, worst)
+    certificate = replace(found.certificate, scores=tuple(scores), record=record.hash)
+    return Findings(certificate=certificate, record=record)
+
+
+class LyingScorer(ValidatorNode):
+    """A node that signs false scores in contests, and is honest about everything else."""
+
+    def _make_contest_judge(self) -> ContestJudge:
+        honest = super()._make_contest_judge()
+        return LyingJudge(
+            blobs=honest.blobs, datasets=honest.datasets, threads=honest.threads, device=honest.device
+        )
+
+
 Build = Callable[[ValidatorConfig, LocalAccount], ValidatorNode]
 
 
@@ -206,6 +247,8 @@ KINDS: Final[Mapping[str, Build]] = {
     "silent-primary": _bent(silent),
     "lying-primary": _bent(lying),
 }
+CONTEST_KINDS: Final[Mapping[str, Build]] = {"lying-scorer": LyingScorer}
+"""Those that do wrong in contests alone."""
 
 
 async def _main(node: ValidatorNode) -> None:
@@ -218,10 +261,11 @@ async def _main(node: ValidatorNode) -> None:
 def run(config: ValidatorConfig, account: LocalAccount, kind: str) -> None:
     """Run a wrong-doer of that kind until SIGTERM or SIGINT. Raises ConfigurationError when there is none,
     and what ``ValidatorNode.run`` raises."""
-    if kind not in KINDS:
-        raise ConfigurationError(f"{kind!r} is no adversary; known are {', '.join(KINDS)}.")
+    kinds = {**KINDS, **CONTEST_KINDS}
+    if kind not in kinds:
+        raise ConfigurationError(f"{kind!r} is no adversary; known are {', '.join(kinds)}.")
 
     async def main() -> None:
-        await _main(KINDS[kind](config, account))
+        await _main(kinds[kind](config, account))
 
     asyncio.run(main())

@@ -149,8 +149,7 @@ class ContestJudge:
         """All members replay the same segments, which nobody knew before all commitments were closed."""
         terms = contest.spec.recipe.trace
         assert terms is not None
-        seed = replay_seed(contest.view, place)
-        plan = replay_plan(rank(moves(states)), terms, seed=seed, index=0, members=1)
+        plan = replay_plan(rank(moves(states)), terms, replay_seed(contest.view, place))
         policy = load_policy(parse_sha256(contest.spec.checks.policy), self.blobs)
         return all(
             replay_segment(

@@ -4,25 +4,13 @@ Everything here may be sent by anybody and by several at once, as with certifica
 """
 
 import logging
-from typing import assert_never
 
 from committee.court import Decide
 from committee.submitter import Outcome
 from protocol.blobs import BlobStore
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
-from protocol.chain.docket import (
-    Convict,
-    Docket,
-    DrawCourt,
-    Lapse,
-    Punish,
-    Settle,
-    Step,
-    Summon,
-    call_of,
-    falls_from,
-)
+from protocol.chain.docket import BEATEN, Docket, Step, call_of, falls_from, step_text
 from protocol.chain.records import read_certified
 from protocol.chain.sender import Sender
 from protocol.errors import PotError, Refused
@@ -30,10 +18,6 @@ from protocol.record import CertificateRecord
 
 log = logging.getLogger(__name__)
 
-ALREADY_DONE = frozenset(
-    {"AlreadyAssigned", "AlreadyDrawn", "DisputeIs", "CaseIsSettled", "AlreadyConvicted", "NobodyToPunish"}
-)
-"""Refusals that say that somebody else was quicker."""
 EARLY = frozenset({"DrawTooEarly", "VerdictTooEarly", "VerdictStillPossible"})
 """Refusals that only time can turn into an acceptance."""
 POINTLESS = frozenset({"VerdictTooLate", "NotSignedByMiner", "NotTheCase"})
@@ -50,7 +34,7 @@ class CourtSubmitter:
 
     def act(self, docket: Docket, act: Step | Decide) -> Outcome:
         """Do one step; the chain shows what came of it."""
-        what = f"task {docket.task_id}: {_name(act)} in dispute {docket.number}"
+        what = f"task {docket.task_id}: {_name(act)} (dispute {docket.number})"
         try:
             receipt = self._sender.send(self._call(docket, act))
         except Refused as error:
@@ -75,7 +59,7 @@ class CourtSubmitter:
 
     @staticmethod
     def _refused(what: str, error: Refused) -> Outcome:
-        if error.reason in ALREADY_DONE:
+        if error.reason in BEATEN:
             return Outcome.DONE
         if error.reason in EARLY:
             return Outcome.EARLY
@@ -84,20 +68,4 @@ class CourtSubmitter:
 
 
 def _name(act: Step | Decide) -> str:
-    match act:
-        case Summon():
-            return "summons of the court"
-        case DrawCourt():
-            return "draw of the court"
-        case Lapse():
-            return "end without a verdict"
-        case Settle(case=case):
-            return f"bond of case {case}"
-        case Convict(case=case):
-            return f"conviction of the miner for case {case}"
-        case Punish(case=case):
-            return f"punishment for case {case}"
-        case Decide(signed=signed):
-            return f"verdict {signed.verdict.upheld:#x}"
-        case _:
-            assert_never(act)
+    return f"verdict {act.signed.verdict.upheld:#x}" if isinstance(act, Decide) else step_text(act)

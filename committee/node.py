@@ -212,13 +212,17 @@ class ValidatorNode:
         return ContestBench(
             host=self._host,
             desk=self._desk,
-            judge=ContestJudge(blobs=self._blobs, threads=config.threads, device=config.device),
+            judge=self._make_contest_judge(),
             blobs=self._blobs,
             submitter=ContestSubmitter(sending, self._desk.sender),
             signer=self._signer,
             domain=config.deployment.contest_domain,
             view_timeout_ticks=config.view_timeout_ticks,
         )
+
+    def _make_contest_judge(self) -> ContestJudge:
+        config = self._config
+        return ContestJudge(blobs=self._blobs, threads=config.threads, device=config.device)
 
     # ---------------------------------------------------------------- loops
 

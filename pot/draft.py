@@ -7,6 +7,7 @@ left out.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -74,10 +75,11 @@ def build_draft(value: dict[str, Any], folder: Path, title: str, blobs: BlobStor
     named, dataset, blob = read_dataset(section_of(document, "dataset"), folder, blobs)
     document["dataset"] = {"name": named.name, "kind": named.kind, "sha256": named.sha256}
     document["model"] = filled_model(section_of(document, "model"), dataset)
-    document["money"] = _money(section_of(document, "money"))
+    document["money"] = with_amounts(section_of(document, "money"), _MONEY)
     document["recipe"] = drafted_recipe(section_of(document, "recipe"))
     policy = _policy(section_of(document, "verification").get("policy"), folder, blobs)
-    document["verification"] = {**_verification(document), "policy": policy.hash.hex()}
+    checks = with_committee(renamed(document, "verification", _SHARES, parse_share_ppm))
+    document["verification"] = {**checks, "policy": policy.hash.hex()}
     document["limits"] = renamed(document, "limits", _DURATIONS, parse_duration_s)
     spec = TaskSpec.from_value(document)
     layout_of(spec.model)
@@ -214,11 +216,16 @@ def filled_model(model: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     return {**model, "params": {**{k: v for k, v in implied.items() if k in bounds}, **params}}
 
 
-def _money(money: dict[str, Any]) -> dict[str, Any]:
-    amounts: dict[str, Any] = {
-        name: str(parse_amount(money[name], f"money.{name}")) for name in _MONEY if name in money
-    }
+def with_amounts(money: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A section of money with its amounts in smallest units, as decimal strings. Raises InvalidInput."""
+    amounts = {name: str(parse_amount(money[name], f"money.{name}")) for name in names if name in money}
     return {**money, **amounts}
+
+
+def with_committee(entries: dict[str, Any]) -> dict[str, Any]:
+    """A section that sizes a committee, everybody's as the spec writes it."""
+    everybody = entries.get("committee_size") == EVERYBODY
+    return {**entries, "committee_size": 0} if everybody else entries
 
 
 def drafted_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -234,13 +241,6 @@ def drafted_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
             for name, value in recipe["aggregation"].items()
         }
     return drafted
-
-
-def _verification(document: dict[str, Any]) -> dict[str, Any]:
-    entries = renamed(document, "verification", _SHARES, parse_share_ppm)
-    if entries.get("committee_size") == EVERYBODY:
-        entries["committee_size"] = 0
-    return entries
 
 
 def _policy(named: object, folder: Path, blobs: BlobStore | None) -> Policy:

@@ -4,16 +4,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import typer
-
 from pot.amounts import format_amount, parse_duration_s
 from pot.client import Client
+from pot.confirm import confirm
 from pot.dial import wish, with_sampling
 from pot.draft import read_draft
 from pot.output import Reply, Table, facts, print_lines
 from pot.quote import Quote, make_quote
 from pot.session import Session
-from protocol.errors import InvalidInput
 from protocol.ids import TaskId
 
 
@@ -59,7 +57,7 @@ def post_task(session: Session, path: Path, *, assume_yes: bool, approve: bool, 
     client.terms(draft, start_in_s=start_in_s)
     quote = client.quote(draft)
     print_lines(_heading(quote), sys.stderr)
-    _confirm(assume_yes)
+    confirm("Sign the permit and create the task?", "the quote", assume_yes=assume_yes)
     posted = client.post(draft, start_in_s=start_in_s, approve=approve)
     text = facts(
         [
@@ -74,14 +72,6 @@ def post_task(session: Session, path: Path, *, assume_yes: bool, approve: bool, 
 
 def _heading(quote: Quote) -> list[str | Table]:
     return [quote.spec.title, *quote.text()]
-
-
-def _confirm(assume_yes: bool) -> None:
-    if assume_yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInput("Nobody is there to confirm the quote. Read it, then run the command with --yes.")
-    typer.confirm("Sign the permit and create the task?", abort=True, err=True)
 
 
 def draw_committee(client: Client, number: int) -> Reply:

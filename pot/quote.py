@@ -179,15 +179,15 @@ class Quote:
             ("  each signer's share", self._shares()),
             ("committee", self._committee()),
             ("sampling", self._sampling()),
-            ("detection", f"a cheated shard is caught with {_percent(self.detection)}"),
+            ("detection", f"a cheated shard is caught with {percent(self.detection)}"),
             (
                 "  over the task",
-                "; ".join(f"{m:,} shards {_percent(self.caught_within(m))}" for m in self._cheated_counts()),
+                "; ".join(f"{m:,} shards {percent(self.caught_within(m))}" for m in self._cheated_counts()),
             ),
             *self._wish(),
             ("cheating", self._verdict()),
-            ("extra compute", f"{_percent(self.extra_compute)} of the miners' work, done by validators"),
-            ("  at the miners' price", f"{_rounded_up(self.fair_fee)} a round"),
+            ("extra compute", f"{percent(self.extra_compute)} of the miners' work, done by validators"),
+            ("  at the miners' price", f"{rounded_up(self.fair_fee)} a round"),
             ("sleeping validators", self._canaries()),
             (
                 "gas",
@@ -233,7 +233,7 @@ class Quote:
         if self.wish is None:
             return []
         wish = self.wish
-        found, extra = _percent(wish.found), _percent(wish.extra_compute)
+        found, extra = percent(wish.found), percent(wish.extra_compute)
         line = f"{wish.bad:,} of {wish.of:,} shards {found}, at {extra} more compute"
         return [("  as asked", f"{line}; {_mean(wish.sample)} each")]
 
@@ -241,10 +241,10 @@ class Quote:
         terms = self.canaries
         if terms is None:
             return "would not be noticed: too little is sampled for canaries to meet them"
-        share = _percent(Fraction(terms.share_ppm, PPM))
+        share = percent(Fraction(terms.share_ppm, PPM))
         return (
             f"lose over {HORIZON_ROUNDS:,} rounds when {share} of the shards "
-            f"are canaries and one signed away costs {_rounded_up(terms.penalty)}"
+            f"are canaries and one signed away costs {rounded_up(terms.penalty)}"
         )
 
     def _cheated_counts(self) -> list[int]:
@@ -257,8 +257,8 @@ class Quote:
             return "PAYS: nothing is sampled. Set verification.sample."
         slash = format_amount(self.spec.money.slash_per_fault_wei)
         if self.cheating_pays:
-            return f"PAYS: the slash is {slash}, {_rounded_up(needed)} is the least at this rate."
-        return f"loses money: the slash is {slash}, {_rounded_up(needed)} would do"
+            return f"PAYS: the slash is {slash}, {rounded_up(needed)} is the least at this rate."
+        return f"loses money: the slash is {slash}, {rounded_up(needed)} would do"
 
     def _time(self) -> str:
         spec = self.spec
@@ -291,12 +291,12 @@ def _mean(shards: Fraction | float) -> str:
     return f"{float(shards):,.2f}".removesuffix(".00")
 
 
-def _percent(share: Fraction | float) -> str:
+def percent(share: Fraction | float) -> str:
     value = float(share) * 100
     certain = isinstance(share, Fraction) and share == 1
     return f"{value:.4g} %" if value < 99.995 or certain else "> 99.99 %"
 
 
-def _rounded_up(units: int) -> str:
+def rounded_up(units: int) -> str:
     step = 10 ** (TOKEN_DECIMALS - 3)
     return format_amount(-(-units // step) * step)

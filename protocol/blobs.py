@@ -163,13 +163,16 @@ class HttpBlobStore:
     def get(self, name: Sha256, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
         """Raises BlobMissing, BlobTooLarge, BlobCorrupt or ServiceUnreachable."""
         with self._request(name, "GET") as response:
+            announced = response.headers.get("Content-Length", "")
+            size = int(announced) if announced.isdigit() else None
+            if size is not None and size > max_bytes:
+                raise BlobTooLarge(f"blob {name.hex()}", f"{size} bytes exceed the limit of {max_bytes}")
             try:
                 data: bytes = response.read(max_bytes + 1)
             except (OSError, http.client.HTTPException) as error:
                 raise self._unreachable(error) from error
-        announced = response.headers.get("Content-Length", "")
-        if announced.isdigit() and len(data) < min(int(announced), max_bytes + 1):
-            raise self._unreachable(ConnectionError(f"it broke off after {len(data)} of {announced} bytes"))
+        if size is not None and len(data) < size:
+            raise self._unreachable(ConnectionError(f"it broke off after {len(data)} of {size} bytes"))
         if len(data) > max_bytes:
             raise BlobTooLarge(f"blob {name.hex()}", f"it exceeds the limit of {max_bytes} bytes")
         return _checked(name, data)

@@ -95,6 +95,11 @@ class ScoreCertificate:
         """What stands for the scores in what is signed: the keccak256 of one word for each."""
         return keccak(b"".join(score.to_bytes(32, "big") for score in self.scores))
 
+    @property
+    def findings(self) -> tuple[bool, tuple[int, ...], int, bytes]:
+        """What it says, apart from who says it and where it is kept: what a court can overturn."""
+        return self.bad_test_set, self.scores, self.frauds, self.transactions
+
     def typed_values(self) -> dict[str, Any]:
         """The fields under their Solidity names, in declaration order."""
         return {

@@ -23,8 +23,8 @@ class MappingTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TraceTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A checkpoint after every ``every`` steps; of the segments between them, the ``largest`` are each
-    replayed by f + 1 replicas, and each replica replays ``random`` more."""
+    """A checkpoint after every ``every`` steps; of the segments between them, each replica replays the same:
+    the ``largest`` and ``random`` more."""
 
     every: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
     largest: Annotated[int, Meta(ge=1, le=MAX_REPLAYS)]
@@ -47,3 +47,8 @@ class ContestRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def segments(self) -> int:
         """Segments of a trace: each ``every`` steps long, the last one maybe shorter; 0 without a trace."""
         return -(-self.steps // self.trace.every) if self.trace else 0
+
+    @property
+    def replays(self) -> int:
+        """Segments that each member of a committee replays; 0 without a trace."""
+        return self.trace.largest + self.trace.random if self.trace else 0

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from protocol.canonical import canonical_json, is_canonical
 from protocol.contest_recipe import ContestRecipe
 from protocol.errors import InvalidInput
-from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.ids import Sha256, parse_sha256
 from protocol.members import MAX_MEMBERS, MIN_MEMBERS
 from protocol.policy import default_policy_sha256
-from protocol.spec import MAX_SPEC_BYTES, Amount, DatasetSpec, Hex64, ModelSpec, Name, sentence_of
+from protocol.spec import Amount, DatasetSpec, Hex64, ModelSpec, Name
+from protocol.spec_document import Part, SpecDocument
 
 MAX_ENTRIES = 64
 MAX_ANSWERS = 2**32 - 2
@@ -25,11 +25,7 @@ Count = Annotated[int, Meta(ge=1, le=MAX_ANSWERS)]
 Term = Annotated[int, Meta(ge=MIN_TERM_S, le=MAX_TERM_S, description="seconds")]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every part: immutable, named fields only, unknown fields refused."""
-
-
-class SealedSet(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SealedSet(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The test set that nobody can read before its key is released: ``sha256`` of the plain dataset, whose
     test split is scored, ``sealed`` of its encrypted blob, and how many ``answers`` it asks for."""
 
@@ -38,14 +34,14 @@ class SealedSet(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answers: Count
 
 
-class Goal(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Goal(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Right answers: the first entry with ``target`` wins, otherwise the best one with ``least``."""
 
     target: Count
     least: Count = 1
 
 
-class ContestMoney(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ContestMoney(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Amounts in the token's smallest unit. ``compensation`` is what each entry gets when the poster does not
     release the test set that it promised."""
 
@@ -56,7 +52,7 @@ class ContestMoney(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True)
     slash_per_fault: Amount = "0"
 
 
-class ContestLimits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ContestLimits(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds in seconds, entries and bytes. Commitments are accepted for ``commit_s`` from the posting on."""
 
     commit_s: Annotated[int, Meta(ge=MIN_TERM_S, le=30 * 86_400)]
@@ -68,14 +64,14 @@ class ContestLimits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_blob_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 256 * 1024 * 1024
 
 
-class ContestChecks(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ContestChecks(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who scores, and by which limits a replayed trace is judged (``protocol.policy``)."""
 
     committee_size: Annotated[int, Meta(ge=0, le=MAX_MEMBERS)] = 0
     policy: Hex64 = msgspec.field(default_factory=default_policy_sha256)
 
 
-class ContestSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ContestSpec(SpecDocument, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A contest, complete: its canonical bytes' sha256 is what the chain stores."""
 
     version: Literal[1]
@@ -90,45 +86,8 @@ class ContestSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: ContestLimits
     checks: ContestChecks = msgspec.field(default_factory=ContestChecks)
 
-    @classmethod
-    def from_value(cls, value: Any) -> "ContestSpec":
-        """Validate a parsed document. Raises InvalidInput with a sentence that names the field."""
-        try:
-            spec = msgspec.convert(value, cls)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(sentence_of(error, value)) from error
-        _check_consistency(spec)
-        canonical_json(spec.to_value())
-        return spec
-
-    @classmethod
-    def parse(cls, data: bytes) -> "ContestSpec":
-        """Parse a spec blob. Raises InvalidInput when it is too large, not canonical JSON or not valid."""
-        if len(data) > MAX_SPEC_BYTES:
-            raise InvalidInput(f"A spec of {len(data)} bytes exceeds the limit of {MAX_SPEC_BYTES}.")
-        try:
-            value = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(f"The spec is not JSON: {error}.") from error
-        spec = cls.from_value(value)
-        if not is_canonical(data, spec.to_value()):
-            raise InvalidInput(
-                "The spec is not in canonical form (sorted keys, no white space, every field present)."
-            )
-        return spec
-
-    def to_value(self) -> dict[str, Any]:
-        value: dict[str, Any] = msgspec.to_builtins(self)
-        return value
-
-    @property
-    def blob(self) -> bytes:
-        """The canonical bytes."""
-        return canonical_json(self.to_value())
-
-    @property
-    def hash(self) -> Sha256:
-        return sha256(self.blob)
+    def check(self) -> None:
+        _check_consistency(self)
 
     @property
     def dataset_sha256(self) -> Sha256:

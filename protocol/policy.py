@@ -15,6 +15,7 @@ from protocol.blobs import BlobStore
 from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput, PotError
 from protocol.ids import Sha256, sha256
+from protocol.spec_document import Part
 
 MAX_POLICY_BYTES: Final = 256 * 1024
 PPM: Final = 1_000_000
@@ -34,11 +35,7 @@ class NotCalibrated(PotError):
         self.detail = detail
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Immutable, named fields only, unknown fields refused."""
-
-
-class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What honest noise stays within, for one architecture, arithmetic and codec.
 
     A block (see ``worker.training.codec``) is *stray* when one of its codes is more than one level off or
@@ -73,7 +70,7 @@ class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.spare_blocks + total * self.blocks_ppm // PPM
 
 
-class Policy(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Policy(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole document. ``measurement`` is the sha256 of the canonical record the limits were derived
     from; ``empty`` names device classes that were not measured; ``test_ppb`` is the false positive rate of
     each test over rounds (direction, doubt) for one honest miner and task."""

@@ -13,13 +13,13 @@ from msgspec import Meta
 
 from protocol.aggregation import Aggregation
 from protocol.batches import MAX_MICRO_BATCHES
-from protocol.canonical import canonical_json, is_canonical
 from protocol.errors import InvalidInput
-from protocol.ids import Sha256, parse_sha256, sha256
+from protocol.ids import Sha256, parse_sha256
 from protocol.members import MAX_MEMBERS, MIN_MEMBERS
 from protocol.policy import default_policy_sha256
+from protocol.spec_document import MAX_SPEC_BYTES as MAX_SPEC_BYTES  # noqa: PLC0414 - known from here
+from protocol.spec_document import Part, SpecDocument
 
-MAX_SPEC_BYTES = 64 * 1024
 MAX_ROUNDS = 65_535
 MAX_SHARDS = 1024
 MAX_UNCERTIFIED_ROUNDS = 64
@@ -41,18 +41,14 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000, description="parts per million")]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every part of a spec: immutable, named fields only, unknown fields refused."""
-
-
-class ModelSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which registered architecture, with which integer parameters; bounds are checked by the registry."""
 
     arch: Literal["mlp", "cnn", "transformer"]
     params: Annotated[dict[Name, Natural], Meta(max_length=32)]
 
 
-class DatasetSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DatasetSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A canonical dataset blob by hash; ``name`` is for people."""
 
     name: Name
@@ -60,7 +56,7 @@ class DatasetSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: Hex64
 
 
-class Optimizer(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Optimizer(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The outer update. ``momentum`` is read by sgd, ``beta1``, ``beta2`` and ``eps`` by adamw."""
 
     kind: Literal["sgd", "adamw"]
@@ -72,7 +68,7 @@ class Optimizer(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weight_decay: DecimalText = "0"
 
 
-class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Recipe(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the model is trained. ``global_batch`` samples a round are cut into ``shards`` equal shards; a
     shard is computed in micro-batches of ``micro_batch`` samples; with ``local_steps`` > 1 a shard is that
     many inner steps."""
@@ -103,7 +99,7 @@ class Recipe(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.local_steps * self.batches_per_step
 
 
-class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Verification(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How hard the committee looks: each replica re-executes a share ``sample_ppm`` of the shards; a
     shard passes within the limits of the policy document named by its sha256 (``protocol.policy``).
     ``committee_size`` members (3f + 1) are drawn by stake; 0 takes the whole snapshot."""
@@ -114,7 +110,7 @@ class Verification(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True)
     committee_size: Annotated[int, Meta(ge=0, le=MAX_MEMBERS)] = 0
 
 
-class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Money(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Amounts in the token's smallest unit."""
 
     reward_per_shard: Amount
@@ -139,7 +135,7 @@ class Money(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return int(self.slash_per_fault)
 
 
-class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds in seconds, shards, bytes and rounds. A certificate covers ``rounds_per_certificate`` rounds;
     one that has to wait, up to ``max_uncertified_rounds``. It can be challenged, and its payouts wait, for
     ``challenge_window_s``; 0 makes it final at once."""
@@ -153,7 +149,7 @@ class Limits(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     challenge_window_s: Annotated[int, Meta(ge=0, le=MAX_CHALLENGE_WINDOW_S)] = 0
 
 
-class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TaskSpec(SpecDocument, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pooled training task, complete: its canonical bytes' sha256 is what the chain stores."""
 
     version: Literal[1]
@@ -166,45 +162,8 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     money: Money
     limits: Limits
 
-    @classmethod
-    def from_value(cls, value: Any) -> "TaskSpec":
-        """Validate a parsed document. Raises InvalidInput with a sentence that names the field."""
-        try:
-            spec = msgspec.convert(value, cls)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(sentence_of(error, value)) from error
-        _check_consistency(spec)
-        canonical_json(spec.to_value())
-        return spec
-
-    @classmethod
-    def parse(cls, data: bytes) -> "TaskSpec":
-        """Parse a spec blob. Raises InvalidInput when it is too large, not canonical JSON or not valid."""
-        if len(data) > MAX_SPEC_BYTES:
-            raise InvalidInput(f"A spec of {len(data)} bytes exceeds the limit of {MAX_SPEC_BYTES}.")
-        try:
-            value = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(f"The spec is not JSON: {error}.") from error
-        spec = cls.from_value(value)
-        if not is_canonical(data, spec.to_value()):
-            raise InvalidInput(
-                "The spec is not in canonical form (sorted keys, no white space, every field present)."
-            )
-        return spec
-
-    def to_value(self) -> dict[str, Any]:
-        value: dict[str, Any] = msgspec.to_builtins(self)
-        return value
-
-    @property
-    def blob(self) -> bytes:
-        """The canonical bytes."""
-        return canonical_json(self.to_value())
-
-    @property
-    def hash(self) -> Sha256:
-        return sha256(self.blob)
+    def check(self) -> None:
+        _check_consistency(self)
 
     @property
     def dataset_sha256(self) -> Sha256:
@@ -226,18 +185,6 @@ class TaskSpec(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def spec_json_schema() -> dict[str, Any]:
     """The JSON schema of a spec, for forms and editors."""
     return msgspec.json.schema(TaskSpec)
-
-
-def sentence_of(error: msgspec.ValidationError, value: Any) -> str:
-    """``Expected `int` <= 10 - at `$.recipe.rounds``` -> ``recipe.rounds is 1000: expected `int` <= 10.``"""
-    detail, _, path = str(error).partition(" - at `")
-    names = path.rstrip("`").removeprefix("$").strip(".").split(".")
-    found = value
-    for name in filter(None, names):
-        found = found.get(name) if isinstance(found, dict) else None
-    where = ".".join(filter(None, names)) or "the document"
-    shown = f" is {str(found)[:60]!r}" if found is not None and not isinstance(found, dict | list) else ""
-    return f"The spec cannot be used: {where}{shown}: {detail[:1].lower()}{detail[1:]}."
 
 
 def _check_consistency(spec: TaskSpec) -> None:

@@ -10,26 +10,44 @@ from pot.session import session_of
 
 app = typer.Typer(add_completion=False)
 
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The contest's draft; see examples/.")]
 ContestArgument = Annotated[int, typer.Argument(metavar="CONTEST", min=1, help="Number of the contest.")]
 
 
 @app.callback()
 def contest() -> None:
-    """Contests: post, commit, release, reveal, show, list, challenge, close, cancel, collect, audit, demo."""
+    """Contests: quote, post, commit, release, reveal, show, list, challenge, close, cancel, collect, audit,
+    demo."""
+
+
+@app.command()
+def quote(
+    ctx: typer.Context,
+    spec: SpecPath,
+    committee: Annotated[
+        int | None, typer.Option(min=4, max=64, help="Quote offline for a committee of this size.")
+    ] = None,
+) -> Reply:
+    """What the contest would cost, what its traces cost whom, and what they catch. Signs and sends
+    nothing."""
+    from pot.contests.posting import quote_contest
+
+    return quote_contest(session_of(ctx), spec, committee)
 
 
 @app.command()
 def post(
     ctx: typer.Context,
-    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The contest's draft; see examples/.")],
+    spec: SpecPath,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before signing.")] = False,
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve first instead of signing a permit.")
     ] = False,
 ) -> Reply:
-    """Seal the test set, store blobs and key, fund the contest, and print its number."""
+    """Quote, seal the test set, store blobs and key, fund the contest, and print its number."""
     from pot.contests.posting import post_contest
 
-    return post_contest(session_of(ctx), spec, approve=approve)
+    return post_contest(session_of(ctx), spec, assume_yes=yes, approve=approve)
 
 
 @app.command()
@@ -79,11 +97,18 @@ def show(ctx: typer.Context, contest: ContestArgument) -> Reply:
 
 
 @app.command()
-def challenge(ctx: typer.Context, contest: ContestArgument) -> Reply:
+def challenge(
+    ctx: typer.Context,
+    contest: ContestArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the bond is paid.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Bring it without counting here first.")
+    ] = False,
+) -> Reply:
     """Have a larger court count again while the window is open. Costs a bond when it finds the same."""
-    from pot.contests.posting import challenge_contest
+    from pot.contests.challenging import challenge_contest
 
-    return challenge_contest(session_of(ctx).client("poster"), contest)
+    return challenge_contest(session_of(ctx).client("poster"), contest, assume_yes=yes, unchecked=unchecked)
 
 
 @app.command()

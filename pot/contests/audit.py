@@ -17,7 +17,7 @@ from protocol.chain.contest_log import (
     read_contest_spec,
     release_of,
 )
-from protocol.contest import Commitment, SignedScores, winner_of
+from protocol.contest import Commitment, ScoreCertificate, SignedScores, winner_of
 from protocol.errors import PotError, Refused, ServiceUnreachable, VerificationFailed
 from protocol.ids import Sha256, parse_address
 
@@ -47,6 +47,8 @@ def audit_contest(client: Client, contest_id: int) -> Reply:
     if accepted:
         lines.append(_line("scores", lambda: _scores(client, view, accepted[-1])))
         lines.append(_line("winner", lambda: _winner(view, accepted[-1])))
+    if len(accepted) > 1:
+        lines.append(_line("court's word", lambda: _court(client, accepted[0], accepted[1])))
     ok = all(line.ok for line in lines)
     rows = [("ok" if line.ok else "LIE", line.subject, line.detail) for line in lines]
     verdict = f"Contest {contest_id} is {'true' if ok else 'NOT true'}: {len(lines)} checks."
@@ -102,12 +104,16 @@ def _signatures(client: Client, signed: SignedScores) -> str:
     return f"{len(names)} of {len(panel)} members signed"
 
 
+def recount(client: Client, view: ContestView, instance: int) -> ScoreCertificate:
+    """What a panel that counts late would sign: whatever nobody can have counts as withheld. Raises as
+    ``ContestJudge.judge``."""
+    view = replace(view, instance=instance)
+    return ContestJudge(blobs=client.blobs).judge(view, view.certify_until).certificate
+
+
 def _scores(client: Client, view: ContestView, signed: SignedScores) -> str:
-    """Count again, with what the certificate's own record says was withheld taken as that."""
     certificate = signed.certificate
-    view = replace(view, instance=certificate.instance)
-    judge = ContestJudge(blobs=client.blobs)
-    found = judge.judge(view, view.certify_until).certificate
+    found = recount(client, view, certificate.instance)
     if found.scores != certificate.scores or found.frauds != certificate.frauds:
         raise VerificationFailed(
             "scores", f"counting again gives {list(found.scores)}, the certificate {list(certificate.scores)}"
@@ -115,6 +121,28 @@ def _scores(client: Client, view: ContestView, signed: SignedScores) -> str:
     if found.bad_test_set != certificate.bad_test_set:
         raise VerificationFailed("test set", "it is not as the certificate says")
     return "the test set is not the promised one" if found.bad_test_set else str(list(found.scores))
+
+
+def _court(client: Client, first: SignedScores, second: SignedScores) -> str:
+    """A court's word has the consequences that its findings call for."""
+    contest_id = first.certificate.contest_id
+    differs = first.certificate.findings != second.certificate.findings
+    told = contest_events(client.contracts, "ChallengeDecided", contest_id)
+    if [bool(args["upheld"]) for _, args in told] != [differs]:
+        raise VerificationFailed(
+            "challenge", f"the court's findings {'differ' if differs else 'are the same'}"
+        )
+    if not differs:
+        return "the court found the same: the challenger lost its bond"
+    panel = client.contracts.contest.panels().members(contest_id, first.certificate.instance)
+    signers = {member for place, member in enumerate(panel) if first.signers >> place & 1}
+    slashed = {
+        parse_address(args["signer"])
+        for _, args in contest_events(client.contracts, "SignerSlashed", contest_id)
+    }
+    if slashed != signers:
+        raise VerificationFailed("signers of the overturned scores", f"slashed were {sorted(slashed)}")
+    return f"the committee's scores were overturned, its {len(signers)} signers slashed"
 
 
 def _winner(view: ContestView, signed: SignedScores) -> str:

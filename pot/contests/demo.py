@@ -36,7 +36,7 @@ def demo_document(miners: int) -> dict[str, Any]:
             "steps": 200,
             "batch": 64,
             "mapping": {"inputs": 64, "outputs": 48},
-            "trace": {"every": 20, "largest": 1, "random": 1},
+            "trace": {"every": 1, "largest": 4, "random": 8},
         },
         "goal": {"target": "97%", "least": "50%"},
         "money": {

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pot.amounts import parse_amount, parse_duration_s, parse_share_ppm
-from pot.draft import EVERYBODY, drafted_recipe, filled_model, load_yaml, read_dataset, renamed, section_of
+from pot.amounts import parse_duration_s, parse_share_ppm
+from pot.draft import (
+    drafted_recipe,
+    filled_model,
+    load_yaml,
+    read_dataset,
+    renamed,
+    section_of,
+    with_amounts,
+    with_committee,
+)
 from protocol.contest_spec import ContestSpec
 from protocol.errors import InvalidInput
 from protocol.ids import sha256
@@ -21,6 +30,7 @@ from worker.training.data import (
 )
 from worker.training.sml import MappedModel
 from worker.training.trace import check_terms
+from worker.training.trace_plan import check_replays
 
 _MONEY: Final = ("reward", "fee", "compensation", "miner_stake", "slash_per_fault")
 _DURATIONS: Final = {
@@ -76,14 +86,11 @@ def build_contest_draft(value: dict[str, Any], folder: Path, title: str) -> Cont
     document["goal"] = {
         name: _count(share, answers, f"goal.{name}") for name, share in section_of(document, "goal").items()
     }
-    money = section_of(document, "money")
-    document["money"] = money | {
-        name: str(parse_amount(money[name], f"money.{name}")) for name in _MONEY if name in money
-    }
+    document["money"] = with_amounts(section_of(document, "money"), _MONEY)
     document["recipe"] = drafted_recipe(section_of(document, "recipe"))
     document["limits"] = renamed(document, "limits", _DURATIONS, parse_duration_s)
-    if document.get("checks", {}).get("committee_size") == EVERYBODY:
-        document["checks"] = {**document["checks"], "committee_size": 0}
+    if "checks" in document:
+        document["checks"] = with_committee(section_of(document, "checks"))
     spec = ContestSpec.from_value(document)
     _check(spec, dataset, sealed, key)
     return ContestDraft(spec=spec, public=public, sealed=sealed, key=key)
@@ -131,6 +138,7 @@ def _check(spec: ContestSpec, dataset: Dataset, sealed: bytes, key: bytes) -> No
     dataset.require_fit(spec.model)
     if spec.recipe.trace is not None:
         check_terms(spec.recipe)
+        check_replays(spec.recipe, spec.checks.committee_size)
     if open_test_set(spec, sealed, key) is None:
         raise InvalidInput("The sealed test set does not fit the model: nobody could be scored on it.")
     if len(sealed) > spec.limits.max_blob_bytes:

@@ -1,14 +1,17 @@
-"""What a poster does about a contest, as answers: post, release, cancel, close, collect, challenge."""
+"""What a poster does about a contest, as answers: quote, post, release, cancel, close, collect."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
 from pot.amounts import format_amount
 from pot.client import Client
+from pot.confirm import confirm
 from pot.contests.draft import ContestDraft, read_contest_draft
+from pot.contests.quote import ContestQuote, quote_draft, quote_offline
 from pot.funding import PERMIT_LIFE_S, require_funds
-from pot.output import Reply, facts
+from pot.output import Reply, Table, facts, print_lines
 from pot.session import Session
 from protocol.chain.contest import ContestParams
 from protocol.errors import InvalidInput, Refused
@@ -17,10 +20,25 @@ from protocol.sealed import KEY_BYTES, key_hash
 KEYS_FOLDER: Final = "contest-keys"
 
 
-def post_contest(session: Session, path: Path, *, approve: bool) -> Reply:
-    """Store the blobs and the key, then fund and post in one transaction."""
+def quote_contest(session: Session, path: Path, committee: int | None) -> Reply:
+    """The quote for a draft: on the network of the settings, or offline for a committee of a given size."""
+    draft = read_contest_draft(path)
+    if committee is not None:
+        quote = quote_offline(draft, committee)
+    else:
+        quote = quote_draft(session.client("poster"), draft)
+    return Reply(data=quote.to_json(), text=_heading(quote))
+
+
+def post_contest(session: Session, path: Path, *, assume_yes: bool, approve: bool) -> Reply:
+    """Quote and, once the poster agreed, store the blobs and the key, then fund and post in one
+    transaction."""
     client = session.client("poster")
     draft = read_contest_draft(path)
+    quote = quote_draft(client, draft)
+    quote.check()
+    print_lines(_heading(quote), sys.stderr)
+    confirm("Sign the permit and post the contest?", "the quote", assume_yes=assume_yes)
     contest_id, params, gas = post_draft(client, draft, approve=approve)
     text = facts(
         [
@@ -39,9 +57,14 @@ def post_contest(session: Session, path: Path, *, approve: bool) -> Reply:
             "commit_deadline": params.commit_deadline,
             "key_file": str(key_path(client, draft.key_hash)),
             "gas_used": gas,
+            "quote": quote.to_json(),
         },
         text=[*text, f"Release the key after the deadline: `pot contest release {contest_id}`."],
     )
+
+
+def _heading(quote: ContestQuote) -> list[str | Table]:
+    return [quote.spec.title, *quote.text()]
 
 
 def post_draft(client: Client, draft: ContestDraft, *, approve: bool) -> tuple[int, ContestParams, int]:
@@ -121,21 +144,4 @@ def collect_reply(client: Client) -> Reply:
     return Reply(
         data={"account": client.address, "collected": str(owed)},
         text=[f"{format_amount(owed)} collected." if owed else "Nothing is owed."],
-    )
-
-
-def challenge_contest(client: Client, contest_id: int) -> Reply:
-    """Have a court count again. Costs the bond when it finds the same."""
-    contest = client.contracts.contest
-    bond = contest.bond()
-    require_funds(client.contracts, client.address, bond, "The bond")
-    client.sender.send(client.contracts.token.approve(contest.address, bond))
-    receipt = client.sender.send(contest.challenge(contest_id))
-    return Reply(
-        data={
-            "contest_id": str(contest_id),
-            "bond": str(bond),
-            "tx_hash": "0x" + receipt.tx_hash.hex(),
-        },
-        text=[f"The scores of contest {contest_id} are challenged; {format_amount(bond)} are at stake."],
     )

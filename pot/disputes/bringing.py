@@ -4,11 +4,10 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-import typer
-
 from pot.audit.replay import Replayer
 from pot.audit.report import WrongLeaf
 from pot.client import Client
+from pot.confirm import confirm
 from pot.disputes.challenge import Brought, Challenge, bring, contribution_at, faults_of
 from pot.output import Reply, print_lines
 from pot.session import Session
@@ -76,7 +75,7 @@ def _bring_all(client: Client, found: list[Challenge], *, assume_yes: bool, unch
         found = [require_right(client, challenge) for challenge in found]
     for challenge in found:
         print_lines(challenge.text(now), sys.stderr)
-    _confirm(assume_yes)
+    confirm("Put up the bond?", "the bond", assume_yes=assume_yes)
     brought: list[Brought] = [bring(client, challenge) for challenge in found]
     data = {"task_id": str(found[0].task_id), "cases": [item.to_json() for item in brought]}
     return Reply(data=data, text=[line for item in brought for line in item.text()])
@@ -126,11 +125,3 @@ def _reported(client: Client, challenge: Challenge) -> FaultReport | None:
     return report_of(
         client.blobs, certified, challenge.event.index, challenge.matter.fault, client.deployment.domain
     )
-
-
-def _confirm(assume_yes: bool) -> None:
-    if assume_yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInput("Nobody is there to confirm the bond. Read this, then run it with --yes.")
-    typer.confirm("Put up the bond?", abort=True, err=True)

@@ -8,19 +8,7 @@ from pot.client import Client
 from pot.disputes.challenge import moment
 from pot.output import Reply, Table
 from protocol.chain.appeals import CaseKind, OnchainCase
-from protocol.chain.docket import (
-    Convict,
-    Docket,
-    DrawCourt,
-    Lapse,
-    Punish,
-    Settle,
-    Step,
-    Summon,
-    find_matter,
-    read_dockets,
-    steps,
-)
+from protocol.chain.docket import Docket, find_matter, read_dockets, step_text, steps
 from protocol.errors import PotError
 from protocol.ids import TaskId
 
@@ -69,23 +57,6 @@ def state_of(docket: Docket, now_s: int) -> str:
     if now_s >= docket.dispute.verdict_ends:
         return "overdue"
     return "in court" if docket.court else "awaiting its court"
-
-
-def step_text(step: Step) -> str:
-    """A step in words."""
-    match step:
-        case Summon():
-            return "summon the court"
-        case DrawCourt():
-            return "draw the court"
-        case Lapse():
-            return "end it without a verdict"
-        case Settle(case=case):
-            return f"pay out the bond of case {case}"
-        case Convict(case=case):
-            return f"slash the miner of case {case}"
-        case Punish(case=case, members=members):
-            return f"slash {members.bit_count()} signers for case {case}"
 
 
 def _row(docket: Docket, now_s: int) -> Sequence[str]:

@@ -3,18 +3,13 @@
 from typing import Any
 
 from pot.client import Client
-from pot.disputes.listing import step_text
 from pot.output import Reply
-from protocol.chain.docket import Docket, Step, call_of, read_dockets, steps
+from protocol.chain.docket import BEATEN, Docket, Step, call_of, read_dockets, step_text, steps
 from protocol.errors import Refused
 from protocol.ids import TaskId
 
 PASSES = 3
 """One step can make the next one possible: a dispute that lapses has bonds to pay out."""
-_BEATEN = frozenset(
-    {"AlreadyAssigned", "AlreadyDrawn", "DisputeIs", "CaseIsSettled", "AlreadyConvicted", "NobodyToPunish"}
-)
-"""Refusals that say that somebody else was quicker."""
 
 
 def settle_reply(client: Client, number: int) -> Reply:
@@ -41,7 +36,7 @@ def _take(client: Client, docket: Docket, step: Step) -> dict[str, Any] | None:
     try:
         receipt = client.sender.send(call_of(client.contracts, client.blobs, docket, step))
     except Refused as error:
-        if error.reason in _BEATEN:
+        if error.reason in BEATEN:
             return None
         raise
     return {

@@ -104,13 +104,14 @@ def sml(
     networks: Annotated[int, typer.Option(min=1, max=1_000, help="Networks per data set and size.")] = 2,
     thefts: Annotated[int, typer.Option(min=1, max=1_000_000, help="Thefts against the trace.")] = 240,
     miners: Annotated[int, typer.Option(min=2, max=64, help="Honest miners whose weights are stolen.")] = 3,
+    every: Annotated[int, typer.Option(min=1, max=10, help="Steps between two checkpoints of a trace.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
 ) -> Reply:
     """What does the Secure Mapping Layer cost, and what do a thief's transplants and false traces get past
     it?"""
     from pot.experiment.sml import SmlPlan, measure
 
-    plan = SmlPlan(seeds=networks, attempts=thefts, miners=miners, seed=seed, say=_say)
+    plan = SmlPlan(seeds=networks, attempts=thefts, miners=miners, seed=seed, every=every, say=_say)
     return _reply(measure(plan), out)
 
 

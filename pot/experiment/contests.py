@@ -33,8 +33,14 @@ CANCER: Final = Setting(
 )
 RECOMMENDED: Final = 48
 """Outputs of Z for digits' 64 features."""
-TRACE: Final = TraceTerms(every=3, largest=13, random=24)
-"""500 segments, of which four replicas replay 13 * 2 + 24 * 4 = 122: 24.4 %."""
+MEMBERS: Final = 4
+LARGEST: Final = 8
+
+
+def trace_terms(every: int) -> TraceTerms:
+    """A trace of digits' training of which ``MEMBERS`` replicas together replay at most a quarter."""
+    replays = -(-DIGITS.steps // every) // (4 * MEMBERS)
+    return TraceTerms(every=every, largest=LARGEST, random=replays - LARGEST)
 
 
 @cache

@@ -8,8 +8,10 @@ from itertools import pairwise
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import to_builtins
+
 from pot.experiment import theft_trials, thefts
-from pot.experiment.contests import CANCER, DIGITS, RECOMMENDED, TRACE, Setting, dataset, job
+from pot.experiment.contests import CANCER, DIGITS, MEMBERS, RECOMMENDED, Setting, dataset, job, trace_terms
 from pot.experiment.explained import explain
 from pot.experiment.sheets import Experiment, Sheet
 from worker.training.contest_model import count_correct
@@ -28,12 +30,13 @@ EXPLAINED: Final = 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmlPlan:
     """``seeds`` networks for each data set and size of Z, ``attempts`` thefts against the trace of ``miners``
-    honest ones."""
+    honest ones, which name a checkpoint after ``every`` steps."""
 
     seeds: int
     attempts: int
     miners: int
     seed: int
+    every: int = 1
     say: Callable[[str], None] = lambda line: None
 
 
@@ -60,7 +63,7 @@ def measure(plan: SmlPlan) -> Experiment:
         for outputs in (0, *setting.outputs):
             found += [_theft(setting, outputs, number, plan.seed) for number in range(plan.seeds)]
             plan.say(f"{setting.data}: Z with {outputs or 'no'} outputs")
-    miners = theft_trials.runs(plan.miners, plan.seed)
+    miners = theft_trials.runs(plan.miners, plan.seed, plan.every)
     plan.say(f"traces of {plan.miners} honest miners")
     attempts = [theft_trials.attempt(miners, number, plan.seed) for number in range(plan.attempts)]
     plan.say(f"{plan.attempts} thefts against a trace")
@@ -79,16 +82,16 @@ def measure(plan: SmlPlan) -> Experiment:
         title="The Secure Mapping Layer and the training trace",
         lead="A fixed linear layer Z for each miner: its cost, what it stops, and what only the trace stops.",
         settings={
-            **{name: getattr(plan, name) for name in ("seeds", "attempts", "miners", "seed")},
+            **{name: getattr(plan, name) for name in ("seeds", "attempts", "miners", "seed", "every")},
             "digits": asdict(DIGITS),
             "breast_cancer": asdict(CANCER),
             "recommended": RECOMMENDED,
-            "trace": {"every": TRACE.every, "largest": TRACE.largest, "random": TRACE.random},
-            "committee": {"members": theft_trials.MEMBERS, "silent": theft_trials.FAULTY},
+            "trace": to_builtins(trace_terms(plan.every)),
+            "committee": {"members": MEMBERS},
         },
         sheets=sheets,
         panels=(_panel(found, DIGITS), _panel(found, CANCER), _trace_panel(attempts)),
-        ok=mean(a.caught for a in attempts) >= 0.99,
+        ok=mean(a.caught for a in attempts) >= 0.99 and theft_trials.share_replayed(miners[0]) <= 0.25,
     )
 
 
@@ -195,18 +198,29 @@ def _trace_sheet(attempts: Sequence[theft_trials.Attempt]) -> Sheet:
                     sum(a.caught for a in of_kind),
                     round(100 * mean(a.caught for a in of_kind), 2),
                     round(100 * mean(a.by_largest for a in of_kind), 1),
+                    round(100 * min(a.chance for a in of_kind), 2),
                     round(max(a.accuracy for a in of_kind), 1),
                 )
             )
-    columns = ("theft", "attempts", "caught", "caught, %", "among the largest, %", "best goal, %")
+    columns = (
+        "theft",
+        "attempts",
+        "caught",
+        "caught, %",
+        "among the largest, %",
+        "least chance, %",
+        "best goal, %",
+    )
     note = (
-        "The best goal is the accuracy behind the thief's Z of the best weights that were to be passed off."
+        "The least chance is the exact probability, over all draws, with which the best of these thefts "
+        "would be caught. The best goal is the accuracy behind the thief's Z of the best weights that were "
+        "to be passed off."
     )
     return Sheet(title="Thefts against the trace", columns=columns, rows=rows, note=note)
 
 
 def _fineness_sheet(attempts: Sequence[theft_trials.Attempt]) -> Sheet:
-    edges = (1, 2, 5, 10, 20, 40, 80, 160, 500)
+    edges = (1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1501)
     rows = []
     for low, high in pairwise(edges):
         inside = [a for a in attempts if low <= a.fake < high]
@@ -245,9 +259,14 @@ def _summary_sheet(miners: Sequence[theft_trials.Run], attempts: Sequence[theft_
     total = len(miners[0].states) - 1
     checks = range(0, total, max(1, total // HONEST_CHECKS))
     missed = theft_trials.honest_misses(miners[0], checks)
+    share = theft_trials.share_replayed(miners[0])
     rows = [
         ("thefts caught, %", round(100 * mean(a.caught for a in attempts), 2)),
-        ("compute of all replicas, % of the training", round(100 * theft_trials.share_replayed(), 1)),
+        ("least chance of being caught, %", round(100 * min(a.chance for a in attempts), 2)),
+        (
+            "compute of all replicas, % of the training",
+            round(100 * share, 1),
+        ),
         ("honest segments replayed with two threads", len(checks)),
         ("honest segments missed", missed),
         ("segments of a trace", total),
@@ -286,7 +305,7 @@ def _trace_panel(attempts: Sequence[theft_trials.Attempt]) -> "Callable[[Axes], 
             chosen = [a for a in attempts if a.caught is caught]
             axes.plot([a.fake for a in chosen], [a.accuracy for a in chosen], mark, label=label, markersize=4)
         axes.set_xscale("log")
-        axes.set_xlabel("false segments of 500")
+        axes.set_xlabel("false segments")
         axes.set_ylabel("accuracy of the stolen goal, %")
         axes.set_title("thefts against the trace", fontsize=10)
         axes.legend(fontsize=6)

@@ -1,4 +1,5 @@
-"""A thief hands in a trace that was not trained; a committee that never saw it replays a quarter."""
+"""A thief hands in a trace that was not trained; the members of a committee, who never saw it, replay a
+quarter of it together."""
 
 import random
 from collections.abc import Sequence
@@ -7,17 +8,16 @@ from functools import lru_cache
 from typing import Final
 
 from pot.experiment import thefts
-from pot.experiment.contests import DIGITS, RECOMMENDED, TRACE, dataset, job
+from pot.experiment.contests import DIGITS, MEMBERS, RECOMMENDED, dataset, job, trace_terms
+from protocol.contest_recipe import TraceTerms
 from protocol.policy import default_policy
 from worker.training.contest_model import count_correct
 from worker.training.contest_step import Job, State, advance, initial_state, save_state
 from worker.training.trace import segment_bounds
-from worker.training.trace_plan import ReplayPlan, moves, rank, replay_plan, replayed_share
+from worker.training.trace_plan import found_by_chance, moves, rank, replay_plan, replayed_share
 from worker.training.trace_replay import replay_segment
 from worker.training.transplant import transplant
 
-MEMBERS: Final = 4
-FAULTY: Final = 1
 RIDGES: Final = (1e-6, 1e-4, 1e-2, 1e-1)
 LONGEST_TAIL: Final = 12
 SKIPPED: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -30,24 +30,32 @@ class Run:
     job: Job
     states: tuple[State, ...]
 
+    @property
+    def terms(self) -> TraceTerms:
+        terms = self.job.recipe.trace
+        assert terms is not None
+        return terms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One theft: ``fake`` of the segments were not computed; ``accuracy`` (percent) of the goal behind the
-    thief's Z; ``by_largest``: a false segment was among those that f + 1 replicas replay."""
+    thief's Z; ``by_largest``: a false segment was among the largest, which are always replayed; ``chance``:
+    the exact probability of being caught, over all draws."""
 
     kind: str
     fake: int
     accuracy: float
     caught: bool
     by_largest: bool
+    chance: float
 
 
-def runs(count: int, seed: int) -> list[Run]:
-    """Honest miners of one contest."""
+def runs(count: int, seed: int, every: int) -> list[Run]:
+    """Honest miners of one contest, with a checkpoint after ``every`` steps."""
     found = []
     for miner in range(count):
-        work = job(DIGITS, RECOMMENDED, miner=miner, seed=seed, trace=TRACE)
+        work = job(DIGITS, RECOMMENDED, miner=miner, seed=seed, trace=trace_terms(every))
         states = [initial_state(work)]
         for segment in range(work.recipe.segments):
             first, last = segment_bounds(work.recipe, segment)
@@ -64,16 +72,19 @@ def attempt(miners: Sequence[Run], number: int, seed: int) -> Attempt:
     target = _target(thief, victim, chance)
     forgery = _forge(kind, thief, victim, target, chance)
     order = rank(moves(forgery.states))
-    plans = _plans(order, chance)
-    seen = sorted({s for plan in plans for s in plan.segments} & forgery.fake)
+    # All members replay the same segments: whether enough of them are honest is PBFT's question.
+    plan = replay_plan(order, thief.terms, chance.randbytes(32))
+    seen = sorted(forgery.fake.intersection(plan.segments))
     caught = any(not _passes(thief.job, forgery.states, segment) for segment in seen)
+    by_largest = not forgery.fake.isdisjoint(plan.largest)
     score = count_correct(thief.job.model, thief.job.seed, target, thief.job.dataset)
     return Attempt(
         kind=kind,
         fake=len(forgery.fake),
         accuracy=100 * score.correct / score.total,
         caught=caught,
-        by_largest=bool(set(order[: TRACE.largest]) & forgery.fake),
+        by_largest=by_largest,
+        chance=1.0 if by_largest else found_by_chance(thief.job.recipe, len(forgery.fake)),
     )
 
 
@@ -86,8 +97,8 @@ def skipped(miner: Run, share: float, draws: int, seed: int) -> float:
         fake = frozenset(chance.sample(range(len(honest)), round(share * len(honest))))
         still = honest.copy()
         still[sorted(fake)] = 0.0
-        plans = _plans(rank(still), chance)
-        caught += any(segment in fake for plan in plans for segment in plan.segments)
+        plan = replay_plan(rank(still), miner.terms, chance.randbytes(32))
+        caught += not fake.isdisjoint(plan.segments)
     return caught / draws
 
 
@@ -96,9 +107,9 @@ def honest_misses(miner: Run, segments: Sequence[int]) -> int:
     return sum(not _passes(miner.job, miner.states, segment, threads=2) for segment in segments)
 
 
-def share_replayed() -> float:
+def share_replayed(miner: Run) -> float:
     """What all replicas together compute, as a share of the training."""
-    return replayed_share(job(DIGITS, RECOMMENDED, miner=0, seed=0, trace=TRACE).recipe, MEMBERS)
+    return replayed_share(miner.job.recipe, MEMBERS)
 
 
 def _target(thief: Run, victim: Run, chance: random.Random) -> thefts.Vector:
@@ -112,13 +123,6 @@ def _target(thief: Run, victim: Run, chance: random.Random) -> thefts.Vector:
 def _moved(thief: Run, victim: Run, ridge: float) -> thefts.Vector:
     features, stolen = dataset(DIGITS.data).x_train, victim.states[-1].parameters
     return transplant(thief.job.model, stolen, victim.job.seed, thief.job.seed, features, ridge)
-
-
-def _plans(order: Sequence[int], chance: random.Random) -> list[ReplayPlan]:
-    """What the honest members replay; the faulty ones look at nothing."""
-    honest = chance.sample(range(MEMBERS), MEMBERS - FAULTY)
-    seeds = {index: chance.randbytes(32) for index in honest}
-    return [replay_plan(order, TRACE, seed=seeds[index], index=index, members=MEMBERS) for index in honest]
 
 
 def _passes(work: Job, states: Sequence[State], segment: int, *, threads: int = 1) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from protocol.chain.canaries import CanaryPlan
-from protocol.chain.event_base import Builder, Event
+from protocol.chain.event_base import Builder, Event, events
 from protocol.ids import Address, RoundNo, ShardNo, TaskId, Wei
 
 
@@ -88,35 +88,5 @@ CANARY_EVENTS: dict[str, Builder] = {
             penalty=a["terms"]["penalty"],
         ),
     ),
-    "SeedCommitted": lambda w, a: SeedCommitted(
-        where=w, task_id=a["taskId"], member=a["member"], commitment=bytes(a["commitment"])
-    ),
-    "CanaryOpened": lambda w, a: CanaryOpened(
-        where=w, task_id=a["taskId"], miner=a["miner"], salt=bytes(a["salt"])
-    ),
-    "CanaryPardoned": lambda w, a: CanaryPardoned(
-        where=w, task_id=a["taskId"], miner=a["miner"], leaf=bytes(a["leaf"])
-    ),
-    "MemberAccused": lambda w, a: MemberAccused(
-        where=w,
-        task_id=a["taskId"],
-        member=a["member"],
-        key=bytes(a["key"]),
-        round=a["round"],
-        shard=a["shard"],
-        miner=a["miner"],
-        answer_by=a["answerBy"],
-    ),
-    "MemberCleared": lambda w, a: MemberCleared(
-        where=w, task_id=a["taskId"], member=a["member"], key=bytes(a["key"])
-    ),
-    "MemberPunished": lambda w, a: MemberPunished(
-        where=w,
-        task_id=a["taskId"],
-        member=a["member"],
-        key=bytes(a["key"]),
-        round=a["round"],
-        shard=a["shard"],
-        amount=a["amount"],
-    ),
+    **events(SeedCommitted, CanaryOpened, CanaryPardoned, MemberAccused, MemberCleared, MemberPunished),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from protocol.chain.appeals import CaseKind
-from protocol.chain.event_base import Builder, Event
+from protocol.chain.event_base import Builder, Event, event, events
 from protocol.ids import Address, TaskId, Wei
 
 
@@ -102,60 +102,18 @@ class SignerPunished(Event):
     amount: Wei
 
 
-COURT_EVENTS: dict[str, Builder] = {
-    "CourtDrawn": lambda w, a: CourtDrawn(
-        where=w, task_id=a["taskId"], dispute=a["dispute"], members=tuple(a["members"])
-    ),
-}
+COURT_EVENTS: dict[str, Builder] = events(CourtDrawn)
 """Those of the Committee contract."""
 
 APPEALS_EVENTS: dict[str, Builder] = {
-    "DisputeOpened": lambda w, a: DisputeOpened(
-        where=w,
-        task_id=a["taskId"],
-        dispute=a["dispute"],
-        join_ends=a["joinEnds"],
-        verdict_ends=a["verdictEnds"],
-    ),
-    "CaseBrought": lambda w, a: CaseBrought(
-        where=w,
-        task_id=a["taskId"],
-        dispute=a["dispute"],
-        number=a["number"],
-        challenger=a["challenger"],
-        kind=CaseKind(a["kind"]),
-        index=a["index"],
-        miner=a["miner"],
-        leaf=bytes(a["leaf"]),
-        batch=a["batch"],
-    ),
-    "CourtSummoned": lambda w, a: CourtSummoned(where=w, task_id=a["taskId"], dispute=a["dispute"]),
-    "VerdictAccepted": lambda w, a: VerdictAccepted(
-        where=w, task_id=a["taskId"], dispute=a["dispute"], upheld=a["upheld"], signers=a["signers"]
-    ),
-    "DisputeLapsed": lambda w, a: DisputeLapsed(where=w, task_id=a["taskId"], dispute=a["dispute"]),
-    "CaseSettled": lambda w, a: CaseSettled(
-        where=w,
-        task_id=a["taskId"],
-        dispute=a["dispute"],
-        number=a["number"],
-        returned=a["returned"],
-        compensation=a["compensation"],
-    ),
-    "MinerConvicted": lambda w, a: MinerConvicted(
-        where=w,
-        task_id=a["taskId"],
-        dispute=a["dispute"],
-        number=a["number"],
-        miner=a["miner"],
-        amount=a["amount"],
-    ),
-    "SignerPunished": lambda w, a: SignerPunished(
-        where=w,
-        task_id=a["taskId"],
-        dispute=a["dispute"],
-        number=a["number"],
-        signer=a["signer"],
-        amount=a["amount"],
+    "CaseBrought": event(CaseBrought, kind=CaseKind),
+    **events(
+        DisputeOpened,
+        CourtSummoned,
+        VerdictAccepted,
+        DisputeLapsed,
+        CaseSettled,
+        MinerConvicted,
+        SignerPunished,
     ),
 }

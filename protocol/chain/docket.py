@@ -1,6 +1,7 @@
 """A dispute as the chain has it at one block, and what anybody may do about it then."""
 
 from dataclasses import dataclass
+from typing import Final, assert_never
 
 from protocol.blobs import BlobStore
 from protocol.chain.appeals import CaseKind, DisputeStatus, OnchainCase, OnchainDispute
@@ -11,6 +12,11 @@ from protocol.errors import Refused, VerificationFailed
 from protocol.ids import Address, TaskId
 from protocol.segment import SegmentRecord
 from protocol.typed_data import Domain
+
+BEATEN: Final = frozenset(
+    {"AlreadyAssigned", "AlreadyDrawn", "DisputeIs", "CaseIsSettled", "AlreadyConvicted", "NobodyToPunish"}
+)
+"""Refusals of a step that say that somebody else was quicker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +135,25 @@ def _steps_to_verdict(docket: Docket, block: int, now_s: int) -> tuple[Step, ...
     if docket.draw_block is None:
         return (Summon(),) if now_s >= docket.dispute.join_ends else ()
     return (DrawCourt(),) if not docket.court and block > docket.draw_block else ()
+
+
+def step_text(step: Step) -> str:
+    """A step in words."""
+    match step:
+        case Summon():
+            return "summon the court"
+        case DrawCourt():
+            return "draw the court"
+        case Lapse():
+            return "end it without a verdict"
+        case Settle(case=case):
+            return f"pay out the bond of case {case}"
+        case Convict(case=case):
+            return f"slash the miner of case {case}"
+        case Punish(case=case, members=members):
+            return f"slash {members.bit_count()} signers for case {case}"
+        case _:
+            assert_never(step)
 
 
 def call_of(contracts: Contracts, blobs: BlobStore, docket: Docket, step: Step) -> Call:

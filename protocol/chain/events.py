@@ -10,7 +10,7 @@ from protocol.chain.canary_events import CANARY_EVENTS
 from protocol.chain.contract import ContractClient
 from protocol.chain.contracts import Contracts
 from protocol.chain.dispute_events import APPEALS_EVENTS, COURT_EVENTS, FaultVoided
-from protocol.chain.event_base import Args, Builder
+from protocol.chain.event_base import Args, Builder, event, events
 from protocol.chain.event_base import Event as Event  # noqa: PLC0414 - everybody knows it from here
 from protocol.chain.event_base import EventRef as EventRef  # noqa: PLC0414 - likewise
 from protocol.chain.market import TaskParams
@@ -197,27 +197,8 @@ def _params(raw: Args) -> TaskParams:
 
 
 _MARKET: dict[str, Builder] = {
-    "TaskCreated": lambda w, a: TaskCreated(
-        where=w,
-        task_id=a["taskId"],
-        poster=a["poster"],
-        params=_params(a["params"]),
-        epoch=a["epoch"],
-        escrow=a["escrow"],
-    ),
-    "CertificateAccepted": lambda w, a: CertificateAccepted(
-        where=w,
-        task_id=a["taskId"],
-        index=a["index"],
-        certificate=RoundCertificate.from_typed_values(a["certificate"]),
-        signers=a["signers"],
-    ),
-    "Claimed": lambda w, a: Claimed(
-        where=w, task_id=a["taskId"], account=a["account"], amount=a["amount"], cumulative=a["cumulative"]
-    ),
-    "SigningFeeClaimed": lambda w, a: SigningFeeClaimed(
-        where=w, task_id=a["taskId"], account=a["account"], amount=a["amount"]
-    ),
+    "TaskCreated": event(TaskCreated, params=_params),
+    "CertificateAccepted": event(CertificateAccepted, certificate=RoundCertificate.from_typed_values),
     "FaultSlashed": lambda w, a: FaultSlashed(
         where=w,
         task_id=a["taskId"],
@@ -230,22 +211,12 @@ _MARKET: dict[str, Builder] = {
         bounty=a["bounty"],
     ),
     "TaskDisputed": lambda w, a: TaskDisputed(where=w, task_id=a["taskId"], first=a["from"]),
-    "DisputeEnded": lambda w, a: DisputeEnded(where=w, task_id=a["taskId"]),
     "CertificatesOverturned": lambda w, a: CertificatesOverturned(
         where=w, task_id=a["taskId"], first=a["from"], last_round=a["lastRound"]
     ),
-    "FaultVoided": lambda w, a: FaultVoided(where=w, task_id=a["taskId"], leaf=bytes(a["leaf"])),
-    "TaskCancelled": lambda w, a: TaskCancelled(where=w, task_id=a["taskId"], refund=a["refund"]),
-    "TaskClosed": lambda w, a: TaskClosed(
-        where=w, task_id=a["taskId"], last_round=a["lastRound"], refund=a["refund"]
-    ),
+    **events(Claimed, SigningFeeClaimed, DisputeEnded, FaultVoided, TaskCancelled, TaskClosed),
 }
 _VAULT: dict[str, Builder] = {
-    "Deposited": lambda w, a: Deposited(where=w, account=a["account"], amount=a["amount"], stake=a["stake"]),
-    "Unbonded": lambda w, a: Unbonded(
-        where=w, account=a["account"], amount=a["amount"], unbonding=a["unbonding"], unlocks_at=a["unlocksAt"]
-    ),
-    "Withdrawn": lambda w, a: Withdrawn(where=w, account=a["account"], amount=a["amount"]),
     "Slashed": lambda w, a: StakeSlashed(
         where=w,
         account=a["account"],
@@ -257,17 +228,11 @@ _VAULT: dict[str, Builder] = {
         bounty=a["split"]["bounty"],
         treasury_share=a["split"]["treasuryShare"],
     ),
+    **events(Deposited, Unbonded, Withdrawn),
 }
-_COMMITTEE: dict[str, Builder] = {
-    "ValidatorJoined": lambda w, a: ValidatorJoined(where=w, account=a["account"], endpoint=a["endpoint"]),
-    "EndpointChanged": lambda w, a: EndpointChanged(where=w, account=a["account"], endpoint=a["endpoint"]),
-    "ValidatorLeft": lambda w, a: ValidatorLeft(where=w, account=a["account"]),
-    "EpochAdvanced": lambda w, a: EpochAdvanced(where=w, epoch=a["epoch"], members=tuple(a["members"])),
-    "CommitteeDrawn": lambda w, a: CommitteeDrawn(where=w, task_id=a["taskId"], members=tuple(a["members"])),
-    "EquivocationProven": lambda w, a: EquivocationProven(
-        where=w, signer=a["signer"], task_id=a["taskId"], amount=a["amount"], reporter=a["reporter"]
-    ),
-}
+_COMMITTEE = events(
+    ValidatorJoined, EndpointChanged, ValidatorLeft, EpochAdvanced, CommitteeDrawn, EquivocationProven
+)
 
 
 class EventReader:

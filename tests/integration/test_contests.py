@@ -2,123 +2,33 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
 from anvil.deploy import deploy
 from anvil.network import COIN_WEI, free_ports, stake_everybody
 from committee.config import ValidatorConfig
-from protocol.blobs import BlobStore, open_blob_store
+from protocol.blobs import open_blob_store
 from protocol.chain.client import ChainClient
-from protocol.chain.contest import ContestParams, ContestStatus, OnchainContest, Outcome
+from protocol.chain.contest import ContestStatus, Outcome
 from protocol.chain.contest_log import accepted_scores, contest_events, read_contest, release_of
-from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
-from protocol.chain.sender import Receipt, Sender
-from protocol.contest import NO_SCORE, Commitment
-from protocol.contest_spec import ContestSpec
+from protocol.contest import NO_SCORE
 from protocol.errors import Refused
-from protocol.ids import ZERO32, Address, Sha256, parse_address, sha256
+from protocol.ids import sha256
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
 from protocol.learning_block import Block, Kind, genesis
-from protocol.score_record import ScoreRecord, Standing
-from protocol.sealed import key_hash, seal
-from tests.support.contests import KEY, contest_spec, public_and_secret, publish
+from protocol.score_record import Standing
+from protocol.sealed import seal
+from tests.support.contest_world import ContestWorld
+from tests.support.contests import KEY, contest_spec, public_and_secret
 from tests.support.court_nodes import Nodes
-from tests.support.miner_network import eventually
-from worker.contest_journal import ContestJournal
-from worker.contestant import Contestant
-from worker.training.data import DatasetCache
 
 pytestmark = pytest.mark.timeout(400)
 VALIDATORS = tuple(f"validator-{number}" for number in range(1, 5))
 MINERS = ("miner-1", "miner-2", "miner-3")
-PATIENCE_S = 120.0
-
-
-@dataclass(kw_only=True)
-class ContestWorld:
-    """One deployment, everybody's keys, and four validator nodes that run."""
-
-    folder: Path
-    contracts: Contracts
-    accounts: dict[str, LocalAccount]
-    blobs: BlobStore
-    nodes: Nodes = field(default_factory=Nodes)
-
-    def address(self, name: str) -> Address:
-        return parse_address(self.accounts[name].address)
-
-    def send(self, name: str, call: Call) -> Receipt:
-        return Sender(self.contracts.client, self.accounts[name]).send(call)
-
-    def travel_to(self, second: int) -> None:
-        """The next block, mined at once, is of Unix second ``second`` or later."""
-        ahead = second - self.contracts.client.block().timestamp
-        if ahead > 0:
-            self.contracts.client.rpc("evm_increaseTime", ahead)
-        self.contracts.client.rpc("anvil_mine", "0x1")
-
-    def state(self, contest_id: int) -> OnchainContest:
-        return self.contracts.contest.contest(contest_id)
-
-    def contestant(self, name: str) -> Contestant:
-        private = self.folder / "private" / name
-        private.mkdir(parents=True, exist_ok=True)
-        return Contestant(
-            miner=self.address(name),
-            contracts=self.contracts,
-            sender=Sender(self.contracts.client, self.accounts[name]),
-            blobs=self.blobs,
-            private=open_blob_store(private.as_uri()),
-            datasets=DatasetCache(),
-            journal=ContestJournal(self.folder / "private" / f"{name}.sqlite"),
-            max_blob_bytes=1 << 30,
-        )
-
-    def post(self, spec: ContestSpec, key: bytes = KEY) -> int:
-        publish(spec, self.blobs)
-        contest = self.contracts.contest
-        params = ContestParams.of(spec, key_hash(key), self.contracts.client.block().timestamp)
-        self.send("poster", self.contracts.token.approve(contest.address, params.escrow))
-        self.send("poster", contest.post(params))
-        return contest.count()
-
-    def commit_by_hand(self, name: str, contest_id: int, model: Sha256) -> Commitment:
-        made = Commitment(
-            contest_id=contest_id, miner=self.address(name), model=model, trace=ZERO32, salt=sha256(b"salt")
-        )
-        digest = made.digest(self.contracts.deployment.contest_domain)
-        self.send(name, self.contracts.contest.commit(contest_id, digest))
-        return made
-
-    def reveal_by_hand(self, name: str, made: Commitment) -> None:
-        self.send(name, self.contracts.contest.reveal(made.contest_id, made.model, made.trace, made.salt))
-
-    def release(self, contest_id: int, key: bytes = KEY) -> None:
-        self.travel_to(self.contracts.contest.params(contest_id).commit_deadline + 1)
-        self.send("poster", self.contracts.contest.release(contest_id, key))
-
-    def until(self, contest_id: int, status: ContestStatus) -> OnchainContest:
-        """Wait for a status, while blocks are mined as on a live chain."""
-
-        def reached() -> bool:
-            self.contracts.client.rpc("anvil_mine", "0x1")
-            return self.state(contest_id).status is status
-
-        eventually(reached, f"contest {contest_id} to become {status.name}", PATIENCE_S)
-        return self.state(contest_id)
-
-    def record_of(self, contest_id: int) -> ScoreRecord:
-        """The score record behind the last certificate, whose signatures are checked."""
-        signed = accepted_scores(self.contracts, contest_id)[-1]
-        panel = self.contracts.contest.panels().members(contest_id, signed.certificate.instance)
-        signed.verify(self.contracts.deployment.contest_domain, panel)
-        return ScoreRecord.parse(self.blobs.get(signed.certificate.record))
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContestWorld]:
             accounts=accounts,
             blobs=open_blob_store((folder / "blobs").as_uri()),
         )
+        nodes = Nodes()
         try:
             for name, port in ports.items():
                 config = ValidatorConfig(
@@ -152,10 +63,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContestWorld]:
                     port=port,
                     view_timeout_ticks=100,
                 )
-                made.nodes.start(config, accounts[name])
+                nodes.start(config, accounts[name])
             yield made
         finally:
-            made.nodes.close()
+            nodes.close()
 
 
 def test_contest__whole_life__best_honest_miner_is_paid_and_appends_a_block(world: ContestWorld) -> None:
@@ -213,6 +124,30 @@ def test_contest__bad_entries__are_not_scored_and_the_honest_one_wins(world: Con
     standings = [entry.standing for entry in world.record_of(contest_id).entries]
     assert standings == [Standing.SCORED, Standing.UNUSABLE, Standing.UNUSABLE]
     assert (state.outcome, state.winner) == (Outcome.WON, 0)
+
+
+def test_contest__copied_mismatched_or_late_reveal__is_refused(
+    world: ContestWorld,
+) -> None:
+    """A commitment is its author's, shows one model, and only while models are revealed."""
+    contest_id = world.post(contest_spec(recipe={"trace": None, "steps": 1}))
+    model, other = world.blobs.put(b"a model"), world.blobs.put(b"another model")
+    made = world.commit_by_hand("miner-1", contest_id, model)
+    digest = made.digest(world.contracts.deployment.contest_domain)
+    world.send("miner-2", world.contracts.contest.commit(contest_id, digest))
+    late = world.commit_by_hand("miner-3", contest_id, model)
+    world.release(contest_id)
+    with pytest.raises(Refused) as copied:
+        world.reveal_by_hand("miner-2", made)
+    with pytest.raises(Refused) as mismatched:
+        world.reveal_by_hand("miner-1", replace(made, model=other))
+    world.reveal_by_hand("miner-1", made)
+    world.travel_to(world.state(contest_id).ends_at + 1)
+    with pytest.raises(Refused) as too_late:
+        world.reveal_by_hand("miner-3", late)
+    reasons = [error.value.reason for error in (copied, mismatched, too_late)]
+    assert reasons == ["CommitmentMismatch", "CommitmentMismatch", "TooLate"]
+    assert world.state(contest_id).revealed == 0b001
 
 
 def test_contest__another_test_set_under_the_key__miners_are_made_whole(world: ContestWorld) -> None:

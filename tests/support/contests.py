@@ -73,7 +73,7 @@ def contest_value(**changes: Any) -> dict[str, Any]:
         },
     }
     for name, part in changes.items():
-        value[name] = value[name] | part if isinstance(part, dict) else part
+        value[name] = value.get(name, {}) | part if isinstance(part, dict) else part
     return value
 
 

@@ -99,7 +99,7 @@ def check_terms(recipe: ContestRecipe) -> None:
         raise InvalidRecipe("trace", "is not asked for")
     if recipe.segments + 1 > MAX_CHECKPOINTS:
         raise InvalidRecipe("trace", f"has {recipe.segments + 1} checkpoints, at most {MAX_CHECKPOINTS}")
-    if recipe.trace.largest + recipe.trace.random > recipe.segments:
+    if recipe.replays > recipe.segments:
         raise InvalidRecipe("trace", f"asks for more replays than its {recipe.segments} segments")
 
 

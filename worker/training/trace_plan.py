@@ -1,11 +1,11 @@
-"""Which segments of a trace are replayed, and by whom.
+"""Which segments of a trace are replayed.
 
 A thief has to get from the first weights, which are its own, to weights that it stole. It can do so in few
-large steps or in many small ones. The largest segments are therefore replayed by f + 1 replicas each (one of
-them is honest), and every replica replays some more that only it knows beforehand. Segments rank by how far
-they move the parameters or any optimizer vector, each in units of that vector's median move: a false momentum
-moves the weights in a segment that replays without fault. The segment before the largest is looked at for the
-same reason.
+large steps or in many small ones. The largest segments are therefore replayed, and some others that nobody
+could foresee when the trace was committed to; every member replays the same ones, so that what it finds can
+be agreed on. Segments rank by how far they move the parameters or any optimizer vector, each in units of that
+vector's median move: a false momentum moves the weights in a segment that replays without fault. The segment
+before the largest is looked at for the same reason.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.contest_recipe import ContestRecipe, TraceTerms
-from protocol.members import max_faulty
+from protocol.sampling import detection
 from worker.training.contest_step import State
 from worker.training.errors import InvalidRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayPlan:
-    """The segments that one replica replays, without repetition."""
+    """The segments that every member replays, without repetition."""
 
     largest: tuple[int, ...]
     random: tuple[int, ...]
@@ -59,27 +59,39 @@ def rank(found: NDArray[np.float64]) -> list[int]:
     return order
 
 
-def replay_plan(
-    order: Sequence[int], terms: TraceTerms, *, seed: bytes, index: int, members: int
-) -> ReplayPlan:
-    """What member ``index`` of ``members`` replays. ``order`` is as of ``rank``; ``seed`` is the member's own
-    and secret, as of ``protocol.sampling.sample_seed``, bound to the commitment by the caller."""
+def replay_plan(order: Sequence[int], terms: TraceTerms, seed: bytes) -> ReplayPlan:
+    """What is replayed of a trace whose segments rank in ``order`` (as of ``rank``). ``seed`` is common to
+    all members and known to nobody before the trace was committed to."""
     if terms.largest + terms.random > len(order):
         raise InvalidRecipe("trace", f"asks for more replays than its {len(order)} segments")
-    eyes = max_faulty(members) + 1
-    largest = [
-        segment for place, segment in enumerate(order[: terms.largest]) if (index - place) % members < eyes
-    ]
     others = sorted(order[terms.largest :], key=lambda segment: _ticket(seed, segment))
-    return ReplayPlan(largest=tuple(largest), random=tuple(others[: terms.random]))
+    return ReplayPlan(largest=tuple(order[: terms.largest]), random=tuple(others[: terms.random]))
 
 
 def replayed_share(recipe: ContestRecipe, members: int) -> float:
-    """What all replicas together compute, as a share of the training: an upper bound for whole segments."""
+    """What ``members`` replicas together compute, as a share of the training: an upper bound for whole
+    segments."""
+    return members * recipe.replays / recipe.segments if recipe.trace else 0.0
+
+
+def check_replays(recipe: ContestRecipe, members: int) -> None:
+    """Raises InvalidRecipe where ``members`` replicas would compute more than the training itself."""
+    if members * recipe.replays > recipe.segments:
+        raise InvalidRecipe(
+            "trace",
+            f"makes each of {members} members replay {recipe.replays} of {recipe.segments} segments, "
+            "together more than the training: lower recipe.trace.every, largest or random, or take a smaller "
+            "committee",
+        )
+
+
+def found_by_chance(recipe: ContestRecipe, false_segments: int) -> float:
+    """The probability that one of ``false_segments`` is replayed when none of them is among the largest: what
+    the finest of thefts has to fear."""
     if recipe.trace is None:
         return 0.0
-    eyes = max_faulty(members) + 1
-    return (recipe.trace.largest * eyes + recipe.trace.random * members) / recipe.segments
+    rest = recipe.segments - recipe.trace.largest
+    return detection(rest, min(false_segments, rest), recipe.trace.random, 1)
 
 
 def _ticket(seed: bytes, segment: int) -> bytes:

@@ -6,13 +6,25 @@ import pytest
 from eth_account import Account
 from msgspec import structs
 
-from committee.adversary import Bend, Tongue, equivocating, false_value, lying, run, silent
+from committee.adversary import (
+    Bend,
+    Tongue,
+    equivocating,
+    false_findings,
+    false_value,
+    lying,
+    run,
+    silent,
+)
 from committee.config import ValidatorConfig
+from committee.contest_judge import Findings
 from protocol.certificate import RoundCertificate
 from protocol.chain.deployment import Deployment
+from protocol.contest import NO_SCORE, ScoreCertificate, winner_of
 from protocol.errors import ConfigurationError
 from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId
 from protocol.pbft_messages import Phase, Prepare, PrePrepare, Reply, Request, value_digest
+from protocol.score_record import EntryResult, ScoreRecord, Standing
 from protocol.signing import KeySigner, is_signed_by
 from protocol.typed_data import Domain
 
@@ -116,3 +128,47 @@ def test_equivocating__a_reply__is_followed_by_one_for_another_value_once(tongue
 def test_run__unknown_kind__lists_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="lying-primary"):
         run(cast(ValidatorConfig, None), Account.from_key(bytes([1]) * 32), "honest")
+
+
+def scores_of(*correct: int | None) -> Findings:
+    """Findings about entries with so many right answers of ten; None for one that is no model."""
+    entries = tuple(
+        EntryResult(
+            miner=KEYS[0].address,
+            model=bytes(32),
+            trace=bytes(32),
+            standing=Standing.UNUSABLE if count is None else Standing.SCORED,
+            correct=count or 0,
+        )
+        for count in correct
+    )
+    record = ScoreRecord(
+        contest_id=1, spec_hash=ZERO, test_set=ZERO, key=bytes(32), bad_test_set=False, entries=entries
+    )
+    certificate = ScoreCertificate(
+        contest_id=1,
+        instance=0,
+        epoch=EpochNo(1),
+        spec_hash=ZERO,
+        test_set=ZERO,
+        revealed=(1 << len(correct)) - 1,
+        frauds=0,
+        bad_test_set=False,
+        scores=tuple(NO_SCORE if count is None else count for count in correct),
+        transactions=bytes(32),
+        record=record.hash,
+    )
+    return Findings(certificate=certificate, record=record)
+
+
+def test_lying_scorer__any_entries__worst_usable_one_wins_and_every_liar_says_the_same() -> None:
+    lie = false_findings(scores_of(7, None, 3, 10, 3), 10)
+    assert lie == false_findings(scores_of(7, None, 3, 10, 3), 10)
+    assert lie.certificate.scores == (7, NO_SCORE, 3, 9, 10)
+    assert winner_of(lie.certificate.scores, 10, 1) == 4
+    assert lie.certificate.record == lie.record.hash
+    assert [entry.correct for entry in lie.record.entries] == [7, 0, 3, 9, 10]
+
+
+def test_lying_scorer__nothing_to_lie_about__says_what_is_true() -> None:
+    assert false_findings(scores_of(None), 10) == scores_of(None)

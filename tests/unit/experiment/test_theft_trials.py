@@ -9,14 +9,17 @@ from pot.experiment import thefts
 from pot.experiment.block_makers import MIX, ContestMaker, PooledMaker, WorkMaker
 from pot.experiment.block_time import BlockTimePlan
 from pot.experiment.block_time import measure as block_time
+from pot.experiment.contests import DIGITS, MEMBERS, RECOMMENDED, job, trace_terms
 from pot.experiment.sheets import write
 from pot.experiment.sml import SmlPlan
 from pot.experiment.sml import measure as sml
-from pot.experiment.theft_trials import share_replayed
+from worker.training.trace_plan import replayed_share
 
 
-def test_share__all_replicas_together__is_at_most_a_quarter() -> None:
-    assert share_replayed() <= 0.25
+@pytest.mark.parametrize("every", [1, 2, 3, 10])
+def test_terms__any_fineness__all_replicas_together_replay_at_most_a_quarter(every: int) -> None:
+    recipe = job(DIGITS, RECOMMENDED, miner=0, seed=0, trace=trace_terms(every)).recipe
+    assert 0.2 < replayed_share(recipe, MEMBERS) <= 0.25
 
 
 def test_work_maker__blocks__meet_their_targets_and_follow_each_other() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.blobs import BlobCorrupt, open_blob_store
+from protocol.blobs import BlobCorrupt, BlobTooLarge, open_blob_store
 from protocol.chain.client import ChainClient
 from protocol.errors import ServiceUnreachable, VerificationFailed
 from protocol.ids import sha256
@@ -85,6 +85,21 @@ def test_blob_gateway__other_bytes__are_named_as_corrupt() -> None:
     with server(body(b"hullo")) as url, pytest.raises(BlobCorrupt, match=sha256(b"hello").hex()):
         open_blob_store(url).get(sha256(b"hello"))
     assert issubclass(BlobCorrupt, VerificationFailed)
+
+
+def test_blob_gateway__ten_gigabytes_announced__is_refused_before_a_byte_is_read() -> None:
+    """Of a body that never comes, nothing is waited for."""
+    with (
+        server(body(b"", length=10 << 30)) as url,
+        pytest.raises(BlobTooLarge, match=rf"{10 << 30} bytes exceed the limit of 1024"),
+    ):
+        open_blob_store(url).get(sha256(b"hello"), 1024)
+
+
+def test_blob_gateway__more_than_allowed_unannounced__is_read_up_to_the_limit() -> None:
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1 << 20)
+    with server(endless) as url, pytest.raises(BlobTooLarge, match="limit of 1024"):
+        open_blob_store(url).get(sha256(b"hello"), 1024)
 
 
 def test_blob_store__truncated_file__is_healed_by_the_next_put(tmp_path: Path) -> None:

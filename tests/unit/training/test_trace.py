@@ -17,7 +17,14 @@ from worker.training.contest_model import save_model
 from worker.training.contest_step import Job, State, advance, initial_state, load_state, save_state
 from worker.training.errors import BlobRejected, InvalidRecipe
 from worker.training.trace import Trace, check_ends, check_terms, record, segment_bounds
-from worker.training.trace_plan import moves, rank, replay_plan, replayed_share
+from worker.training.trace_plan import (
+    check_replays,
+    found_by_chance,
+    moves,
+    rank,
+    replay_plan,
+    replayed_share,
+)
 from worker.training.trace_replay import SegmentVerdict, replay_segment
 from worker.training.transplant import transplant
 
@@ -156,29 +163,48 @@ def test_rank__forgery_in_large_steps__is_among_the_first(kind: str) -> None:
     assert forgery.fake & set(rank(moves(forgery.states))[:2])
 
 
-def test_plan__every_largest_segment__is_replayed_by_one_more_than_can_lie() -> None:
+def test_plan__any_seed__largest_are_always_replayed_and_others_once() -> None:
     terms = TraceTerms(every=1, largest=5, random=4)
     order = [7, 3, 11, 0, 9, *[i for i in range(20) if i not in (7, 3, 11, 0, 9)]]
-    for members in (4, 7, 10):
-        plans = [replay_plan(order, terms, seed=bytes([i]), index=i, members=members) for i in range(members)]
-        for segment in order[:5]:
-            assert sum(segment in plan.largest for plan in plans) == (members - 1) // 3 + 1
-        for plan in plans:
-            assert len(set(plan.segments)) == len(plan.segments)
-            assert len(plan.random) == 4
-            assert not set(plan.random) & set(order[:5])
+    for number in range(10):
+        plan = replay_plan(order, terms, bytes([number]))
+        assert plan.largest == (7, 3, 11, 0, 9)
+        assert len(set(plan.segments)) == len(plan.segments) == 9
 
 
-def test_plan__other_seed__looks_elsewhere() -> None:
+def test_plan__same_seed__is_the_same_and_another_looks_elsewhere() -> None:
     terms = TraceTerms(every=1, largest=2, random=8)
-    plans = {replay_plan(range(200), terms, seed=bytes([i]), index=0, members=4).random for i in range(5)}
-    assert len(plans) == 5
+    plans = [replay_plan(range(200), terms, bytes([i % 5])).random for i in range(10)]
+    assert plans[:5] == plans[5:]
+    assert len(set(plans)) == 5
 
 
 def test_share__all_replicas__counts_every_replay() -> None:
     recipe = job(steps=200, trace=TraceTerms(every=2, largest=4, random=4)).recipe
-    assert replayed_share(recipe, 4) == (4 * 2 + 4 * 4) / 100
+    assert replayed_share(recipe, 4) == 4 * (4 + 4) / 100
     assert replayed_share(job(trace=None).recipe, 4) == 0.0
+
+
+def test_replays__more_than_the_training_together__are_refused() -> None:
+    recipe = job(steps=200, trace=TraceTerms(every=2, largest=13, random=12)).recipe
+    check_replays(recipe, 4)
+    with pytest.raises(InvalidRecipe, match="7 members replay 25 of 100 segments"):
+        check_replays(recipe, 7)
+    check_replays(job(trace=None).recipe, 64)
+
+
+def test_chance__false_segments_beside_the_largest__are_found_as_often_as_said() -> None:
+    terms = TraceTerms(every=2, largest=2, random=8)
+    recipe = job(steps=100, trace=terms).recipe
+    false = set(range(10, 16))
+    order = [0, 1, *range(2, 50)]
+    found = sum(
+        not false.isdisjoint(replay_plan(order, terms, number.to_bytes(4, "big")).random)
+        for number in range(2_000)
+    )
+    assert found / 2_000 == pytest.approx(found_by_chance(recipe, len(false)), abs=0.04)
+    assert found_by_chance(recipe, 0) == 0.0
+    assert found_by_chance(recipe, 50) == 1.0
 
 
 def test_terms__missing_too_many_or_too_long__are_refused() -> None:
