@@ -10,7 +10,7 @@ from coordinator.domain.actions import (
     ResendSegment,
     RollBack,
 )
-from coordinator.domain.assignment import SILENT_AFTER_S, Vacancy, assign, eligible
+from coordinator.domain.assignment import Vacancy, assign, eligible
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Lease, MinerView, RoundView, TaskView
 from protocol.ids import Address, RoundNo, ShardNo
@@ -93,9 +93,11 @@ def _assignments(view: TaskView, item: RoundView, now_s: float) -> list[Action]:
 
 
 def _is_lost(lease: Lease, holder: MinerView | None, view: TaskView, now_s: float) -> bool:
+    if holder is None or lease.expired(now_s) or lease.miner in view.unfit:
+        return True
     # A coordinator that was away has heard nobody: silence counts from when it began to listen.
-    heard_s = max(holder.last_seen_s if holder else 0.0, view.listening_since_s)
-    return lease.expired(now_s) or now_s - heard_s > SILENT_AFTER_S or lease.miner in view.unfit
+    patience_s = holder.silent_at_s - holder.last_seen_s
+    return now_s > max(holder.silent_at_s, view.listening_since_s + patience_s)
 
 
 def _is_parked(lease: Lease, now_s: float) -> bool:

@@ -30,12 +30,14 @@ class Lease:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinerView:
     """A staked miner. ``load`` counts the leases it holds in all tasks, ``strikes`` the leases in a row that
-    it let run out; until ``benched_until_s`` others are asked first.
+    it let run out; until ``benched_until_s`` others are asked first. It was last heard at ``last_seen_s`` and
+    is taken for dead after ``silent_at_s``.
     """
 
     address: Address
     stake: int
     last_seen_s: float
+    silent_at_s: float
     load: int = 0
     strikes: int = 0
     benched_until_s: float = 0.0

@@ -80,8 +80,8 @@ def task(*rounds: RoundView, certified: int = 0, flight: SegmentView | None = No
         rounds=rounds,
         in_flight=flight,
         miners=(
-            MinerView(address=A, stake=5, last_seen_s=NOW),
-            MinerView(address=B, stake=5, last_seen_s=NOW),
+            MinerView(address=A, stake=5, last_seen_s=NOW, silent_at_s=NOW + 7),
+            MinerView(address=B, stake=5, last_seen_s=NOW, silent_at_s=NOW + 7),
         ),
     )
 
@@ -136,7 +136,9 @@ def test_decide__lease_run_out__goes_to_the_other_miner_with_a_strike() -> None:
 
 def test_decide__holder_silent__is_replaced_at_once_without_a_strike() -> None:
     view = task(an_open(1, {0: A}, lease(1, B)))
-    silent = replace(view, miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60)))
+    silent = replace(
+        view, miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60, silent_at_s=NOW - 53))
+    )
     (action,) = decide(silent, NOW)
     assert isinstance(action, ReassignExpired)
     assert (action.miner, action.strike) == (A, False)
@@ -146,7 +148,7 @@ def test_decide__coordinator_just_back__does_not_take_its_own_absence_for_silenc
     view = task(an_open(1, {0: A}, lease(1, B)))
     silent = replace(
         view,
-        miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60)),
+        miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60, silent_at_s=NOW - 53)),
         listening_since_s=NOW - 1,
     )
     assert decide(silent, NOW) == []
@@ -156,7 +158,10 @@ def test_decide__attempts_used_up__parks_the_shard_for_a_while() -> None:
     tired = lease(1, B, attempt=MAX_ATTEMPTS, sent=NOW - 10)
     view = task(an_open(1, {0: A}, tired))
     assert decide(view, NOW) == []
-    awake = replace(view, miners=tuple(replace(m, last_seen_s=NOW + PARK_S) for m in view.miners))
+    awake = replace(
+        view,
+        miners=tuple(replace(m, last_seen_s=NOW + PARK_S, silent_at_s=NOW + PARK_S + 7) for m in view.miners),
+    )
     fresh = replace(awake, rounds=(replace(view.rounds[0], opened_s=NOW + PARK_S),))
     (action,) = decide(fresh, NOW + PARK_S)
     assert isinstance(action, ReassignExpired)
