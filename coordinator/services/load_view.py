@@ -1,5 +1,8 @@
 """The snapshot of one task that decisions are made on."""
 
+from dataclasses import replace
+
+from coordinator.domain.decide import asks_everybody
 from coordinator.domain.faults import proven
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Plan, RoundView, SegmentView, TaskView
@@ -28,7 +31,7 @@ def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskVi
     needed = task.miner_stake
     room_at_s, crowded = _room(ctx, tx, task)
     poor = tx.chain.poorer_than(needed, {item.miner for item in filled})
-    return TaskView(
+    view = TaskView(
         task_id=TaskId(task.task_id),
         status=TaskStatus(task.status),
         plan=_plan(task, ledger),
@@ -36,13 +39,16 @@ def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskVi
         certified_model=ledger.model,
         rounds=views,
         in_flight=_segment(tx, task),
-        miners=tx.miners.live(now_s, tx.shards.loads(), holders),
+        miners=tx.miners.these(holders),
         unfit=frozenset(guilty | poor),
         tolerated=max_faulty(len(ledger.members)) if ledger.members else 0,
         listening_since_s=ctx.listening_since_s,
         room_at_s=room_at_s,
         crowded=crowded,
     )
+    if not asks_everybody(view, now_s):
+        return view
+    return replace(view, miners=tx.miners.live(now_s, tx.shards.loads(), holders))
 
 
 def _room(ctx: Context, tx: Transaction, task: Task) -> tuple[float, bool]:

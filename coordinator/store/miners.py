@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from coordinator.domain.assignment import bench_s
@@ -60,7 +60,13 @@ class Miners:
         self, now_s: float, loads: Mapping[str, int] | None = None, holders: Collection[str] = ()
     ) -> tuple[MinerView, ...]:
         """Miners that are not taken for dead, ``holders`` in any case, with their stakes and ``loads``."""
-        loads = loads or {}
+        return self._views(or_(MinerRow.silent_at_s >= now_s, MinerRow.address.in_(holders)), loads or {})
+
+    def these(self, holders: Collection[str]) -> tuple[MinerView, ...]:
+        """``holders``, dead or alive, without their loads."""
+        return self._views(MinerRow.address.in_(holders), {})
+
+    def _views(self, chosen: ColumnElement[bool], loads: Mapping[str, int]) -> tuple[MinerView, ...]:
         # Columns, not entities: these may be thousands of rows many times a second.
         query = (
             select(
@@ -72,7 +78,7 @@ class Miners:
                 MinerRow.benched_until_s,
             )
             .join(Stake, Stake.account == MinerRow.address, isouter=True)
-            .where(or_(MinerRow.silent_at_s >= now_s, MinerRow.address.in_(holders)))
+            .where(chosen)
             .order_by(MinerRow.address)
             .limit(MAX_LIVE)
         )
