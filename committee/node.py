@@ -47,6 +47,7 @@ from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, parse_address
 from protocol.parsing import peer_value
+from protocol.pauses import Pauses
 from protocol.pbft_messages import Evidence, Prepare
 from protocol.signing import KeySigner
 from worker.training.data import DatasetCache
@@ -225,6 +226,7 @@ class ValidatorNode:
     async def _follow_chain(self) -> None:
         loop = asyncio.get_running_loop()
         courts_at = 0.0
+        pauses, head = Pauses(self._config.poll_s), 0
         while True:
             try:
                 histories = await loop.run_in_executor(self._reader, self._watch.poll)
@@ -242,7 +244,8 @@ class ValidatorNode:
             except PotError as error:
                 log.warning("the chain is read again later: %s", error)
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(self._config.poll_s)
+            news, head = head != self._watch.head, self._watch.head
+            await asyncio.sleep(pauses.after(news=news))
 
     async def _follow_courts(self) -> None:
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)

@@ -96,7 +96,7 @@ class Plan:
 class TaskView:
     """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``miners`` are
     all that live, or, where nothing depends on the others (``asks_everybody``), those with a lease of the
-    task. ``unfit`` holds the miners with a certified or proven fault, ``tolerated`` is f of the task's committee,
+    task. ``unfit`` holds the miners with a certified or proven fault, ``tolerated`` is f of its committee,
     ``listening_since_s`` when this coordinator began to hear heartbeats. Before ``room_at_s`` the contract
     has no room for a certificate; ``crowded``: so many wait for their windows that each should cover more
     rounds.
