@@ -247,7 +247,7 @@ def _document(plan: EfficiencyPlan) -> dict[str, Any]:
         "money": {
             "reward_per_shard": "1 POT",
             "fee_per_round": "1 POT",
-            "miner_stake": "10 POT",
+            "miner_stake": "100 POT",
             "slash_per_fault": "50 POT",
         },
         "limits": {

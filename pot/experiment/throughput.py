@@ -259,8 +259,8 @@ def _train(local: LocalNetwork, network: NetworkFile, load: Load, seed: int) -> 
             times = seen[item.task_id]
             times += [time.monotonic()] * (done + 1 - len(times))
         if outages is not None:
-            done = sum(len(times) - 1 for times in seen.values())
-            outages.advance(done / (load.tasks * load.rounds), time.monotonic() - began)
+            certified = sum(len(times) - 1 for times in seen.values())
+            outages.advance(certified / (load.tasks * load.rounds), time.monotonic() - began)
         time.sleep(POLL_S)
     last = max(times[-1] for times in seen.values())
     outcome = _outcome(poster, load, posted, list(seen.values()), last - began)
