@@ -214,6 +214,26 @@ def test_miners__replayed_heartbeat__does_not_revive(store: Store) -> None:
         assert tx.miners.live(57.1, holders=[MINER]) != ()
 
 
+def test_miners__told_to_wait_long__outlive_a_network_that_shrinks(store: Store) -> None:
+    with store.write() as tx:
+        tx.miners.beat(Heartbeat(miner=MINER, time_s=100, device="cpu"), 50.0, 40.0)
+        tx.miners.beat(Heartbeat(miner=Address("0x" + "ab" * 20), time_s=100, device="cpu"), 50.0, 2.0)
+    with store.read() as tx:
+        assert tx.miners.count_live(57.0) == 2
+        assert [view.address for view in tx.miners.live(100.0)] == [MINER]
+        assert tx.miners.count_live(100.1) == 0
+        assert [view.address for view in tx.miners.these([MINER])] == [MINER]
+
+
+def test_chain__stakes_below_what_is_needed__are_found_in_one_query(store: Store) -> None:
+    poor, unknown = Address("0x" + "ab" * 20), Address("0x" + "cd" * 20)
+    with store.write() as tx:
+        tx.chain.set_stake(MINER, 10**30, 0, 0)
+        tx.chain.set_stake(poor, 9, 0, 0)
+        tx.session.flush()
+        assert tx.chain.poorer_than(10**30, {MINER, poor, unknown}) == {poor, unknown}
+
+
 def test_miners__strike_then_delivery__benches_then_absolves(store: Store) -> None:
     with store.write() as tx:
         tx.miners.beat(Heartbeat(miner=MINER, time_s=100, device="cpu"), 50.0, 2.0)

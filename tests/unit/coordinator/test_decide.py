@@ -12,7 +12,14 @@ from coordinator.domain.actions import (
     ResendSegment,
     RollBack,
 )
-from coordinator.domain.decide import MAX_ATTEMPTS, PARK_S, PATIENT_SENDS, decide, resend_after_s
+from coordinator.domain.decide import (
+    MAX_ATTEMPTS,
+    PARK_S,
+    PATIENT_SENDS,
+    asks_everybody,
+    decide,
+    resend_after_s,
+)
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Lease, MinerView, Plan, RoundView, SegmentView, TaskView
 from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
@@ -246,3 +253,31 @@ def test_decide__ring_of_records_full__proposes_nothing_before_there_is_room() -
     full = replace(full, room_at_s=NOW + 5)
     assert not any(isinstance(action, ProposeSegment) for action in decide(full, NOW))
     assert any(isinstance(action, ProposeSegment) for action in decide(full, NOW + 5))
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        (an_open(1, {}),),
+        (an_open(1, {0: A}, lease(1, B)),),
+        (an_open(1, {0: A}, lease(1, B, sent=NOW - 10)),),
+        (a_round(1), an_open(2, {}, lease(0, B), lease(1, B))),
+        (a_round(1), a_round(2), an_open(3, {}, lease(0, B), lease(1, B))),
+        (a_round(1),),
+        (),
+    ],
+)
+@pytest.mark.parametrize("late", [0.0, 8.0, 30.0])
+def test_decide__on_holders_of_leases_alone__is_the_same_unless_it_asks_for_everybody(
+    rounds: tuple[RoundView, ...], late: float
+) -> None:
+    everybody = task(*rounds)
+    holders = {item.miner for one in rounds for item in one.leases.values()}
+    few = replace(everybody, miners=tuple(m for m in everybody.miners if m.address in holders))
+    assert asks_everybody(few, NOW + late) or decide(few, NOW + late) == decide(everybody, NOW + late)
+
+
+def test_asks_everybody__vacant_shard_or_not__is_when_somebody_is_to_be_chosen() -> None:
+    assert asks_everybody(task(an_open(1, {})), NOW)
+    assert not asks_everybody(task(an_open(1, {0: A}, lease(1, B))), NOW)
+    assert not asks_everybody(task(), NOW)

@@ -1,8 +1,10 @@
-"""When a round is due, and what is killed when."""
+"""When a round is due, what is killed when, and whose processor time counts."""
 
 from dataclasses import dataclass, field
 
+from pot.experiment.efficiency import SAMPLE_PPM
 from pot.experiment.outages import Outages
+from pot.experiment.processor_time import by_role, spent
 from pot.experiment.throughput import CERTIFICATE_TERM_S, DEADLINE_S, waits_of
 
 WHOLE = 2 * DEADLINE_S + CERTIFICATE_TERM_S
@@ -57,3 +59,16 @@ def test_outages__all_at_once__are_one_at_a_time() -> None:
     outages = Outages(Killed(), 2)
     outages.advance(1.0, 1.0)
     assert len(outages.done) == 1
+
+
+def test_spent__a_program_that_started_anew__counts_from_its_start() -> None:
+    assert spent({"a": 5.0, "gone": 3.0}, {"a": 7.0, "b": 2.0}) == {"a": 2.0, "b": 2.0}
+
+
+def test_by_role__numbered_programs__are_summed() -> None:
+    seconds = {"miner-1": 1.0, "miner-12": 2.0, "chain": 4.0}
+    assert by_role(seconds) == {"miner": 3.0, "chain": 4.0}
+
+
+def test_sample__of_the_dial__is_seven_of_three_hundred() -> None:
+    assert SAMPLE_PPM == 23_334
