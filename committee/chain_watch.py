@@ -78,9 +78,9 @@ class ChainWatch:
         return self._last.timestamp if self._last is not None else 0
 
     @property
-    def head(self) -> int:
-        """The number of the newest block seen; 0 before the first poll."""
-        return self._last.number if self._last is not None else 0
+    def head(self) -> bytes:
+        """The hash of the newest block seen; empty before the first poll."""
+        return self._last.hash if self._last is not None else b""
 
     def undrawn(self) -> list[Undrawn]:
         """Tasks whose committee, of which this validator may become a member, can be drawn now."""

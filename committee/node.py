@@ -225,8 +225,8 @@ class ValidatorNode:
 
     async def _follow_chain(self) -> None:
         loop = asyncio.get_running_loop()
-        courts_at = 0.0
-        pauses, head = Pauses(self._config.poll_s), 0
+        courts_at, judged = 0.0, b""
+        pauses, head = Pauses(self._config.poll_s), b""
         while True:
             try:
                 histories = await loop.run_in_executor(self._reader, self._watch.poll)
@@ -237,9 +237,11 @@ class ValidatorNode:
                     self._directory.meet(self._roster.members)
                 for task in self._draws.due(self._watch.undrawn(), loop.time()):
                     self._desk.draw(task)
-                if loop.time() >= courts_at:
-                    courts_at = loop.time() + COURTS_EVERY_S
+                # Courts and contests change with blocks alone.
+                if self._watch.head != judged and loop.time() >= courts_at:
+                    courts_at, newest = loop.time() + COURTS_EVERY_S, self._watch.head
                     await self._follow_courts()
+                    judged = newest
                 await self._directory.refresh_when_due()
             except PotError as error:
                 log.warning("the chain is read again later: %s", error)
