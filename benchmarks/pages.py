@@ -63,7 +63,10 @@ def fill(w: World, miners: int, rounds: int) -> None:
 
 def _miners(tx: Transaction, miners: int, now_s: float) -> None:
     names = [address(number) for number in range(miners)]
-    beats = [{"address": n, "device": "cpu", "beat_s": int(now_s), "seen_s": now_s} for n in names]
+    beats = [
+        {"address": n, "device": "cpu", "beat_s": int(now_s), "seen_s": now_s, "silent_at_s": now_s + 3_600}
+        for n in names
+    ]
     stakes = [{"account": n, "stake": 10**21, "unbonding": 0, "unlocks_at": 0} for n in names]
     earned = [{"task_id": 1, "account": n, "earned": 20} for n in names]
     for table, rows in ((MinerRow, beats), (Stake, stakes), (TaskAccount, earned)):

@@ -77,6 +77,11 @@ class ChainWatch:
         """The time of the newest block seen, Unix seconds; 0 before the first poll."""
         return self._last.timestamp if self._last is not None else 0
 
+    @property
+    def head(self) -> bytes:
+        """The hash of the newest block seen; empty before the first poll."""
+        return self._last.hash if self._last is not None else b""
+
     def undrawn(self) -> list[Undrawn]:
         """Tasks whose committee, of which this validator may become a member, can be drawn now."""
         last = self._last

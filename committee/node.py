@@ -47,6 +47,7 @@ from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, parse_address
 from protocol.parsing import peer_value
+from protocol.pauses import Pauses
 from protocol.pbft_messages import Evidence, Prepare
 from protocol.signing import KeySigner
 from worker.training.data import DatasetCache
@@ -228,7 +229,8 @@ class ValidatorNode:
 
     async def _follow_chain(self) -> None:
         loop = asyncio.get_running_loop()
-        courts_at = 0.0
+        courts_at, judged = 0.0, b""
+        pauses, head = Pauses(self._config.poll_s), b""
         while True:
             try:
                 histories = await loop.run_in_executor(self._reader, self._watch.poll)
@@ -239,14 +241,17 @@ class ValidatorNode:
                     self._directory.meet(self._roster.members)
                 for task in self._draws.due(self._watch.undrawn(), loop.time()):
                     self._desk.draw(task)
-                if loop.time() >= courts_at:
-                    courts_at = loop.time() + COURTS_EVERY_S
+                # Courts and contests change with blocks alone.
+                if self._watch.head != judged and loop.time() >= courts_at:
+                    courts_at, newest = loop.time() + COURTS_EVERY_S, self._watch.head
                     await self._follow_courts()
+                    judged = newest
                 await self._directory.refresh_when_due()
             except PotError as error:
                 log.warning("the chain is read again later: %s", error)
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(self._config.poll_s)
+            news, head = head != self._watch.head, self._watch.head
+            await asyncio.sleep(pauses.after(news=news))
 
     async def _follow_courts(self) -> None:
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from coordinator.domain.assignment import SILENT_AFTER_S
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.network_views import miner_of, validator_of
 from coordinator.store.chain_tables import ChainEvent, Stake, Task
@@ -116,8 +115,8 @@ def _silent(miner: MinerView, now_s: float) -> list[str]:
         return []
     age_s = int(now_s - miner.seen_s)
     return [
-        f"Its last heartbeat came {age_s:,} s ago, after {SILENT_AFTER_S:g} s of silence nothing is given to "
-        "a miner. Look into its log, and run `pot miner doctor`."
+        f"Its last heartbeat came {age_s:,} s ago, and the next one is overdue: nothing is given to a silent "
+        "miner. Look into its log, and run `pot miner doctor`."
     ]
 
 

@@ -4,7 +4,7 @@ Nothing in the honest path knows of it. Each turn in which somebody is hidden le
 ``WRONG`` in the log, once for each victim.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -31,8 +31,10 @@ class CensoredMiners(Miners):
 
     hidden: set[Address]
 
-    def seen_since(self, since_s: float, loads: dict[str, int]) -> tuple[MinerView, ...]:
-        seen = super().seen_since(since_s, loads)
+    def live(
+        self, now_s: float, loads: Mapping[str, int] | None = None, holders: Collection[str] = ()
+    ) -> tuple[MinerView, ...]:
+        seen = super().live(now_s, loads, holders)
         if len(seen) < 2:
             return seen
         victim = min((miner.address for miner in seen), key=str.lower)

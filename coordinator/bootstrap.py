@@ -41,6 +41,7 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.local import is_local
 from protocol.errors import ConfigurationError, ServiceUnreachable
 from protocol.ids import Address
+from protocol.pauses import Pauses
 from worker.training.data import DatasetCache
 
 JOIN_TIMEOUT_S: Final = 10.0
@@ -142,11 +143,13 @@ class Coordinator:
 
     def _index(self) -> None:
         indexer = Indexer(self._contracts, self.store, time.time)
+        pauses, seen = Pauses(self._config.index_poll_s), b""
         while not self._stopping.is_set():
-            pause = self._config.index_poll_s
             try:
                 if not indexer.poll():
                     continue
+                news, seen = seen != indexer.head, indexer.head
+                pause = pauses.after(news=news)
             except (ServiceUnreachable, CursorMoved) as error:
                 log.warning("index waits", why=str(error))
                 pause = RETRY_S

@@ -19,7 +19,6 @@ from protocol.job import ContestJob
 
 POLL_S: Final = 1.0
 RESEND_S: Final = 120.0
-LIVE_S: Final = 15.0
 MAX_OPEN: Final = 64
 """Open contests that are looked at in one turn, the newest ones."""
 log = structlog.get_logger("coordinator.contests")
@@ -59,7 +58,7 @@ class ContestsLoop:
         if now_s >= params.commit_deadline:
             return
         with self._ctx.store.read() as tx:
-            live = tx.miners.seen_since(now_s - LIVE_S, {})
+            live = tx.miners.live(now_s)
         for miner in live:
             key = (contest_id, miner.address)
             due = self._sent.get(key, 0.0) <= now_s - RESEND_S

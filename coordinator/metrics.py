@@ -10,7 +10,6 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from coordinator.domain.assignment import SILENT_AFTER_S
 from coordinator.store.chain_tables import Block, Task
 from coordinator.store.unit_of_work import Store
 from coordinator.store.work_tables import LeaseRow, MinerRow, Round, Segment
@@ -58,7 +57,7 @@ class _StoreCollector(Collector):
         with self._store.read() as tx:
             tasks = tx.session.execute(select(Task.status, func.count()).group_by(Task.status)).all()
             rounds = tx.session.execute(select(Round.status, func.count()).group_by(Round.status)).all()
-            seen = MinerRow.seen_s >= self._now_s() - SILENT_AFTER_S
+            seen = MinerRow.silent_at_s >= self._now_s()
             figures = {
                 ("pot_index_block", "Newest block indexed"): select(func.max(Block.number)),
                 ("pot_index_block_time_seconds", "Its time, Unix seconds"): select(func.max(Block.timestamp)),

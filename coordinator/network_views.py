@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import func, select
 
-from coordinator.domain.assignment import SILENT_AFTER_S
 from coordinator.store.chain_tables import ChainEvent, Epoch, Stake, Task, Validator
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import MinerRow, TaskAccount
@@ -41,7 +40,7 @@ def _miner(
 ) -> MinerView:
     return MinerView(
         address=miner.address,
-        live=now_s - miner.seen_s <= SILENT_AFTER_S,
+        live=now_s <= miner.silent_at_s,
         device=miner.device,
         seen_s=miner.seen_s,
         stake=str(stake.stake if stake else 0),
@@ -126,7 +125,7 @@ def network(tx: Transaction, deployment: Deployment, now_s: float) -> NetworkVie
     cursor = tx.chain.cursor()
     counts = tx.session.execute(select(Task.status, func.count()).group_by(Task.status))
     money = tx.session.execute(select(Task.escrow, Task.claimed_total, Task.fees_claimed)).all()
-    live = select(func.count()).select_from(MinerRow).where(MinerRow.seen_s >= now_s - SILENT_AFTER_S)
+    live = select(func.count()).select_from(MinerRow).where(MinerRow.silent_at_s >= now_s)
     active = select(func.count()).select_from(Validator).where(Validator.active)
     return NetworkView(
         chain_id=deployment.chain_id,

@@ -14,6 +14,7 @@ from coordinator.services.prepare_task import clear_trouble, note_trouble
 from coordinator.services.send_jobs import send_jobs
 from protocol.errors import PotError, ServiceUnreachable
 from protocol.ids import TaskId
+from protocol.pauses import Pauses
 
 TROUBLE_PAUSE_S: Final = 2.0
 log = structlog.get_logger("coordinator.rounds")
@@ -35,6 +36,7 @@ class RoundsLoop:
         process.
         """
         bell, heard = self._ctx.store.bell, 0
+        pauses = Pauses(self._poll_s)
         while not stopping.is_set():
             heard, started = bell.rings, time.perf_counter()
             try:
@@ -43,10 +45,12 @@ class RoundsLoop:
                 log.warning("rounds wait", why=str(error))
                 stopping.wait(1.0)
                 continue
-            if bell.rings != heard:
+            news = bell.rings != heard
+            if news:
                 self._observe_turn(time.perf_counter() - started)
+            pause_s = pauses.after(news=news)
             if not more:
-                bell.wait(heard, self._poll_s)
+                bell.wait(heard, pause_s)
 
     def turn(self) -> bool:
         """Every task once, then the outbox; True when there is more to do at once. Raises

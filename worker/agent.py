@@ -127,6 +127,8 @@ def consume(app: Celery, hostname: str) -> int:
             quiet=True,
             without_gossip=True,
             without_mingle=True,
+            # Events that nobody listens to, every two seconds.
+            without_heartbeat=True,
         )
         worker.start()
         # A signal stops every worker of this process; after SIGINT the exit code says failure all the same.

@@ -1,5 +1,6 @@
 """The miner's side of the coordinator's HTTP API: signed documents out, a short answer back."""
 
+import json
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -57,15 +58,20 @@ class CoordinatorClient:
         body = {**signed.to_json(), "attempt": job.attempt, "fence": job.fence}
         self._retrying(self._request, "POST", "/contributions", body)
 
-    def beat(self, miner: Address, document: dict[str, Any]) -> None:
-        """Post one signed heartbeat, once. Raises Refused or ServiceUnreachable."""
-        self._request("POST", f"/miners/{miner}/heartbeat", document)
+    def beat(self, miner: Address, document: dict[str, Any]) -> float | None:
+        """Post one signed heartbeat, once; returns after how many seconds the coordinator asks for the next
+        one, None where it does not say. Raises Refused or ServiceUnreachable."""
+        answer = self._request("POST", f"/miners/{miner}/heartbeat", document)
+        try:
+            return float(json.loads(answer)["next_s"])
+        except (ValueError, TypeError, KeyError):
+            return None
 
     def healthz(self) -> None:
         """Raises ServiceUnreachable unless the coordinator answers that it is well."""
         self._request("GET", "/healthz", None)
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> None:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
         try:
             with self._session.request(
                 method, self._url + path, json=body, timeout=TIMEOUT_S, allow_redirects=False, stream=True
@@ -79,3 +85,4 @@ class CoordinatorClient:
         if status >= 300:
             text = head.decode(errors="replace").strip()
             raise Refused(f"The coordinator refused {method} {path}: HTTP {status} {text}", str(status))
+        return head

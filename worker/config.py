@@ -15,6 +15,7 @@ MIB: Final = 1 << 20
 class MinerConfig:
     """Addresses of the network's parts, and this machine's bounds; ``_s`` are seconds, ``_bytes`` bytes.
 
+    ``heartbeat_s`` is the shortest pause between signs of life, the coordinator may ask for longer ones;
     ``state_dir`` keeps what was signed; ``device`` is ``auto``, ``cpu`` or a torch device such as ``cuda:0``;
     ``adversary`` names a kind of wrong-doing (``worker.adversary.KINDS``) for demonstrations and tests;
     ``canary``: a poster's own miner, whose every gradient is marked (``worker.canary``).

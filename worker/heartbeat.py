@@ -1,5 +1,6 @@
 """The sign of life: a thread that signs the time and posts it, whatever the job thread does."""
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -12,22 +13,43 @@ from protocol.errors import PotError
 from protocol.ids import Address, parse_address
 from protocol.typed_data import Domain
 
+LONGEST_PAUSE_S: Final = 60.0
 MAX_BACKOFF: Final = 4
 JOIN_TIMEOUT_S: Final = 10.0
 log = structlog.get_logger("worker.heartbeat")
 
 
 class BeatSink(Protocol):
-    """Where heartbeats go. Raises Refused or ServiceUnreachable."""
+    """Where heartbeats go; answers after how many seconds the next one is asked for, None where it does not
+    say. Raises Refused or ServiceUnreachable."""
 
-    def beat(self, miner: Address, document: dict[str, Any]) -> None: ...
+    def beat(self, miner: Address, document: dict[str, Any]) -> float | None: ...
+
+
+class Pace:
+    """How long to wait between signs of life: ``shortest_s``, or as long as the coordinator says, at most
+    LONGEST_PAUSE_S; after failures the pause is ``shortest_s`` again and doubles, up to MAX_BACKOFF times."""
+
+    def __init__(self, shortest_s: float) -> None:
+        self._shortest_s = shortest_s
+        self._failures = 0
+
+    def heard(self, next_s: float | None) -> float:
+        """The pause after a sign of life that was taken with the answer ``next_s``."""
+        self._failures = 0
+        if next_s is None or not math.isfinite(next_s):
+            return self._shortest_s
+        return max(self._shortest_s, min(next_s, LONGEST_PAUSE_S))
+
+    def failed(self) -> float:
+        """The pause after one that was not taken."""
+        self._failures += 1
+        return self._shortest_s * min(1 << min(self._failures - 1, 16), MAX_BACKOFF)
 
 
 class HeartbeatThread(threading.Thread):
-    """Posts one Heartbeat every ``every_s`` seconds; after failures the pause doubles, up to MAX_BACKOFF
-    times.
-
-    A beat is never posted twice: the next one says more.
+    """Posts Heartbeats at the Pace of ``every_s`` seconds. A beat is never posted twice: the next one says
+    more.
     """
 
     def __init__(
@@ -46,27 +68,22 @@ class HeartbeatThread(threading.Thread):
         self._device = device
         self._sink = sink
         self._now_s = now_s
-        self._every_s = every_s
+        self._pace = Pace(every_s)
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        pause = self._every_s
-        while True:
-            reached = self.beat_once()
-            pause = self._every_s if reached else min(2 * pause, MAX_BACKOFF * self._every_s)
-            if self._stopping.wait(pause):
-                return
+        while not self._stopping.wait(self.beat_once()):
+            pass
 
-    def beat_once(self) -> bool:
-        """Whether the coordinator took the beat; a failure is logged and is nobody's end."""
+    def beat_once(self) -> float:
+        """Post one and return the pause after it; a failure is logged and is nobody's end."""
         miner = parse_address(self._account.address)
         beat = Heartbeat(miner=miner, time_s=int(self._now_s()), device=self._device)
         try:
-            self._sink.beat(miner, beat.sign(self._domain, self._account))
+            return self._pace.heard(self._sink.beat(miner, beat.sign(self._domain, self._account)))
         except PotError as error:
             log.warning("heartbeat not taken", why=str(error))
-            return False
-        return True
+            return self._pace.failed()
 
     def stop(self) -> None:
         """End the thread and wait for it, at most JOIN_TIMEOUT_S."""

@@ -11,6 +11,7 @@ import structlog
 from coordinator.store.unit_of_work import Store
 from coordinator.store.work_tables import News
 from protocol.errors import ServiceUnreachable
+from protocol.pauses import Pauses
 
 KEPT: Final = 2_000
 PAGE: Final = 200
@@ -85,16 +86,16 @@ class FeedHub:
             return
 
     def _follow(self) -> None:
-        heard = 0
+        heard, pauses = 0, Pauses(POLL_S)
         while not self._stopping.is_set():
-            heard = self._store.bell.rings
+            heard, before = self._store.bell.rings, self.newest_id
             try:
                 while self._take_page():
                     pass
             except ServiceUnreachable as error:
                 log.warning("feed not read", why=str(error))
                 self._stopping.wait(1.0)
-            self._store.bell.wait(heard, POLL_S)
+            self._store.bell.wait(heard, pauses.after(news=self.newest_id != before))
         self._wake()
 
     def _take_page(self) -> bool:

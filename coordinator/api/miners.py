@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from coordinator import network_views
@@ -44,6 +44,12 @@ class Answer(BaseModel):
     verdict: Verdict
 
 
+class Heard(BaseModel):
+    """After how many seconds the next sign of life is due: later where many miners are alive."""
+
+    next_s: float
+
+
 @router.post(
     "/contributions", responses={409: {"description": "late or stale: this shard is somebody else's"}}
 )
@@ -64,11 +70,10 @@ def post_contribution(api: ApiDep, body: ContributionIn) -> Answer:
     return Answer(verdict=verdict)
 
 
-@router.post("/miners/{address}/heartbeat", status_code=204)
-def post_heartbeat(api: ApiDep, address: AddressPath, body: Annotated[dict[str, Any], Body()]) -> Response:
+@router.post("/miners/{address}/heartbeat")
+def post_heartbeat(api: ApiDep, address: AddressPath, body: Annotated[dict[str, Any], Body()]) -> Heard:
     """A signed sign of life (EIP-712 ``Heartbeat``)."""
-    register_heartbeat(api.ctx, address, body)
-    return Response(status_code=204)
+    return Heard(next_s=register_heartbeat(api.ctx, address, body))
 
 
 @router.get("/miners")

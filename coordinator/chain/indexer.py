@@ -27,6 +27,8 @@ class Indexer:
         self._reader = EventReader(contracts)
         self._store = store
         self._now_s = now_s
+        self.head = b""
+        """Hash of the newest block that was seen and indexed."""
 
     def poll(self) -> bool:
         """Index what is new, at most MAX_BATCHES batches; False when there is more.
@@ -39,9 +41,12 @@ class Indexer:
     def _step(self) -> bool:
         """One batch; True while there is more."""
         head = self._client.block()
+        if head.hash == self.head:
+            return False
         with self._store.read() as tx:
             cursor = tx.chain.cursor()
         if cursor is not None and (cursor.number, cursor.hash) == (head.number, head.hash):
+            self.head = head.hash
             return False
         fork = self._fork(cursor)
         base = fork if fork is not None else cursor.number if cursor is not None else NOTHING_STANDS

@@ -10,7 +10,7 @@ from coordinator.domain.actions import (
     ResendSegment,
     RollBack,
 )
-from coordinator.domain.assignment import SILENT_AFTER_S, Vacancy, assign, eligible
+from coordinator.domain.assignment import Vacancy, assign, eligible
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Lease, MinerView, RoundView, TaskView
 from protocol.ids import Address, RoundNo, ShardNo
@@ -34,6 +34,19 @@ def decide(view: TaskView, now_s: float) -> list[Action]:
     if back is not None:
         return [back]
     return [*_rounds(view, now_s), *_segment(view, now_s)]
+
+
+def asks_everybody(view: TaskView, now_s: float) -> bool:
+    """Whether the answer depends on miners that hold no lease of the task: one is to be chosen among all, or
+    rounds are held back as long as somebody works."""
+    last = view.rounds[-1] if view.rounds else None
+    vacant = last is not None and not last.computed and bool(_vacancies(view, last, now_s))
+    held_back = view.in_flight is None and any(item.status is RoundStatus.COMPUTED for item in view.rounds)
+    return vacant or (held_back and not _workers(view, now_s))
+
+
+def _workers(view: TaskView, now_s: float) -> tuple[MinerView, ...]:
+    return eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.unfit, now_s=now_s)
 
 
 def resend_after_s(sends: int) -> float:
@@ -76,7 +89,14 @@ def _may_close(view: TaskView, item: RoundView, now_s: float) -> bool:
 
 
 def _assignments(view: TaskView, item: RoundView, now_s: float) -> list[Action]:
-    candidates = eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.unfit, now_s=now_s)
+    vacancies = _vacancies(view, item, now_s)
+    if not vacancies:
+        return []
+    chosen = assign(_workers(view, now_s), vacancies, item.number, view.plan.shards, now_s)
+    return [_lease_action(item, v, chosen[v.shard], now_s) for v in vacancies if v.shard in chosen]
+
+
+def _vacancies(view: TaskView, item: RoundView, now_s: float) -> list[Vacancy]:
     known = {miner.address: miner for miner in view.miners}
     vacancies: list[Vacancy] = []
     for number in range(view.plan.shards):
@@ -88,14 +108,15 @@ def _assignments(view: TaskView, item: RoundView, now_s: float) -> list[Action]:
             vacancies.append(Vacancy(shard=shard, attempt=1))
         elif _is_lost(lease, known.get(lease.miner), view, now_s) and not _is_parked(lease, now_s):
             vacancies.append(Vacancy(shard=shard, attempt=lease.attempt + 1, past=lease.past | {lease.miner}))
-    chosen = assign(candidates, vacancies, item.number, view.plan.shards, now_s)
-    return [_lease_action(item, v, chosen[v.shard], now_s) for v in vacancies if v.shard in chosen]
+    return vacancies
 
 
 def _is_lost(lease: Lease, holder: MinerView | None, view: TaskView, now_s: float) -> bool:
+    if holder is None or lease.expired(now_s) or lease.miner in view.unfit:
+        return True
     # A coordinator that was away has heard nobody: silence counts from when it began to listen.
-    heard_s = max(holder.last_seen_s if holder else 0.0, view.listening_since_s)
-    return lease.expired(now_s) or now_s - heard_s > SILENT_AFTER_S or lease.miner in view.unfit
+    patience_s = holder.silent_at_s - holder.last_seen_s
+    return now_s > max(holder.silent_at_s, view.listening_since_s + patience_s)
 
 
 def _is_parked(lease: Lease, now_s: float) -> bool:
@@ -144,4 +165,4 @@ def _nothing_else_to_do(view: TaskView, last_ready: RoundView, now_s: float) -> 
         return True
     if now_s + view.plan.round_deadline_s >= view.plan.deadline_s:
         return True
-    return not eligible(view.miners, minimum_stake=view.plan.miner_stake, excluded=view.unfit, now_s=now_s)
+    return not _workers(view, now_s)

@@ -30,12 +30,14 @@ class Lease:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinerView:
     """A staked miner. ``load`` counts the leases it holds in all tasks, ``strikes`` the leases in a row that
-    it let run out; until ``benched_until_s`` others are asked first.
+    it let run out; until ``benched_until_s`` others are asked first. It was last heard at ``last_seen_s`` and
+    is taken for dead after ``silent_at_s``.
     """
 
     address: Address
     stake: int
     last_seen_s: float
+    silent_at_s: float
     load: int = 0
     strikes: int = 0
     benched_until_s: float = 0.0
@@ -92,8 +94,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
-    """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``unfit``
-    holds the miners with a certified or proven fault, ``tolerated`` is f of the task's committee,
+    """One task. ``rounds`` are the uncertified ones, consecutive from ``certified_round`` + 1. ``miners`` are
+    all that live, or, where nothing depends on the others (``asks_everybody``), those with a lease of the
+    task. ``unfit`` holds the miners with a certified or proven fault, ``tolerated`` is f of its committee,
     ``listening_since_s`` when this coordinator began to hear heartbeats. Before ``room_at_s`` the contract
     has no room for a certificate; ``crowded``: so many wait for their windows that each should cover more
     rounds.

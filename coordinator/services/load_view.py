@@ -1,17 +1,19 @@
 """The snapshot of one task that decisions are made on."""
 
-from coordinator.domain.assignment import SILENT_AFTER_S
+from dataclasses import replace
+
+from coordinator.domain.decide import asks_everybody
 from coordinator.domain.faults import proven
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Plan, RoundView, SegmentView, TaskView
 from coordinator.services.context import Context
 from coordinator.services.prepare_task import chain_time_s
 from coordinator.store.chain_tables import Task
-from coordinator.store.shards import to_lease
+from coordinator.store.shards import Filled, to_lease
 from coordinator.store.unit_of_work import Transaction
-from coordinator.store.work_tables import ContributionRow, Round
+from coordinator.store.work_tables import Round
 from protocol.chain.finality import MAX_RECORDS
-from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
+from protocol.ids import RoundNo, Sha256, ShardNo, TaskId
 from protocol.ledger import TaskLedger
 from protocol.members import max_faulty
 
@@ -21,28 +23,32 @@ def load_view(ctx: Context, tx: Transaction, task: Task, now_s: float) -> TaskVi
     rebuilt.
     """
     ledger = ctx.ledgers.of(tx, task)
-    counting = tx.shards.counting(task.task_id, task.adopted_round + 1)
-    rounds = tx.rounds.above(task.task_id, task.adopted_round)
+    filled = tx.shards.filled(task.task_id, task.adopted_round + 1)
+    views = tuple(_round(tx, row, filled) for row in tx.rounds.above(task.task_id, task.adopted_round))
+    holders = {lease.miner for view in views for lease in view.leases.values()}
     reports = tx.committee.reports(task.task_id)
     guilty = ledger.excluded | {fault.miner for fault in proven(reports, ledger.members)}
     needed = task.miner_stake
     room_at_s, crowded = _room(ctx, tx, task)
-    poor = {Address(r.miner) for r in counting if tx.chain.stake(r.miner) < needed}
-    return TaskView(
+    poor = tx.chain.poorer_than(needed, {item.miner for item in filled})
+    view = TaskView(
         task_id=TaskId(task.task_id),
         status=TaskStatus(task.status),
         plan=_plan(task, ledger),
         certified_round=RoundNo(task.adopted_round),
         certified_model=ledger.model,
-        rounds=tuple(_round(tx, row, counting) for row in rounds),
+        rounds=views,
         in_flight=_segment(tx, task),
-        miners=tx.miners.seen_since(now_s - SILENT_AFTER_S, tx.shards.loads()),
+        miners=tx.miners.these(holders),
         unfit=frozenset(guilty | poor),
         tolerated=max_faulty(len(ledger.members)) if ledger.members else 0,
         listening_since_s=ctx.listening_since_s,
         room_at_s=room_at_s,
         crowded=crowded,
     )
+    if not asks_everybody(view, now_s):
+        return view
+    return replace(view, miners=tx.miners.live(now_s, tx.shards.loads(), holders))
 
 
 def _room(ctx: Context, tx: Transaction, task: Task) -> tuple[float, bool]:
@@ -77,7 +83,7 @@ def _plan(task: Task, ledger: TaskLedger) -> Plan:
     )
 
 
-def _round(tx: Transaction, row: Round, counting: list[ContributionRow]) -> RoundView:
+def _round(tx: Transaction, row: Round, filled: list[Filled]) -> RoundView:
     leases = tx.shards.leases_of(row.task_id, row.number) if row.status == RoundStatus.OPEN else []
     return RoundView(
         number=RoundNo(row.number),
@@ -85,7 +91,7 @@ def _round(tx: Transaction, row: Round, counting: list[ContributionRow]) -> Roun
         parent_model=Sha256(row.parent_model),
         model=Sha256(row.model) if row.model is not None else None,
         opened_s=row.opened_s,
-        accepted={ShardNo(c.shard): Address(c.miner) for c in counting if c.round == row.number},
+        accepted={item.shard: item.miner for item in filled if item.round == row.number},
         leases={ShardNo(item.shard): to_lease(item) for item in leases},
     )
 

@@ -1,5 +1,6 @@
 """The mirror of the chain: blocks seen, events, certificates, epochs, stakes; and how to take them back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +165,12 @@ class ChainLog:
     def stake(self, account: str) -> int:
         row = self._session.get(Stake, account)
         return row.stake if row else 0
+
+    def poorer_than(self, needed: int, accounts: Collection[Address]) -> frozenset[Address]:
+        """Those of ``accounts`` with less stake than ``needed``."""
+        query = select(Stake.account, Stake.stake).where(Stake.account.in_(accounts))
+        enough = {row.account for row in self._session.execute(query) if row.stake >= needed}
+        return frozenset(account for account in accounts if account not in enough)
 
     def set_stake(self, account: str, stake: int, unbonding: int, unlocks_at: int) -> None:
         self._session.merge(Stake(account=account, stake=stake, unbonding=unbonding, unlocks_at=unlocks_at))

@@ -1,6 +1,7 @@
 """Leases and contributions: who may fill a shard, and what filled it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -13,6 +14,15 @@ from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
 
 COUNTING = ("accepted", "certified")
 MAX_UNSENT = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A shard whose contribution counts."""
+
+    round: RoundNo
+    shard: ShardNo
+    miner: Address
 
 
 class Shards:
@@ -81,6 +91,19 @@ class Shards:
         if last_round is not None:
             query = query.where(ContributionRow.round <= last_round)
         return list(self._session.scalars(query.order_by(ContributionRow.round, ContributionRow.shard)))
+
+    def filled(self, task_id: TaskId | int, first_round: int) -> list[Filled]:
+        """Who filled which shard, from ``first_round`` on."""
+        # Columns, not entities: this is read at every turn.
+        query = select(ContributionRow.round, ContributionRow.shard, ContributionRow.miner).where(
+            ContributionRow.task_id == task_id,
+            ContributionRow.round >= first_round,
+            ContributionRow.verdict.in_(COUNTING),
+        )
+        return [
+            Filled(round=RoundNo(row[0]), shard=ShardNo(row[1]), miner=Address(row[2]))
+            for row in self._session.execute(query)
+        ]
 
     def filling(self, task_id: TaskId | int, round_no: int, shard: int) -> ContributionRow | None:
         """What fills the shard."""

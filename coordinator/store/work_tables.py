@@ -182,14 +182,16 @@ class TaskAccount(Base):
 
 
 class MinerRow(Base):
-    """A miner that has sent signed heartbeats; ``beat_s`` is the time the last one names, ``seen_s`` ours."""
+    """A miner that has sent signed heartbeats; ``beat_s`` is the time the last one names, ``seen_s`` ours. It
+    is taken for dead after ``silent_at_s``."""
 
     __tablename__ = "miners"
 
     address: Mapped[str] = mapped_column(ADDRESS, primary_key=True)
     device: Mapped[str] = mapped_column(String(100))
     beat_s: Mapped[int] = mapped_column(BigInteger)
-    seen_s: Mapped[float] = mapped_column(Float, index=True)
+    seen_s: Mapped[float] = mapped_column(Float)
+    silent_at_s: Mapped[float] = mapped_column(Float, index=True)
     strikes: Mapped[int] = mapped_column(Integer, default=0)
     benched_until_s: Mapped[float] = mapped_column(Float, default=0.0)
 

@@ -166,18 +166,59 @@ def throughput(
     rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of each task.")] = 4,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of a round, at most.")] = 8,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the miners.")] = 2,
+    faults: Annotated[
+        str,
+        typer.Option(
+            metavar="none|some|both",
+            help="Kill a quarter of the miners' processes, a validator, the coordinator, the broker.",
+        ),
+    ] = "both",
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
 ) -> Reply:
-    """How much does the whole network do on this machine, with many miners, and with a process of them
+    """How much does the whole network do on this machine, with many miners, and while parts of it are
     killed?"""
     from pot.experiment.throughput import Load, ThroughputPlan, measure
 
     loads = [
-        Load(miners=count, tasks=tasks, rounds=rounds, shards=shards, processes=processes, faults=faults)
+        Load(miners=count, tasks=tasks, rounds=rounds, shards=shards, processes=processes, faults=faulty)
         for count in miners or (4, 16)
-        for faults in (False, True)
+        for faulty in _faulty(faults)
     ]
     return _reply(measure(ThroughputPlan(loads=tuple(loads), folder=out, seed=seed, say=_say)), out)
+
+
+@app.command()
+def efficiency(
+    out: Out = Path("efficiency"),
+    miners: Annotated[int, typer.Option(min=1, max=64, help="Miners, and single processes at a time.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of the task.")] = 30,
+    shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of a round.")] = 10,
+    samples: Annotated[int, typer.Option(min=256, max=1 << 20, help="Samples of a shard.")] = 2_048,
+    laps: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds by each single process.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+) -> Reply:
+    """What share of one process's throughput does the network keep, certified and sampled, where a shard
+    takes a core about a second? Also: what each process does when idle."""
+    from pot.experiment.efficiency import EfficiencyPlan, measure
+
+    plan = EfficiencyPlan(
+        folder=out,
+        miners=miners,
+        rounds=rounds,
+        shards=shards,
+        samples=samples,
+        laps=laps,
+        seed=seed,
+        say=_say,
+    )
+    return _reply(measure(plan), out)
+
+
+def _faulty(faults: str) -> tuple[bool, ...]:
+    known = {"none": (False,), "some": (True,), "both": (False, True)}
+    if faults not in known:
+        raise InvalidInput(f"--faults is {faults!r}; it is none, some or both.")
+    return known[faults]
 
 
 def _say(line: str) -> None:

@@ -10,8 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +25,7 @@ from pot.client import Client, Posted
 from pot.demo.run import client_of, fresh_folder
 from pot.draft import Draft, build_draft
 from pot.experiment.multiplex import Identities
+from pot.experiment.outages import Outage, Outages
 from pot.experiment.sheets import Experiment, Sheet
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import read_task
@@ -38,16 +38,19 @@ SAMPLES_PER_SHARD: Final = 32
 STAKES_AT_ONCE: Final = 100
 READY_S: Final = 180.0
 DEADLINE_S: Final = 60
-"""Seconds in which a round is due."""
+"""The spec's own: seconds in which a round's shards are collected."""
+ROUNDS_PER_CERTIFICATE: Final = 2
+CERTIFICATE_TERM_S: Final = 10.0
+"""Seconds for agreement and the chain: what a committee needs that finds its primary dead (3 s of patience,
+6 s for the next view, and a block)."""
 GIVE_UP_S: Final = 600.0
 POLL_S: Final = 0.3
-KILLED: Final = "miners-0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """One run: ``miners`` identities on ``processes``, ``tasks`` at the same time, of ``rounds`` rounds. With
-    ``faults`` the first of several processes is killed in the middle and comes back."""
+    ``faults`` processes are killed in the course of it, and come back (``pot.experiment.outages``)."""
 
     miners: int
     tasks: int
@@ -59,16 +62,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. ``certified`` rounds of those due; ``unpaid`` accepted contributions without a
-    payout."""
+    """What came of it. ``certified`` rounds of those due, ``on_time`` of them; ``worst`` is the longest wait
+    for a certificate as a share of its time; ``unpaid`` counts miners with accepted contributions that no
+    payout covers; ``outages`` is what was killed, and when."""
 
     load: Load
     seconds: float
     certified: int
     on_time: int
+    worst: float
     contributions: int
     identities: int
     unpaid: int
+    outages: tuple[Outage, ...] = ()
 
     @property
     def due(self) -> int:
@@ -99,8 +105,10 @@ def measure(plan: ThroughputPlan) -> Experiment:
             "seed": plan.seed,
             "samples_per_shard": SAMPLES_PER_SHARD,
             "round_deadline_s": DEADLINE_S,
+            "certificate_term_s": CERTIFICATE_TERM_S,
+            "rounds_per_certificate": ROUNDS_PER_CERTIFICATE,
         },
-        sheets=(_sheet(found),),
+        sheets=(_sheet(found), _outages(found)),
         panels=(_panel(found),),
         ok=all(o.certified == o.due and not o.unpaid for o in found),
     )
@@ -110,32 +118,65 @@ def _sheet(found: Sequence[Outcome]) -> Sheet:
     rows: list[tuple[Any, ...]] = [
         (
             o.load.miners, o.load.processes, o.load.tasks, min(o.load.shards, o.load.miners), o.load.rounds,
-            "a process killed" if o.load.faults else "none",
+            len(o.outages),
             round(o.seconds, 1), round(3_600 * o.certified / o.load.rounds / o.seconds, 1),
-            round(o.contributions / o.seconds, 2), round(100 * o.on_time / o.due, 2), o.identities, o.unpaid,
+            round(o.contributions / o.seconds, 2), round(100 * o.on_time / o.due, 2), round(100 * o.worst, 1),
+            o.identities, o.unpaid,
         )
         for o in found
     ]  # fmt: skip
     columns = (
         *("miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour"),
-        *("contributions/s", "rounds on time, %", "contributing", "unpaid"),
+        *("contributions/s", "rounds on time, %", "longest wait, % of its time", "contributing", "unpaid"),
     )
     note = (
-        "Tasks of equal length, posted together. A round is on time when it is certified within "
-        f"{DEADLINE_S} s of the one before."
+        "Tasks of equal length, posted together. A certificate of n rounds is due n round deadlines of "
+        f"{DEADLINE_S} s and {CERTIFICATE_TERM_S:g} s after the one before it, the first one after the post; "
+        "its rounds are on time when it is, and rounds that are never certified are not."
     )
     return Sheet(title="Runs", columns=columns, rows=rows, note=note)
+
+
+def _outages(found: Sequence[Outcome]) -> Sheet:
+    rows: list[tuple[Any, ...]] = [
+        (o.load.miners, o.load.tasks, round(item.at_s, 1), ", ".join(item.names))
+        for o in found
+        for item in o.outages
+    ]
+    columns = ("miners", "tasks", "seconds after the post", "killed and started again")
+    return Sheet(title="Outages", columns=columns, rows=rows, note="Everything was killed by SIGKILL.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One certificate of ``rounds`` rounds, ``share`` of whose time passed before it was there."""
+
+    rounds: int
+    share: float
+
+
+def waits_of(spans: Sequence[tuple[int, int]], certified_s: Sequence[float]) -> list[Wait]:
+    """The waits for certificates over the rounds ``spans`` (first and last of each, ascending);
+    ``certified_s[r]`` is when round r was certified, ``certified_s[0]`` when the task was posted."""
+    found, before = [], certified_s[0]
+    for first, last in spans:
+        at, rounds = certified_s[last], last - first + 1
+        found.append(Wait(rounds=rounds, share=(at - before) / (rounds * DEADLINE_S + CERTIFICATE_TERM_S)))
+        before = at
+    return found
 
 
 def _run(load: Load, folder: Path, seed: int, say: Callable[[str], None]) -> Outcome:
     local = LocalNetwork(fresh_folder(folder), attached=True, say=say)
     try:
-        network = local.up(NetworkPlan(miners=1))
-        local.supervisor.kill("miner-1")
+        network = local.build(NetworkPlan(miners=1))
         identities = _identities(folder, load)
         accounts = [account for group in identities for account in group.accounts()]
         contracts = Contracts.connect(network.rpc_url, network.deployment)
         _stake(contracts, accounts, client_of(network, "deployer").account)
+        # Nobody watches the chain before this: thousands of deposits are nobody's news.
+        local.start(network)
+        local.supervisor.kill("miner-1")
         for place, group in enumerate(identities):
             local.supervisor.start(_program(network, group, folder, place))
         _await_miners(network, accounts, say)
@@ -210,20 +251,20 @@ def _train(local: LocalNetwork, network: NetworkFile, load: Load, seed: int) -> 
     began = time.monotonic()
     posted = [poster.post(_draft(load, seed + number)) for number in range(load.tasks)]
     seen = {item.task_id: [began] for item in posted}
-    killed = not load.faults or load.processes < 2
+    outages = Outages(local.supervisor, load.processes) if load.faults else None
     end = began + GIVE_UP_S
     while any(len(times) <= load.rounds for times in seen.values()) and time.monotonic() < end:
         for item in posted:
             done = poster.contracts.market.task(item.task_id).last_round
             times = seen[item.task_id]
             times += [time.monotonic()] * (done + 1 - len(times))
-        if not killed and max(len(times) for times in seen.values()) > load.rounds // 2:
-            local.supervisor.kill(KILLED)
-            local.supervisor.restart(KILLED)
-            killed = True
+        if outages is not None:
+            certified = sum(len(times) - 1 for times in seen.values())
+            outages.advance(certified / (load.tasks * load.rounds), time.monotonic() - began)
         time.sleep(POLL_S)
     last = max(times[-1] for times in seen.values())
-    return _outcome(poster, load, posted, list(seen.values()), last - began)
+    outcome = _outcome(poster, load, posted, list(seen.values()), last - began)
+    return replace(outcome, outages=tuple(outages.done) if outages is not None else ())
 
 
 def _outcome(
@@ -231,10 +272,13 @@ def _outcome(
 ) -> Outcome:
     """Contributions and payouts as chain and blobs tell them."""
     miners, contributions, unpaid = set[str](), 0, 0
-    for item in posted:
+    waits: list[Wait] = []
+    for item, seen in zip(posted, times, strict=True):
         history = read_task(poster.contracts, poster.blobs, item.task_id)
         reward = history.ledger.spec.money.reward_per_shard_wei
         earned: dict[str, int] = {}
+        spans = [(s.record.rounds[0].round, s.record.rounds[-1].round) for s in history.segments]
+        waits += waits_of(spans, seen)
         for segment in history.segments:
             for record in segment.record.rounds:
                 for signed in record.contributions:
@@ -244,12 +288,12 @@ def _outcome(
         paid = dict(history.segments[-1].record.payouts) if history.segments else {}
         unpaid += sum(amount > paid.get(parse_address(miner), 0) for miner, amount in earned.items())
         miners |= earned.keys()
-    gaps = [b - a for task in times for a, b in pairwise(task)]
     return Outcome(
         load=load,
         seconds=seconds,
-        certified=len(gaps),
-        on_time=sum(gap <= DEADLINE_S for gap in gaps),
+        certified=sum(wait.rounds for wait in waits),
+        on_time=sum(wait.rounds for wait in waits if wait.share <= 1),
+        worst=max((wait.share for wait in waits), default=0.0),
         contributions=contributions,
         identities=len(miners),
         unpaid=unpaid,
@@ -281,7 +325,7 @@ def _draft(load: Load, seed: int) -> Draft:
                 "task_life": "1h",
                 "round_deadline": f"{DEADLINE_S}s",
                 "min_shards": shards,
-                "rounds_per_certificate": 2,
+                "rounds_per_certificate": ROUNDS_PER_CERTIFICATE,
                 "max_uncertified_rounds": 8,
             },
         },
@@ -297,7 +341,7 @@ def _panel(found: Sequence[Outcome]) -> "Callable[[Axes], None]":
             chosen = sorted(
                 (o.load.miners, o.contributions / o.seconds) for o in found if o.load.faults is faults
             )
-            label = "a process killed" if faults else "no faults"
+            label = "with outages" if faults else "no faults"
             axes.plot([m for m, _ in chosen], [rate for _, rate in chosen], mark, label=label)
         axes.set_xscale("log")
         axes.set_xlabel("miners")

@@ -15,6 +15,7 @@ from coordinator.api.events import Streams, _stream
 from coordinator.api.feed_hub import FeedHub
 from coordinator.api.limits import MAX_JSON_BYTES
 from coordinator.config import CoordinatorConfig
+from coordinator.domain.liveness import SHORTEST_PAUSE_S
 from coordinator.metrics import Metrics
 from coordinator.store.work_tables import LeaseRow
 from protocol.chain.deployment import Deployment
@@ -143,7 +144,8 @@ def test_heartbeat__signed_and_staked__makes_the_miner_live_others_are_refused(
     assert [m["live"] for m in client.get("/miners").json()["items"]] == [False, False, False]
     good = Heartbeat(miner=parse_address(account.address), time_s=int(w.clock_s), device="cuda:0")
     signed = good.sign(w.domain, account)
-    assert client.post(url, json=signed).status_code == 204
+    answer = client.post(url, json=signed)
+    assert (answer.status_code, answer.json()) == (200, {"next_s": SHORTEST_PAUSE_S})
     live = {m["address"]: m for m in client.get("/miners").json()["items"]}[account.address]
     assert (live["live"], live["device"], live["stake"]) == (True, "cuda:0", "1000")
     assert client.post(f"/miners/{w.miners[1].address}/heartbeat", json=signed).status_code == 422

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.domain.assignment import SILENT_AFTER_S
 from coordinator.domain.leases import Verdict
+from coordinator.domain.liveness import SHORTEST_PAUSE_S, patience_s
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
 from coordinator.services.handle_committee import handle_answer, handle_fault_report
 from coordinator.services.send_jobs import send_jobs
@@ -160,7 +160,7 @@ def test_miner__falls_silent__loses_its_shard_without_waiting_for_the_lease(w: W
     silent = w.leases()[0]
     everybody = w.miners
     w.miners = [m for m in everybody if m.address != silent.miner]
-    w.pass_time(SILENT_AFTER_S + 0.5)
+    w.pass_time(patience_s(SHORTEST_PAUSE_S) + 0.5)
     w.miners = everybody
     w.drive()
     again = next(item for item in w.leases() if item.shard == silent.shard)

@@ -205,25 +205,47 @@ def test_segments__two_in_flight_for_a_task__the_database_refuses(store: Store) 
 def test_miners__replayed_heartbeat__does_not_revive(store: Store) -> None:
     beat = Heartbeat(miner=MINER, time_s=100, device="cpu")
     with store.write() as tx:
-        assert tx.miners.beat(beat, 50.0)
-        assert not tx.miners.beat(beat, 60.0)
+        assert tx.miners.beat(beat, 50.0, 2.0)
+        assert not tx.miners.beat(beat, 56.0, 2.0)
     with store.read() as tx:
-        (view,) = tx.miners.seen_since(0.0, {MINER: 3})
-        assert (view.last_seen_s, view.load, view.stake) == (50.0, 3, 0)
+        (view,) = tx.miners.live(57.0, {MINER: 3})
+        assert (view.last_seen_s, view.silent_at_s, view.load, view.stake) == (50.0, 57.0, 3, 0)
+        assert tx.miners.live(57.1) == ()
+        assert tx.miners.live(57.1, holders=[MINER]) != ()
+
+
+def test_miners__told_to_wait_long__outlive_a_network_that_shrinks(store: Store) -> None:
+    with store.write() as tx:
+        tx.miners.beat(Heartbeat(miner=MINER, time_s=100, device="cpu"), 50.0, 40.0)
+        tx.miners.beat(Heartbeat(miner=Address("0x" + "ab" * 20), time_s=100, device="cpu"), 50.0, 2.0)
+    with store.read() as tx:
+        assert tx.miners.count_live(57.0) == 2
+        assert [view.address for view in tx.miners.live(100.0)] == [MINER]
+        assert tx.miners.count_live(100.1) == 0
+        assert [view.address for view in tx.miners.these([MINER])] == [MINER]
+
+
+def test_chain__stakes_below_what_is_needed__are_found_in_one_query(store: Store) -> None:
+    poor, unknown = Address("0x" + "ab" * 20), Address("0x" + "cd" * 20)
+    with store.write() as tx:
+        tx.chain.set_stake(MINER, 10**30, 0, 0)
+        tx.chain.set_stake(poor, 9, 0, 0)
+        tx.session.flush()
+        assert tx.chain.poorer_than(10**30, {MINER, poor, unknown}) == {poor, unknown}
 
 
 def test_miners__strike_then_delivery__benches_then_absolves(store: Store) -> None:
     with store.write() as tx:
-        tx.miners.beat(Heartbeat(miner=MINER, time_s=100, device="cpu"), 50.0)
+        tx.miners.beat(Heartbeat(miner=MINER, time_s=100, device="cpu"), 50.0, 2.0)
         tx.chain.set_stake(MINER, 10**30, 0, 0)
     with store.write() as tx:
         tx.miners.strike(MINER, 50.0)
     with store.write() as tx:
-        (view,) = tx.miners.seen_since(0.0, {})
+        (view,) = tx.miners.live(50.0)
         assert (view.strikes, view.benched_until_s, view.stake) == (1, 55.0, 10**30)
         tx.miners.absolve(MINER)
     with store.read() as tx:
-        assert tx.miners.seen_since(0.0, {})[0].strikes == 0
+        assert tx.miners.live(50.0)[0].strikes == 0
 
 
 def event_row(block: int, kind: str, task_id: int | None = None, account: str | None = None) -> ChainEvent:

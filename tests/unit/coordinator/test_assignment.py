@@ -3,15 +3,23 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.domain.assignment import SILENT_AFTER_S, Vacancy, assign, bench_s, eligible
+from coordinator.domain.assignment import Vacancy, assign, bench_s, eligible
 from coordinator.domain.view import MinerView
 from protocol.ids import Address, RoundNo, ShardNo
 
 NOW = 1000.0
+PATIENCE_S = 7.0
 
 
 def miner(name: str, *, seen: float = NOW, stake: int = 10, load: int = 0, benched: float = 0.0) -> MinerView:
-    return MinerView(address=Address(name), stake=stake, last_seen_s=seen, load=load, benched_until_s=benched)
+    return MinerView(
+        address=Address(name),
+        stake=stake,
+        last_seen_s=seen,
+        silent_at_s=seen + PATIENCE_S,
+        load=load,
+        benched_until_s=benched,
+    )
 
 
 def vacancies(shards: int) -> list[Vacancy]:
@@ -22,7 +30,7 @@ def test_eligible__silent_poor_or_guilty_miners__are_left_out() -> None:
     miners = [
         miner("0xd"),
         miner("0xa"),
-        miner("0xb", seen=NOW - SILENT_AFTER_S - 0.1),
+        miner("0xb", seen=NOW - PATIENCE_S - 0.1),
         miner("0xc", stake=9),
         miner("0xe"),
     ]

@@ -12,7 +12,14 @@ from coordinator.domain.actions import (
     ResendSegment,
     RollBack,
 )
-from coordinator.domain.decide import MAX_ATTEMPTS, PARK_S, PATIENT_SENDS, decide, resend_after_s
+from coordinator.domain.decide import (
+    MAX_ATTEMPTS,
+    PARK_S,
+    PATIENT_SENDS,
+    asks_everybody,
+    decide,
+    resend_after_s,
+)
 from coordinator.domain.lifecycle import RoundStatus, TaskStatus
 from coordinator.domain.view import Lease, MinerView, Plan, RoundView, SegmentView, TaskView
 from protocol.ids import Address, RoundNo, Sha256, ShardNo, TaskId
@@ -80,8 +87,8 @@ def task(*rounds: RoundView, certified: int = 0, flight: SegmentView | None = No
         rounds=rounds,
         in_flight=flight,
         miners=(
-            MinerView(address=A, stake=5, last_seen_s=NOW),
-            MinerView(address=B, stake=5, last_seen_s=NOW),
+            MinerView(address=A, stake=5, last_seen_s=NOW, silent_at_s=NOW + 7),
+            MinerView(address=B, stake=5, last_seen_s=NOW, silent_at_s=NOW + 7),
         ),
     )
 
@@ -136,7 +143,9 @@ def test_decide__lease_run_out__goes_to_the_other_miner_with_a_strike() -> None:
 
 def test_decide__holder_silent__is_replaced_at_once_without_a_strike() -> None:
     view = task(an_open(1, {0: A}, lease(1, B)))
-    silent = replace(view, miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60)))
+    silent = replace(
+        view, miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60, silent_at_s=NOW - 53))
+    )
     (action,) = decide(silent, NOW)
     assert isinstance(action, ReassignExpired)
     assert (action.miner, action.strike) == (A, False)
@@ -146,7 +155,7 @@ def test_decide__coordinator_just_back__does_not_take_its_own_absence_for_silenc
     view = task(an_open(1, {0: A}, lease(1, B)))
     silent = replace(
         view,
-        miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60)),
+        miners=(view.miners[0], replace(view.miners[1], last_seen_s=NOW - 60, silent_at_s=NOW - 53)),
         listening_since_s=NOW - 1,
     )
     assert decide(silent, NOW) == []
@@ -156,7 +165,10 @@ def test_decide__attempts_used_up__parks_the_shard_for_a_while() -> None:
     tired = lease(1, B, attempt=MAX_ATTEMPTS, sent=NOW - 10)
     view = task(an_open(1, {0: A}, tired))
     assert decide(view, NOW) == []
-    awake = replace(view, miners=tuple(replace(m, last_seen_s=NOW + PARK_S) for m in view.miners))
+    awake = replace(
+        view,
+        miners=tuple(replace(m, last_seen_s=NOW + PARK_S, silent_at_s=NOW + PARK_S + 7) for m in view.miners),
+    )
     fresh = replace(awake, rounds=(replace(view.rounds[0], opened_s=NOW + PARK_S),))
     (action,) = decide(fresh, NOW + PARK_S)
     assert isinstance(action, ReassignExpired)
@@ -241,3 +253,31 @@ def test_decide__ring_of_records_full__proposes_nothing_before_there_is_room() -
     full = replace(full, room_at_s=NOW + 5)
     assert not any(isinstance(action, ProposeSegment) for action in decide(full, NOW))
     assert any(isinstance(action, ProposeSegment) for action in decide(full, NOW + 5))
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        (an_open(1, {}),),
+        (an_open(1, {0: A}, lease(1, B)),),
+        (an_open(1, {0: A}, lease(1, B, sent=NOW - 10)),),
+        (a_round(1), an_open(2, {}, lease(0, B), lease(1, B))),
+        (a_round(1), a_round(2), an_open(3, {}, lease(0, B), lease(1, B))),
+        (a_round(1),),
+        (),
+    ],
+)
+@pytest.mark.parametrize("late", [0.0, 8.0, 30.0])
+def test_decide__on_holders_of_leases_alone__is_the_same_unless_it_asks_for_everybody(
+    rounds: tuple[RoundView, ...], late: float
+) -> None:
+    everybody = task(*rounds)
+    holders = {item.miner for one in rounds for item in one.leases.values()}
+    few = replace(everybody, miners=tuple(m for m in everybody.miners if m.address in holders))
+    assert asks_everybody(few, NOW + late) or decide(few, NOW + late) == decide(everybody, NOW + late)
+
+
+def test_asks_everybody__vacant_shard_or_not__is_when_somebody_is_to_be_chosen() -> None:
+    assert asks_everybody(task(an_open(1, {})), NOW)
+    assert not asks_everybody(task(an_open(1, {0: A}, lease(1, B))), NOW)
+    assert not asks_everybody(task(), NOW)

@@ -17,7 +17,7 @@ from tests.unit.worker.parts import ACCOUNT, DOMAIN, NOW_S, Clock
 from worker.api_client import CoordinatorClient
 from worker.app import create_app, lease_end
 from worker.config import MinerConfig
-from worker.heartbeat import HeartbeatThread
+from worker.heartbeat import LONGEST_PAUSE_S, HeartbeatThread, Pace
 
 MINER = parse_address(ACCOUNT.address)
 
@@ -123,10 +123,11 @@ class Sink:
         self.error = error
         self.beats: list[dict[str, Any]] = []
 
-    def beat(self, miner: Address, document: dict[str, Any]) -> None:
+    def beat(self, miner: Address, document: dict[str, Any]) -> float | None:
         if self.error is not None:
             raise self.error
         self.beats.append(document)
+        return None
 
 
 def thread(sink: Sink) -> HeartbeatThread:
@@ -149,4 +150,16 @@ def test_heartbeat__while_running__posts_signed_times_until_stopped() -> None:
 
 @pytest.mark.parametrize("error", [Refused("no"), ServiceUnreachable("the coordinator", "http://x", "gone")])
 def test_heartbeat__not_taken__is_nobodys_end(error: PotError) -> None:
-    assert not thread(Sink(error)).beat_once()
+    beating = thread(Sink(error))
+    assert [beating.beat_once() for _ in range(4)] == [0.01, 0.02, 0.04, 0.04]
+
+
+@pytest.mark.parametrize(
+    ("said", "pause"),
+    [(None, 2.0), (0.0, 2.0), (50.0, 50.0), (1e9, LONGEST_PAUSE_S), (float("nan"), 2.0), (-1.0, 2.0)],
+)
+def test_pace__answer_of_a_coordinator__is_followed_within_bounds(said: float | None, pause: float) -> None:
+    pace = Pace(2.0)
+    pace.failed()
+    assert pace.heard(said) == pause
+    assert pace.failed() == 2.0
