@@ -1,15 +1,16 @@
 """What evidence of re-execution is worth: ``python -m benchmarks.replay_evidence [--rounds 10]``.
 
-Small tasks of each architecture are computed under every setting of this machine that the calibration knows (threads,
-ATen and oneDNN instruction sets, MKL modes), each in a process of its own. Of each shard two validators make
-a proof. Printed for each task: at how many of the WITNESSES places the proofs of two honest machines agree at
-least, and how far apart the numbers are; at how many the best forgeries agree at most; the time a proof adds to
-its shard, and its bytes. Exit status 1 when an honest proof fails, or a forgery passes.
+Small tasks of each architecture are computed under every setting of this machine that the calibration knows
+(threads, ATen and oneDNN instruction sets, MKL modes), each in a process of its own. Of each shard two
+validators make a proof. Printed for each task: at how many of the WITNESSES places the proofs of two honest
+machines agree at least, and how far apart the numbers are; at how many the best forgeries agree at most;
+the time a proof adds to its shard, and its bytes. Exit status 1 when an honest proof fails, or a forgery
+passes.
 
 Forgeries know all that is published. ``published``: the sum of the parts, or the mean score. ``float32``: an
-execution in float32, half the cost. ``projected``: the first layer's parts put back on what its known inputs can lead to,
-which averages their rounding away. ``forward``: a forward pass tells the output layer's gradient, and is all
-of a score; with ``projected`` below it.
+execution in float32, half the cost. ``projected``: the first layer's parts put back on what its known
+inputs can lead to, which averages their rounding away. ``forward``: a forward pass tells the output layer's
+gradient, and is all of a score; with ``projected`` below it.
 """
 
 import argparse
@@ -73,7 +74,8 @@ def shards_of(work: Work, spec: TaskSpec, threads: int = 1) -> list[Shard]:
 
 
 def execute(setting: Setting, work: Work, folder: Path) -> tuple[Values, Values]:
-    """Gradients [shards, size] and scores [shards, seeds, WITNESSES] under ``setting``, from a process of its own."""
+    """Gradients [shards, size] and scores [shards, seeds, WITNESSES] under ``setting``, from a process of
+    its own."""
     out = folder / f"{setting.name}.npz".replace(" ", "-")
     plan = {
         "spec": work.spec.to_value(),
@@ -103,7 +105,8 @@ def child(plan: dict[str, Any]) -> None:
 
 
 def projected(shard: Shard) -> Values:
-    """The published sum, its first layer put on the span of each micro-batch's inputs (a multilayer perceptron's)."""
+    """The published sum, its first layer put on the span of each micro-batch's inputs (a multilayer
+    perceptron's)."""
     layout, guess = layout_of(shard.spec.model), shard.published.copy()
     first = layout.parameters[0]
     where, size = layout.slices()[first.name], shard.spec.recipe.micro_batch
@@ -200,7 +203,11 @@ def _again(made: Work, spec: TaskSpec) -> Work:
     from worker.training.rounds import apply_round
     from worker.training.step import encode_gradient, shard_gradient
 
-    dataset, model, paths = load_dataset(made.dataset.read_bytes(), spec.dataset), initial_checkpoint(spec), []
+    dataset, model, paths = (
+        load_dataset(made.dataset.read_bytes(), spec.dataset),
+        initial_checkpoint(spec),
+        [],
+    )
     for number in range(1, spec.recipe.rounds + 1):
         path = folder / f"{spec.hash.hex()}-{number}.safetensors"
         path.write_bytes(model)

@@ -1,8 +1,9 @@
-"""A validator's verdict on a certificate it signed: which shards it executed, and what follows from that alone.
+"""A validator's verdict on a certificate it signed: which shards it executed, and what follows from that
+alone.
 
 The *attestation* is signed when the certificate is decided and names its evidence by hash. The evidence is
-handed out when the task has ended: it shows which shards were the sample's, and who knows how much of a sample
-is used up knows something of what is left (docs/adr/0026).
+handed out when the task has ended: it shows which shards were the sample's, and who knows how much of a
+sample is used up knows something of what is left (docs/adr/0026).
 """
 
 import hashlib

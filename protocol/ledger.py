@@ -21,7 +21,7 @@ class TaskLedger:
     """What the chain has certified for a task so far, with the public data behind its roots.
 
     ``last_signers`` signed the last certificate, which covered ``last_span`` rounds and whose record is
-    ``last_segment`` (empty before the first); their fee is due in the next, and so are their attestations.
+    ``last_segment`` (none before the first); their fee is due in the next, and so are their attestations.
     """
 
     task_id: TaskId
@@ -35,7 +35,7 @@ class TaskLedger:
     payouts: Mapping[Address, Wei]
     last_signers: tuple[Address, ...] = ()
     last_span: int = 0
-    last_segment: Sha256 = Sha256(b"")
+    last_segment: Sha256 | None = None
 
     @property
     def excluded(self) -> frozenset[Address]:
@@ -93,7 +93,7 @@ class TaskLedger:
         """Whether ``item`` speaks of the last certificate; not by whom."""
         first = self.last_round - self.last_span + 1
         said = (item.task_id, item.first_round, item.last_round, item.segment)
-        return bool(self.last_segment) and said == (self.task_id, first, self.last_round, self.last_segment)
+        return said == (self.task_id, first, self.last_round, self.last_segment)
 
     def check(self, record: SegmentRecord, domain: Domain) -> None:
         """Everything about a segment that needs no tensors and no chain.

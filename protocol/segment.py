@@ -60,8 +60,8 @@ class RoundRecord:
 @dataclass(frozen=True, kw_only=True)
 class SegmentRecord:
     """Everything a certificate's roots are made of. ``faults`` and ``payouts`` are cumulative over the task;
-    ``fault_evidence`` holds the signed reports for the faults this segment adds, ``attestations`` what signers of
-    the certificate before this one say that they executed for it."""
+    ``fault_evidence`` holds the signed reports for the faults this segment adds, ``attestations`` what
+    signers of the certificate before this one say that they executed for it."""
 
     task_id: TaskId
     spec_hash: Sha256

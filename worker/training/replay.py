@@ -127,8 +127,8 @@ def _proofs(
 ) -> tuple[bytes, ...]:
     """The proofs of an execution that found the claim right.
 
-    Digits have to be those of one function of public data. A later step starts where the parts before it lead:
-    where an own one is rounded to the other side, the shard is computed again on the published ones.
+    Digits have to be those of one function of public data. A later step starts where the parts before it
+    lead: where an own one is rounded to the other side, the shard is computed again on the published ones.
     """
     spec = site.spec
     if not site.witnesses:

@@ -96,8 +96,8 @@ def batches_gradient(
     watch: Sequence[bytes] = (),
     claimed: Sequence[Vector] | None = None,
 ) -> ShardResult:
-    """The work on given inner batches, starting from flat float32 ``parameters`` [size]. Later steps start where
-    the own parts lead, or the ``claimed`` ones."""
+    """The work on given inner batches, starting from flat float32 ``parameters`` [size]. Later steps start
+    where the own parts lead, or the ``claimed`` ones."""
     dtype = torch.float64 if spec.recipe.compute == "float64" else torch.float32
     lr = float(spec.recipe.optimizer.lr)
     with numerics(threads, device) as where:

@@ -1,8 +1,8 @@
 """What only an execution knows: numbers of a shard that its miner never published, drawn for one validator.
 
-- *Exact class.* The float64 gradient has digits below the float32 parts that the miner commits to. A proof holds,
-  at WITNESSES places, how far the gradient is from the float64 sum of the published parts, in steps of 2**-DEPTH of the
-  place's tensor. Each tensor is as likely as another, so that no layer can be left out.
+- *Exact class.* The float64 gradient has digits below the float32 parts that the miner commits to. A proof
+  holds, at WITNESSES places, how far the gradient is from the float64 sum of the published parts, in steps of
+  2**-DEPTH of the place's tensor. Each tensor is as likely as another, so that no layer can be left out.
 - *Tolerant class.* The published parts tell the float32 gradient to within noise. A proof holds scores (the
   model's outputs before the softmax) at WITNESSES places. That shows the forward pass, a third of the work.
 
