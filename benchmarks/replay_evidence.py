@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pot.experiment.executions import SETTINGS, Setting, Work, prepare
-from pot.experiment.shapes import Shape, spec_of
+from pot.experiment.shapes import Shape
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import load_checkpoint
 from worker.training.data import Batch, load_dataset
@@ -157,10 +157,9 @@ def apart(claimed: bytes, own: bytes) -> int:
 
 def measure(shape: Shape, rounds: int, folder: Path) -> bool:
     """Print one task's figures; whether all is as it should be."""
-    made = prepare(shape, seed=1, rounds=rounds, folder=folder)
-    tolerant = {"hardware_class": "tolerant"} if shape.compute == "float32" else {}
-    spec = spec_of(shape, seed=1, rounds=rounds, policy=tolerant)
-    work = prepare(shape, seed=1, rounds=rounds, folder=folder) if made.spec == spec else _again(made, spec)
+    policy = {"hardware_class": "exact" if shape.compute == "float64" else "tolerant"}
+    work = prepare(shape, seed=1, rounds=rounds, folder=folder, policy=policy)
+    spec = work.spec
     found = shards_of(work, spec)
     exact, seeds = is_exact(spec), range(len(SEEDS))
     own = [[_own(shard, seed, exact) for seed in seeds] for shard in found]
@@ -194,31 +193,6 @@ def measure(shape: Shape, rounds: int, folder: Path) -> bool:
         flush=True,
     )
     return worst >= NEEDED and max(best.values()) < NEEDED
-
-
-def _again(made: Work, spec: TaskSpec) -> Work:
-    """The same work under a spec of the other class, which draws other samples: its own checkpoints."""
-    folder = made.dataset.parent
-    from worker.training.checkpoint import initial_checkpoint
-    from worker.training.rounds import apply_round
-    from worker.training.step import encode_gradient, shard_gradient
-
-    dataset, model, paths = (
-        load_dataset(made.dataset.read_bytes(), spec.dataset),
-        initial_checkpoint(spec),
-        [],
-    )
-    for number in range(1, spec.recipe.rounds + 1):
-        path = folder / f"{spec.hash.hex()}-{number}.safetensors"
-        path.write_bytes(model)
-        paths.append(path)
-        checkpoint = load_checkpoint(spec, model)
-        gradients = {
-            shard: encode_gradient(spec, shard_gradient(spec, checkpoint, dataset, number, shard).gradient)
-            for shard in range(spec.recipe.shards)
-        }
-        model = apply_round(spec, model, gradients)
-    return Work(shape=made.shape, spec=spec, dataset=made.dataset, checkpoints=tuple(paths))
 
 
 def _guesses(shape: Shape, exact: bool) -> dict[str, Callable[[Shard], Any]]:
