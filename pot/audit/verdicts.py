@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pot.audit.report import AuditReport
 from protocol.attestation import MAX_EVIDENCE_BYTES, Attestation, ReplayEvidence, witness_seed
-from protocol.blobs import BlobMissing, BlobStore
+from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore
 from protocol.chain.history import CertifiedSegment, TaskHistory, signers_of
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address
@@ -99,8 +99,8 @@ class VerdictAudit:
             one.attested += 1
             try:
                 blob = self._blobs.get(item.evidence, MAX_EVIDENCE_BYTES)
-            except BlobMissing:
-                continue  # not shown yet, or never: it has proven nothing, and told no lie
+            except (BlobMissing, BlobCorrupt):
+                continue  # not shown, yet or any more: it has proven nothing, and told no lie
             try:
                 self._take(one, segment, ReplayEvidence.from_blob(blob))
             except PeerMisbehaved as error:
