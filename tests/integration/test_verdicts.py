@@ -1,6 +1,7 @@
 """Real validators say what they executed; one of them executed nothing, and the audit names it."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from protocol.chain.market import TaskParams
 from protocol.chain.sender import Sender
 from protocol.ids import Address, TaskId, parse_address
 from protocol.keystore import open_keystore
+from protocol.ledger import TaskLedger
 from tests.integration.test_validators import CERTIFIED_S, Stage
 from tests.support.committee_client import CommitteeClient
 from tests.support.miner_network import digits, digits_spec
@@ -77,17 +79,22 @@ def run(stage: Stage) -> TaskId:
     for number in range(1, ROUNDS + 1):
         ledger = stage.ledger(task)
 
-        def heard() -> dict[Address, Attestation]:
-            domain = stage.contracts.deployment.domain
-            return {a.validator(domain): a for a in stage.client.attestations if ledger.attests(a)}
-
-        if number > 1:
-            everybody = set(ledger.last_signers)
-            assert stage.client.read_until(lambda: everybody <= set(heard()), HEARD_S), said(stage)  # noqa: B023
-        given = tuple(heard()[signer] for signer in ledger.last_signers)
+        given = heard(stage, ledger) if number > 1 else ()
         stage.propose(ledger, ledger.extend((stage.train(ledger),), (), given))
         stage.certified(task, number, timeout_s=60)
     return task
+
+
+def heard(stage: Stage, ledger: TaskLedger) -> tuple[Attestation, ...]:
+    """What every signer of the last certificate says; waits for all of them."""
+    domain = stage.contracts.deployment.domain
+
+    def by_signer() -> dict[Address, Attestation]:
+        return {item.validator(domain): item for item in stage.client.attestations if ledger.attests(item)}
+
+    everybody = set(ledger.last_signers)
+    assert stage.client.read_until(lambda: everybody <= set(by_signer()), HEARD_S), said(stage)
+    return tuple(by_signer()[signer] for signer in ledger.last_signers)
 
 
 def said(stage: Stage) -> str:
@@ -110,7 +117,7 @@ def test_verdicts__all_signers_heard__stand_in_the_next_record(scene: tuple[Stag
     stage, task, _ = scene
     segments = stage.history(task).segments
     assert [len(s.record.attestations) for s in segments] == [0, 3, 3]
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         names = {item.segment for item in after.record.attestations}
         assert names == {before.event.certificate.segment}
 

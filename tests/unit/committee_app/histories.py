@@ -15,7 +15,7 @@ from protocol.chain.history import CertifiedSegment, TaskHistory
 from protocol.chain.market import TaskParams
 from protocol.contribution import SignedContribution
 from protocol.evidence import Fault, FaultReport
-from protocol.ids import Address, TaskId, Wei, parse_address, sha256
+from protocol.ids import Address, RoundNo, TaskId, Wei, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.pbft_messages import value_digest
 from protocol.segment import SegmentRecord
