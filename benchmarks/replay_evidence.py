@@ -161,7 +161,7 @@ def apart(claimed: bytes, own: bytes) -> int:
 
 
 def measure(work: Work, executed: Sequence[tuple[Values, Values]]) -> bool:
-    """Print one task's figures; whether all is as it should be. ``executed`` are the other settings' results."""
+    """Print one task's figures; whether all is as it should be. ``executed`` is what other settings found."""
     spec, exact, seeds = work.spec, is_exact(work.spec), range(len(SEEDS))
     found = shards_of(spec, work.dataset, work.checkpoints)
     own = [[_own(shard, seed, exact) for seed in seeds] for shard in found]
