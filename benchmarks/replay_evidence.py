@@ -32,6 +32,7 @@ from pot.experiment.executions import SETTINGS, Setting, Work, prepare
 from pot.experiment.shapes import Shape, shapes
 from protocol.spec import TaskSpec
 from worker.training.checkpoint import load_checkpoint
+from worker.training.codec import Gradient
 from worker.training.data import Batch, load_dataset
 from worker.training.models import layout_of
 from worker.training.parts import Vector, sum_of
@@ -56,7 +57,7 @@ class Shard:
     def published(self) -> Values:
         return sum_of(self.own.parts)
 
-    def proof(self, seed: int, gradient: Values) -> bytes:
+    def proof(self, seed: int, gradient: Gradient) -> bytes:
         return digits_proof(self.spec, SEEDS[seed], gradient, self.own.parts)
 
 
