@@ -16,16 +16,14 @@ from typing import Final
 from eth_account.signers.local import LocalAccount
 from msgspec import structs
 
+from committee.blind import WRONG, BlindChecker
 from committee.config import ValidatorConfig
 from committee.contest_judge import ContestJudge, Findings
-from committee.desk import Desk
 from committee.node import ValidatorNode
 from committee.state import Verify
 from committee.transport import Receiver, Transport, TransportConfig
-from committee.verify import Finding, Judgement
 from protocol.certificate import RoundCertificate
 from protocol.chain.contest_log import ContestView
-from protocol.chain.contracts import Contracts
 from protocol.chain.deployment import Deployment
 from protocol.endorsement import endorse
 from protocol.errors import ConfigurationError, PeerMisbehaved
@@ -38,7 +36,6 @@ from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
-WRONG: Final = "WRONG"
 MAX_VALUES: Final = 64
 """Proposed values an equivocator remembers, to contradict them."""
 
@@ -175,25 +172,10 @@ class BentNode(ValidatorNode):
         super().verify(task, question)
 
 
-class BlindDesk(Desk):
-    """A desk that answers every check at once: all is true."""
-
-    def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
-        log.warning("%s: a check is answered without being made", WRONG)
-        asyncio.get_running_loop().call_soon(done, Judgement(finding=Finding.VALID))
-        return True
-
-
 class BlindNode(ValidatorNode):
-    """A node that finds everything true, and looks at nothing."""
+    """A node that finds everything true, executes nothing, and attests that it has."""
 
-    def _make_desk(self, sending: Contracts) -> Desk:
-        return BlindDesk(
-            account=self._account,
-            sending=sending,
-            watch=self._watch,
-            aggregate_from=self._config.aggregate_from,
-        )
+    checker_type = BlindChecker
 
 
 class LyingJudge(ContestJudge):

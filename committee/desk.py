@@ -18,20 +18,25 @@ from committee.aggregation import Aggregation, Endorsed
 from committee.chain_watch import ChainWatch
 from committee.equivocation import Equivocation
 from committee.errands import Errands
+from committee.evidence_keeper import EvidenceKeeper
 from committee.submitter import Outcome, Submitter
 from committee.transport import Transport
 from committee.verify import Finding, Judgement
+from protocol.attestation import Attestation, ReplayEvidence
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory
 from protocol.chain.sender import Sender
 from protocol.contribution import SignedContribution
+from protocol.errors import PotError
 from protocol.evidence import Fault, FaultReport
-from protocol.ids import TaskId
+from protocol.frames import ATTESTATION_KIND, FAULT_KIND
+from protocol.ids import RoundNo, TaskId
+from protocol.signing import KeySigner
 
 log = logging.getLogger(__name__)
 
-FAULT_KIND: Final = "fault"
 MAX_CHECKS_QUEUED: Final = 256
+OPEN_AGAIN_S: Final = 5.0
 MAX_POSTED: Final = 16
 """Certificates in one transaction."""
 
@@ -41,9 +46,17 @@ class Desk:
     used by others on that thread."""
 
     def __init__(
-        self, *, account: LocalAccount, sending: Contracts, watch: ChainWatch, aggregate_from: int
+        self,
+        *,
+        account: LocalAccount,
+        sending: Contracts,
+        watch: ChainWatch,
+        aggregate_from: int,
+        keeper: EvidenceKeeper,
     ) -> None:
         self._account = account
+        self._keeper = keeper
+        self._unopened = keeper.tasks
         self._domain = sending.deployment.domain
         self._watch = watch
         self.sender = Sender(sending.client, account)
@@ -153,3 +166,30 @@ class Desk:
         """To every member and every client (a coordinator redoes the round without the miner)."""
         if self._transport is not None:
             self._transport.send_app(FAULT_KIND, json.dumps(report.to_json()).encode())
+
+    # ---------------------------------------------------------------- attestations
+
+    def attest(self, evidence: ReplayEvidence, rounds: tuple[RoundNo, RoundNo]) -> Attestation:
+        """Say in this validator's name what it executed for a certificate, and keep what shows it."""
+        self._keeper.keep(evidence.task_id, evidence.blob)
+        self._unopened.add(evidence.task_id)
+        return Attestation.signed(evidence, rounds, self._domain, KeySigner(bytes(self._account.key)))
+
+    def spread_attestation(self, item: Attestation) -> None:
+        """To every client: a coordinator puts it into the next record."""
+        if self._transport is not None:
+            self._transport.tell_clients(ATTESTATION_KIND, json.dumps(item.to_json()).encode())
+
+    def open_evidence(self, task: TaskId) -> None:
+        """Show what was executed for a task that is over; at once nothing if there is nothing to show."""
+        if task in self._unopened:
+            self._unopened.discard(task)
+            self._errands.spawn(self._open(task))
+
+    async def _open(self, task: TaskId) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._checking, self._keeper.show, task)
+        except (PotError, OSError) as error:
+            log.warning("task %s: its evidence is shown later: %s", task, error)
+            await asyncio.sleep(OPEN_AGAIN_S)
+            self._unopened.add(task)

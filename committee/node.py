@@ -27,10 +27,11 @@ from committee.court import is_court
 from committee.court_judge import CourtJudge
 from committee.court_submitter import CourtSubmitter
 from committee.court_watch import CourtWatch
-from committee.desk import FAULT_KIND, Desk
+from committee.desk import Desk
 from committee.directory import Directory
 from committee.drawing import DrawDuty
 from committee.evidence_file import EvidenceFile
+from committee.evidence_keeper import EvidenceKeeper
 from committee.host import Host
 from committee.noise_book import NoiseBook
 from committee.noise_file import NoiseFile, file_name
@@ -45,6 +46,7 @@ from protocol.bls import BlsSecret
 from protocol.chain.contracts import Contracts
 from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
+from protocol.frames import FAULT_KIND
 from protocol.ids import Address, TaskId, parse_address
 from protocol.parsing import peer_value
 from protocol.pauses import Pauses
@@ -61,6 +63,8 @@ DOUBT_EVERY_S = 60.0
 
 class ValidatorNode:
     """Everything of one validator; ``run`` until ``stop`` is called."""
+
+    checker_type: type[Checker] = Checker
 
     def __init__(self, config: ValidatorConfig, account: LocalAccount) -> None:
         self._config = config
@@ -161,6 +165,7 @@ class ValidatorNode:
             sending=sending,
             watch=self._watch,
             aggregate_from=self._config.aggregate_from,
+            keeper=EvidenceKeeper(self._config.state_dir, self._blobs),
         )
 
     async def _listen(self) -> None:
@@ -173,7 +178,7 @@ class ValidatorNode:
             ) from error
 
     def _make_checker(self, contracts: Contracts) -> Checker:
-        return Checker(
+        return self.checker_type(
             domain=self._domain,
             blobs=self._blobs,
             stake_of=contracts.vault.stake_of,

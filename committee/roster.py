@@ -88,6 +88,7 @@ class Roster:
             self._prosecution.moved(history)
         elif is_past(history, self._desk.now_s()):
             self._deferred.pop(task, None)
+            self._desk.open_evidence(task)  # what a process that ended too early could not show
         elif len(self._sessions) >= MAX_TASKS:
             self._defer(task, history)
         else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from committee.aggregation import Endorsed
+from committee.attesting import Attesting, Pen
 from committee.due import RETRY_TICKS, Due
 from committee.faults import FaultBook
 from committee.state import Decided, Verify
@@ -45,7 +46,7 @@ class Agreement(Protocol):
     def finalized(self, task: int, seq: int) -> None: ...
 
 
-class Desk(Protocol):
+class Desk(Pen, Protocol):
     """Where a session sends what takes time or leaves the process. ``now_s`` is Unix time as the chain and
     this machine see it, whichever is later."""
 
@@ -76,6 +77,7 @@ class TaskSession:
     ) -> None:
         self.history = history
         self.book = FaultBook()
+        self._attesting = Attesting(desk)
         self._agreement = agreement
         self._checker = checker
         self._desk = desk
@@ -115,6 +117,8 @@ class TaskSession:
         before, self.history = self.history, history
         if history.overturned is None and not continues(before, history):
             self._chain_turned()
+        for segment in history.segments:
+            self._attesting.fixed(segment.event.certificate)
         seq = history.certificates
         for key in [key for key in self._proposals if key[0] <= seq]:
             del self._proposals[key]
@@ -129,9 +133,12 @@ class TaskSession:
         self._now += 1
         if not self.over:
             self._check_due()
+        else:
+            self._desk.open_evidence(self._task)
         self._submit_due()
         if self._now >= self._spread.at:
             self._spread.postpone(self._now)
+            self._attesting.repeat()
             for report in self.book.own(self._me, self.history.ledger):
                 self._desk.spread(report)
 
@@ -153,7 +160,9 @@ class TaskSession:
     def decided(self, decided: Decided) -> None:
         """The agreement hands out a certificate with its quorum."""
         wait = turn(self._index, len(self.history.ledger.members), decided.seq) * STAGGER_TICKS
-        self._decided[decided.seq] = (Endorsed.of(decided), Due(at=self._now + wait))
+        endorsed = Endorsed.of(decided)
+        self._decided[decided.seq] = (endorsed, Due(at=self._now + wait))
+        self._attesting.fixed(endorsed.signed.certificate)
         self._submit_due()
 
     # ---------------------------------------------------------------- checks
@@ -212,6 +221,8 @@ class TaskSession:
             self._found(contribution, batch)
         ok = judgement.finding is Finding.VALID and not judgement.contained & self.book.confirmed
         proposal.contains = judgement.contained if ok else frozenset()
+        if ok and judgement.evidence is not None:
+            self._attesting.judged(judgement.evidence)
         if not ok:
             log.warning("task %s: proposal %s is false: %s", self._task, key[0], judgement.reason)
         self._agreement.verdict(self._task, key[0], key[1], ok)

@@ -198,6 +198,13 @@ class Transport:
             link.outbox.push(frame)
             link.flush()
 
+    def tell_clients(self, kind: str, body: bytes) -> None:
+        """Send an application message to every client."""
+        frame = encode_frame(App(kind=kind, body=body))
+        for link in self._clients:
+            link.outbox.push(frame)
+            link.flush()
+
     def _links_to(self, addresses: Iterable[Address]) -> list[Link]:
         return [self._links[address] for address in addresses if address in self._links]
 

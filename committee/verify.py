@@ -11,6 +11,7 @@ from enum import Enum
 
 from committee.noise_book import NoiseBook
 from committee.sample_duty import Duty, DutyOf, require_tellable, spec_duty
+from protocol.attestation import ReplayEvidence, ShardProof, witness_seed
 from protocol.batches import WHOLE
 from protocol.blobs import BlobStore
 from protocol.certificate import RoundCertificate
@@ -47,7 +48,8 @@ class Judgement:
     """``faults`` are the contributions that failed re-execution, ``executed`` how many shards were replayed,
     ``contained`` what a valid proposal would be guilty of if its contributions turned out to be faults.
     ``batches`` says of each of the ``faults`` where it shows (``protocol.batches``); of those that are not
-    there, nothing narrower than the whole shard is known."""
+    there, nothing narrower than the whole shard is known. ``evidence`` shows what a valid proposal was found
+    valid by."""
 
     finding: Finding
     reason: str = ""
@@ -55,6 +57,7 @@ class Judgement:
     executed: int = 0
     contained: frozenset[Fault] = frozenset()
     batches: tuple[int, ...] = ()
+    evidence: ReplayEvidence | None = None
 
     @property
     def found(self) -> tuple[tuple[SignedContribution, int], ...]:
@@ -154,11 +157,11 @@ class Checker:
         duty = self.duty_of(ledger, seed)
         if duty.charged:
             require_tellable(ledger, self._limits(ledger.spec))
-        plan = _plan(ledger, seed, duty)
+        plan, proofs = _plan(ledger, seed, duty), list[ShardProof]()
         for item in record.rounds:
             parent = self.blobs.get(item.parent_model, ledger.spec.limits.max_blob_bytes)
             looked = [signed for signed in item.contributions if self._looks_at(ledger, plan, signed)]
-            faults = self._faults(ledger, plan.seed, parent, looked)
+            faults = self._faults(ledger, plan.seed, parent, looked, proofs)
             executed += len(looked)
             if faults:
                 return Judgement(
@@ -174,7 +177,8 @@ class Checker:
                     finding=Finding.INVALID, reason="a gradient is unusable", faults=(unreadable,)
                 )
         contained = frozenset(Fault.of(signed) for signed in _contributions(record))
-        return Judgement(finding=Finding.VALID, executed=executed, contained=contained)
+        evidence = ReplayEvidence.of(ledger.task_id, sha256(record.blob), seed, tuple(proofs))
+        return Judgement(finding=Finding.VALID, executed=executed, contained=contained, evidence=evidence)
 
     def _looks_at(self, ledger: TaskLedger, plan: SamplePlan, signed: SignedContribution) -> bool:
         """Its own sample, and everything by a miner whose noise points somewhere."""
@@ -182,25 +186,36 @@ class Checker:
         return plan.holds(c.round, c.shard) or bool(self.noise.suspicions(ledger.task_id, c.miner))
 
     def _faults(
-        self, ledger: TaskLedger, secret: bytes, parent: bytes, looked: list[SignedContribution]
+        self,
+        ledger: TaskLedger,
+        secret: bytes,
+        parent: bytes,
+        looked: list[SignedContribution],
+        proofs: list[ShardProof],
     ) -> tuple[tuple[SignedContribution, int], ...]:
+        """The shards that fail; of those that pass, what shows that they were executed goes to ``proofs``."""
         if not looked:
             return ()
         policy = load_policy(ledger.spec.policy_sha256, self.blobs)
         limits = self._limits(ledger.spec)
         faults = []
         for signed in looked:
-            c, verdict = signed.contribution, self._claim(ledger.spec, parent, signed).replay()
+            c = signed.contribution
+            witness = witness_seed(self.domain, self.signer.address, ledger.task_id, c.round, c.shard)
+            verdict = self._claim(ledger.spec, parent, signed, (witness,)).replay()
             who, place = (ledger.task_id, c.miner), (int(c.round), int(c.shard))
             self.noise.observe(who, place, verdict, limits, policy.test_ppb, secret)
             if not verdict.ok:
                 faults.append((signed, verdict.batch))
+            proofs += [ShardProof(round=c.round, shard=c.shard, proof=proof) for proof in verdict.proofs]
         return tuple(faults)
 
     def _limits(self, spec: TaskSpec) -> Limits:
         return limits_of(spec, load_policy(spec.policy_sha256, self.blobs), self.device)
 
-    def _claim(self, spec: TaskSpec, parent: bytes, signed: SignedContribution) -> Claim:
+    def _claim(
+        self, spec: TaskSpec, parent: bytes, signed: SignedContribution, witnesses: tuple[bytes, ...] = ()
+    ) -> Claim:
         c = signed.contribution
         dataset = self.datasets.get(spec.dataset, lambda: self.blobs.get(spec.dataset_sha256))
         site = ShardSite(
@@ -212,6 +227,7 @@ class Checker:
             policy=load_policy(spec.policy_sha256, self.blobs),
             threads=self.threads,
             device=self.device,
+            witnesses=witnesses,
         )
         return Claim(
             site=site,

@@ -1,7 +1,13 @@
 """What validators say becomes use cases."""
 
 from coordinator.services.context import Context
-from coordinator.services.handle_committee import Answer, handle_answer, handle_fault_report
+from coordinator.services.handle_committee import (
+    Answer,
+    handle_answer,
+    handle_attestation,
+    handle_fault_report,
+)
+from protocol.attestation import Attestation
 from protocol.evidence import FaultReport
 from protocol.frames import Status
 from protocol.ids import Address, TaskId
@@ -24,3 +30,7 @@ class Sink:
     def on_fault(self, report: FaultReport) -> None:
         """Raises PeerMisbehaved, ServiceUnreachable."""
         handle_fault_report(self.ctx, report)
+
+    def on_attestation(self, item: Attestation) -> None:
+        """Raises PeerMisbehaved, ServiceUnreachable."""
+        handle_attestation(self.ctx, item)

@@ -127,7 +127,9 @@ def _fees(
     """The fee of the certificate before ``segment``, which this one pays."""
     first = segment.event.certificate.first_round
     share = fee_share_down(history.ledger.spec.money.fee_per_round_wei, span, len(signers))
+    said = {item.validator(history.domain): item.evidence.hex() for item in segment.record.attestations}
     for signer in signers:
+        verdict = f"with evidence {said[signer][:12]}" if signer in said else "without a verdict on its work"
         yield Reason(
             kind="fee",
             account=signer,
@@ -136,8 +138,12 @@ def _fees(
             last_round=first - 1,
             tx_hash=segment.event.where.tx_hash,
             sentence=f"{signer} earned {format_amount(share)}, 1/{len(signers)} of the fee, for signing the "
-            f"certificate of {_rounds(first - span, first - 1)}.",
-            evidence={"signers": list(signers), "segment": segment.event.certificate.segment.hex()},
+            f"certificate of {_rounds(first - span, first - 1)}, {verdict}.",
+            evidence={
+                "signers": list(signers),
+                "segment": segment.event.certificate.segment.hex(),
+                "executed": said.get(signer),
+            },
         )
 
 

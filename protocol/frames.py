@@ -19,6 +19,9 @@ from protocol.pbft_messages import MAX_MESSAGE_BYTES, Digest32, Request, Signatu
 MAX_FRAME_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 MAX_BUNDLE = 256
 MAX_APP_BYTES = 256 * 1024
+FAULT_KIND = "fault"
+ATTESTATION_KIND = "attestation"
+"""The application messages that validators send to everybody."""
 _HANDSHAKE = b"ProofOfTraining/transport/1"
 
 Name = Annotated[str, Meta(max_length=64)]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from protocol.attestation import Attestation
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import Fault, FaultReport
-from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei
+from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei, sha256
 from protocol.members import max_faulty
 from protocol.payouts import fee_share_down, next_payouts
 from protocol.segment import RoundRecord, SegmentRecord
@@ -19,8 +20,8 @@ from protocol.typed_data import Domain
 class TaskLedger:
     """What the chain has certified for a task so far, with the public data behind its roots.
 
-    ``last_signers`` signed the last certificate, which covered ``last_span`` rounds; their fee is due in
-    the next.
+    ``last_signers`` signed the last certificate, which covered ``last_span`` rounds and whose record is
+    ``last_segment`` (none before the first); their fee is due in the next, and so are their attestations.
     """
 
     task_id: TaskId
@@ -34,6 +35,7 @@ class TaskLedger:
     payouts: Mapping[Address, Wei]
     last_signers: tuple[Address, ...] = ()
     last_span: int = 0
+    last_segment: Sha256 | None = None
 
     @property
     def excluded(self) -> frozenset[Address]:
@@ -56,9 +58,13 @@ class TaskLedger:
         )
 
     def extend(
-        self, rounds: tuple[RoundRecord, ...], evidence: tuple[FaultReport, ...] = ()
+        self,
+        rounds: tuple[RoundRecord, ...],
+        evidence: tuple[FaultReport, ...] = (),
+        attestations: tuple[Attestation, ...] = (),
     ) -> SegmentRecord:
-        """The one segment record that ``rounds`` and the new faults in ``evidence`` lead to."""
+        """The one segment record that ``rounds``, the new faults in ``evidence`` and the last certificate's
+        ``attestations`` lead to."""
         faults = {*self.faults, *(report.fault for report in evidence)}
         return SegmentRecord(
             task_id=self.task_id,
@@ -67,6 +73,7 @@ class TaskLedger:
             faults=tuple(sorted(faults)),
             fault_evidence=evidence,
             payouts=self.payouts_after(rounds),
+            attestations=attestations,
         )
 
     def certified(self, record: SegmentRecord, signers: tuple[Address, ...]) -> "TaskLedger":
@@ -79,7 +86,14 @@ class TaskLedger:
             payouts=record.payouts,
             last_signers=signers,
             last_span=len(record.rounds),
+            last_segment=sha256(record.blob),
         )
+
+    def attests(self, item: Attestation) -> bool:
+        """Whether ``item`` speaks of the last certificate; not by whom."""
+        first = self.last_round - self.last_span + 1
+        said = (item.task_id, item.first_round, item.last_round, item.segment)
+        return said == (self.task_id, first, self.last_round, self.last_segment)
 
     def check(self, record: SegmentRecord, domain: Domain) -> None:
         """Everything about a segment that needs no tensors and no chain.
@@ -87,7 +101,8 @@ class TaskLedger:
         Accepted when: it extends this task and spec; rounds and models are consecutive; each round holds at
         least the minimum of shards, ascending and known; each contribution names the round's parent model
         and the exact sample count, is signed by its miner and by nobody excluded; faults grow only by
-        reported ones; payouts are the ones this state implies. Raises PeerMisbehaved otherwise.
+        reported ones; attestations are on the last certificate, by its signers, at most one each and in their
+        order; payouts are the ones this state implies. Raises PeerMisbehaved otherwise.
         """
         subject = f"segment {record.first_round}..{record.last_round} of task {self.task_id}"
         if record.task_id != self.task_id or record.spec_hash != self.spec_hash:
@@ -100,6 +115,7 @@ class TaskLedger:
                 f"the spec allows {self.spec.limits.max_uncertified_rounds}",
             )
         self._check_faults(record, domain, subject)
+        self._check_attestations(record, domain, subject)
         excluded = {fault.miner for fault in record.faults}
         model, number = self.model, self.last_round
         for item in record.rounds:
@@ -139,6 +155,18 @@ class TaskLedger:
             if c.miner in excluded:
                 raise PeerMisbehaved(subject, f"{c.miner} has a fault in this task and is excluded")
             signed.verify(domain)
+
+    def _check_attestations(self, record: SegmentRecord, domain: Domain, subject: str) -> None:
+        """What they say can be checked only by executing, and by anybody."""
+        order = {signer: place for place, signer in enumerate(self.last_signers)}
+        last = -1
+        for item in record.attestations:
+            place = order.get(item.validator(domain), -1) if self.attests(item) else -1
+            if place <= last:
+                raise PeerMisbehaved(
+                    subject, "an attestation is not by a signer of the last certificate, in their order"
+                )
+            last = place
 
     def _check_faults(self, record: SegmentRecord, domain: Domain, subject: str) -> None:
         if list(record.faults) != sorted(set(record.faults)) or not set(self.faults) <= set(record.faults):

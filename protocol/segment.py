@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from protocol import merkle
+from protocol.attestation import Attestation
 from protocol.canonical import canonical_json, is_canonical
 from protocol.certificate import RoundCertificate
 from protocol.contribution import SignedContribution
@@ -16,7 +17,7 @@ from protocol.ids import Address, EpochNo, RoundNo, Sha256, TaskId, Wei, parse_a
 from protocol.parsing import amount, peer_value, uint
 from protocol.typed_data import Domain
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 MAX_SEGMENT_ROUNDS = 1024
 
@@ -59,7 +60,8 @@ class RoundRecord:
 @dataclass(frozen=True, kw_only=True)
 class SegmentRecord:
     """Everything a certificate's roots are made of. ``faults`` and ``payouts`` are cumulative over the task;
-    ``fault_evidence`` holds the signed reports for the faults this segment adds."""
+    ``fault_evidence`` holds the signed reports for the faults this segment adds, ``attestations`` what
+    signers of the certificate before this one say that they executed for it."""
 
     task_id: TaskId
     spec_hash: Sha256
@@ -67,6 +69,7 @@ class SegmentRecord:
     faults: tuple[Fault, ...]
     fault_evidence: tuple[FaultReport, ...]
     payouts: dict[Address, Wei]
+    attestations: tuple[Attestation, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.rounds) <= MAX_SEGMENT_ROUNDS:
@@ -81,6 +84,13 @@ class SegmentRecord:
     @property
     def last_round(self) -> RoundNo:
         return self.rounds[-1].round
+
+    @property
+    def places(self) -> frozenset[tuple[int, int]]:
+        """(round, shard) of every contribution."""
+        return frozenset(
+            (s.contribution.round, s.contribution.shard) for r in self.rounds for s in r.contributions
+        )
 
     @property
     def parent_model(self) -> Sha256:
@@ -99,6 +109,7 @@ class SegmentRecord:
             "faults": [item.to_json() for item in self.faults],
             "fault_evidence": [item.to_json() for item in self.fault_evidence],
             "payouts": [[account, str(wei)] for account, wei in self.payouts.items()],
+            "attestations": [item.to_json() for item in self.attestations],
         }
 
     @cached_property
@@ -126,6 +137,7 @@ class SegmentRecord:
                 payouts={
                     parse_address(account): Wei(uint(amount(wei), 128)) for account, wei in value["payouts"]
                 },
+                attestations=tuple(Attestation.from_json(item) for item in value["attestations"]),
             )
 
     def contribution_leaves(self, domain: Domain) -> list[merkle.Leaf]:

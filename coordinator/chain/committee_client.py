@@ -1,8 +1,8 @@
-"""Connections to the committee as a client: requests out; statuses and fault reports in.
+"""Connections to the committee as a client: requests out; statuses, fault reports and attestations in.
 
 Who listens at an endpoint proves it by the handshake. What arrives is not believed beyond that: a status
-is one member's word, a fault report carries its own signature, and what counts is the certificate on the
-chain.
+is one member's word, reports and attestations carry their own signature, and what counts is the certificate
+on the chain.
 """
 
 import asyncio
@@ -17,9 +17,12 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from protocol.attestation import Attestation
 from protocol.errors import PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
 from protocol.frames import (
+    ATTESTATION_KIND,
+    FAULT_KIND,
     MAX_FRAME_BYTES,
     App,
     Ask,
@@ -45,7 +48,6 @@ MAX_LINKS: Final = 128
 MAX_REQUESTS: Final = 256
 FRAMES_PER_S: Final = 200.0
 MAX_ENDPOINT: Final = 2_000
-FAULT_KIND: Final = "fault"
 log = structlog.get_logger("coordinator.committee")
 
 
@@ -54,6 +56,7 @@ class CommitteeSink(Protocol):
 
     def on_status(self, member: Address, status: Status) -> None: ...
     def on_fault(self, report: FaultReport) -> None: ...
+    def on_attestation(self, item: Attestation) -> None: ...
 
 
 class _Outlet:
@@ -201,6 +204,10 @@ class CommitteeClient:
                 with peer_value("fault report"):
                     report = FaultReport.from_json(json.loads(body))
                 self._sink.on_fault(report)
+            case App(kind=kind, body=body) if kind == ATTESTATION_KIND:
+                with peer_value("attestation"):
+                    item = Attestation.from_json(json.loads(body))
+                self._sink.on_attestation(item)
             case _:
                 raise FrameMalformed(f"{type(frame).__name__} has no place here")
 

@@ -1,10 +1,12 @@
-"""What committee members say: answers to a segment, and fault reports."""
+"""What committee members say: answers to a segment, fault reports, and what they executed."""
 
 from typing import Final, Literal
 
 from coordinator.domain.faults import proven
 from coordinator.services.context import Context
 from coordinator.store.tasks import committee_of
+from protocol.attestation import Attestation
+from protocol.certificate import RoundCertificate
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import FaultReport
 from protocol.ids import Address, TaskId, sha256
@@ -68,3 +70,29 @@ def handle_fault_report(ctx: Context, report: FaultReport) -> bool:
         if report.fault not in before and report.fault in proven([*known, (reporter, report)], members):
             tx.feed.add("fault.proven", now_s, c.task_id, **said)
     return True
+
+
+def handle_attestation(ctx: Context, item: Attestation) -> bool:
+    """Keep a member's attestation for the record that follows; whether it is its first on that certificate.
+
+    Accepted when: a member of the task's committee signed it, and it is about a segment that was asked for
+    here, or the last one that was certified. Raises PeerMisbehaved otherwise.
+    """
+    validator = item.validator(ctx.domain)
+    subject = f"attestation of {validator}"
+    with ctx.store.write() as tx:
+        task = tx.tasks.get(item.task_id)
+        if task is None or validator not in committee_of(task):
+            raise PeerMisbehaved(subject, "it is not by a member of a committee that is known here")
+        values = tx.committee.values(item.task_id, item.last_round)
+        last = tx.chain.last_certificate(item.task_id)
+        if last is not None:
+            values.append(last.encoded)
+        if not any(_is_about(item, RoundCertificate.decode(value)) for value in values):
+            raise PeerMisbehaved(subject, "it is about a segment that is not known here")
+        return tx.committee.add_attestation(item, validator)
+
+
+def _is_about(item: Attestation, certificate: RoundCertificate) -> bool:
+    said = (item.first_round, item.last_round, item.segment)
+    return said == (certificate.first_round, certificate.last_round, certificate.segment)

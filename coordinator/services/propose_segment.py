@@ -19,7 +19,8 @@ from protocol.segment import SegmentRecord
 def propose_segment(ctx: Context, task_id: TaskId, action: ProposeSegment) -> None:
     """Publish the segment record, note the segment as in flight, then send the request.
 
-    Proven faults that no certificate names yet travel as evidence. Raises ServiceUnreachable.
+    Proven faults that no certificate names yet travel as evidence, and what the signers of the last
+    certificate say that they executed. Raises ServiceUnreachable.
     """
     with ctx.store.read() as tx:
         task = tx.tasks.get(task_id)
@@ -76,7 +77,10 @@ def _record(tx: Transaction, task: Task, ledger: TaskLedger, action: ProposeSegm
     counting = tx.shards.counting(task.task_id, action.first_round, action.last_round)
     rows = tx.rounds.between(task.task_id, action.first_round, action.last_round)
     records = tuple(round_record(row, counting, Sha256(task.spec_hash)) for row in rows)
-    return ledger.extend(records, _evidence(tx, task, ledger))
+    last = ledger.last_segment
+    said = {} if last is None else tx.committee.attestations(task.task_id, last)
+    attestations = tuple(said[signer] for signer in ledger.last_signers if signer in said)
+    return ledger.extend(records, _evidence(tx, task, ledger), attestations)
 
 
 def _evidence(tx: Transaction, task: Task, ledger: TaskLedger) -> tuple[FaultReport, ...]:

@@ -1,17 +1,19 @@
-"""What was asked of the committee and what its members said: segments, answers, fault reports."""
+"""What was asked of the committee and what its members said: segments, answers, fault reports,
+attestations."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from coordinator.store.work_tables import Answer, FaultReportRow, Segment
+from coordinator.store.work_tables import Answer, AttestationRow, FaultReportRow, Segment
+from protocol.attestation import Attestation
 from protocol.evidence import FaultReport
-from protocol.ids import Address, TaskId
+from protocol.ids import Address, Sha256, TaskId
 
 IN_FLIGHT, CERTIFIED, WITHDRAWN = "in flight", "certified", "withdrawn"
 
 
 class CommitteeBook:
-    """Rows of ``segments``, ``answers`` and ``fault_reports``."""
+    """Rows of ``segments``, ``answers``, ``fault_reports`` and ``attestations``."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -22,6 +24,11 @@ class CommitteeBook:
 
     def all_in_flight(self) -> list[Segment]:
         return list(self._session.scalars(select(Segment).where(Segment.state == IN_FLIGHT)))
+
+    def values(self, task_id: TaskId, last_round: int) -> list[bytes]:
+        """The encoded certificates that were asked for up to ``last_round``."""
+        query = select(Segment.value).where(Segment.task_id == task_id, Segment.last_round == last_round)
+        return list(self._session.scalars(query))
 
     def add_segment(self, row: Segment) -> None:
         self._session.add(row)
@@ -82,3 +89,25 @@ class CommitteeBook:
             (Address(row.reporter), FaultReport.from_json(row.document))
             for row in self._session.scalars(query)
         ]
+
+    def add_attestation(self, item: Attestation, validator: Address) -> bool:
+        """Keep a validator's word on a segment; whether it is its first."""
+        if self._session.get(AttestationRow, (item.task_id, item.segment, validator)) is not None:
+            return False
+        self._session.add(
+            AttestationRow(
+                task_id=item.task_id, segment=item.segment, validator=validator, document=item.to_json()
+            )
+        )
+        self._session.flush()
+        return True
+
+    def attestations(self, task_id: TaskId | int, segment: Sha256) -> dict[Address, Attestation]:
+        """Who has said what about a segment."""
+        query = select(AttestationRow).where(
+            AttestationRow.task_id == task_id, AttestationRow.segment == segment
+        )
+        return {
+            Address(row.validator): Attestation.from_json(row.document)
+            for row in self._session.scalars(query)
+        }

@@ -158,6 +158,18 @@ class FaultReportRow(Base):
     at_s: Mapped[float] = mapped_column(Float)
 
 
+class AttestationRow(Base):
+    """What a signer of a certificate executed for it, by its own word; ``segment`` is the certificate's
+    record, ``validator`` was recovered, ``document`` is the attestation's JSON."""
+
+    __tablename__ = "attestations"
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    segment: Mapped[bytes] = mapped_column(HASH, primary_key=True)
+    validator: Mapped[str] = mapped_column(ADDRESS, primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class CertifiedPayout(Base):
     """Cumulative payouts under one certificate of a task with a challenge window: what is final lags behind
     what is certified. Kept from the newest final certificate on."""

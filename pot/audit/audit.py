@@ -8,6 +8,7 @@ from pot.audit.canaries import audit_canaries
 from pot.audit.disputes import DisputeAudit
 from pot.audit.replay import Replayer
 from pot.audit.report import AuditReport, WrongLeaf
+from pot.audit.verdicts import VerdictAudit
 from protocol import merkle
 from protocol.blobs import BlobMissing, BlobStore
 from protocol.chain.appeals import CaseKind
@@ -112,6 +113,7 @@ def _audit(
         blobs=blobs,
         rounds=choose_rounds(history.ledger.last_round),
         on_shard=lambda number, shard: say(f"round {number} shard {shard} re-executed"),
+        verdicts=VerdictAudit(history, blobs),
     )
     _check_start(replayer, scene.created, report)
     ledger, keys = replace(start.ledger, members=history.ledger.members), KeyBook(scene.contracts)
@@ -134,6 +136,8 @@ def _audit(
         report=report,
         replayer=replayer,
     ).run(scene.events)
+    if replayer.verdicts is not None:
+        replayer.verdicts.finish(report)
 
 
 def _check_spec(scene: _Scene, blobs: BlobStore, report: AuditReport) -> TaskHistory:

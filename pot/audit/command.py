@@ -63,16 +63,26 @@ def audit(
 
         cases = challenge_lie(client, TaskId(task), report.wrong, assume_yes=yes)
     rows = [("ok" if line.ok else "LIE", line.subject, line.detail) for line in report.lines]
-    lie = report.lie
-    verdict = (
-        f"Task {task} is true: {report.rounds_certified} rounds certified, {report.rounds_replayed} replayed."
-        if lie is None
-        else f"Task {task} is NOT true. First lie: {lie.subject}: {lie.detail}"
-    )
+    verdict = _verdict(task, report)
     rows += [("note", "", note) for note in report.notes]
     hint = _hint(task, report, challenged=bool(cases))
     table = Table(title=f"Audit of task {task}", columns=("", "subject", "finding"), rows=rows)
     return Reply(data={**report.to_json(), "cases": cases}, text=(table, verdict, *hint), ok=report.ok)
+
+
+def _verdict(task: int, report: "AuditReport") -> str:
+    lie = report.lie
+    if lie is None:
+        return (
+            f"Task {task} is true: {report.rounds_certified} rounds certified, "
+            f"{report.rounds_replayed} replayed."
+        )
+    if lie.validator is not None:
+        return (
+            f"What is certified of task {task} is true, but what {len(report.false_verdicts)} validators say "
+            "of their own checking is NOT."
+        )
+    return f"Task {task} is NOT true. First lie: {lie.subject}: {lie.detail}"
 
 
 def _hint(task: int, report: "AuditReport", *, challenged: bool) -> list[str]:

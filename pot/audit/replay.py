@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from pot.audit.report import WrongLeaf
+from pot.audit.verdicts import VerdictAudit
 from protocol.batches import WHOLE
 from protocol.blobs import BlobStore
 from protocol.chain.appeals import CaseKind
@@ -30,7 +31,8 @@ MAX_NOTES = 100
 @dataclass(slots=True, kw_only=True)
 class Replayer:
     """Replays one task. ``rounds`` are re-executed shard by shard; all others are only aggregated again.
-    ``notes`` are claims found false on which no money and no model rests."""
+    ``notes`` are claims found false on which no money and no model rests, ``verdicts`` what validators say
+    of the same shards."""
 
     spec: TaskSpec
     blobs: BlobStore
@@ -38,6 +40,7 @@ class Replayer:
     on_shard: Callable[[int, int], None] = lambda round_number, shard: None
     datasets: DatasetCache = field(default_factory=DatasetCache)
     notes: list[str] = field(default_factory=list)
+    verdicts: VerdictAudit | None = None
 
     def genesis(self) -> Sha256:
         """The sha256 of the checkpoint that the spec determines for round 0."""
@@ -64,7 +67,8 @@ class Replayer:
             return 0
         for signed in item.contributions:
             c = signed.contribution
-            verdict = self.claim(signed, parent, gradients[c.shard]).replay()
+            seeds = () if self.verdicts is None else self.verdicts.seeds(c.round, c.shard)
+            verdict = self.claim(signed, parent, gradients[c.shard], seeds).replay()
             if not verdict.ok:
                 raise WrongLeaf(
                     f"gradient {c.gradient.hex()} of round {c.round} shard {c.shard} by {c.miner}",
@@ -75,6 +79,8 @@ class Replayer:
                     miner=c.miner,
                     batch=verdict.batch,
                 )
+            if self.verdicts is not None:
+                self.verdicts.compare(c.round, c.shard, verdict.proofs)
             self._note_loss(signed, verdict.loss_micros)
             self.on_shard(c.round, c.shard)
         return len(item.contributions)
@@ -110,8 +116,11 @@ class Replayer:
         verdict = claim.replay()
         return None if verdict.ok else verdict.batch
 
-    def claim(self, signed: SignedContribution, parent: bytes, gradient: bytes) -> Claim:
-        """A contribution, to be re-executed from the parent checkpoint."""
+    def claim(
+        self, signed: SignedContribution, parent: bytes, gradient: bytes, witnesses: tuple[bytes, ...] = ()
+    ) -> Claim:
+        """A contribution, to be re-executed from the parent checkpoint; ``witnesses`` as ``ShardSite`` has
+        them."""
         c = signed.contribution
         site = ShardSite(
             spec=self.spec,
@@ -120,6 +129,7 @@ class Replayer:
             round=c.round,
             shard=c.shard,
             policy=load_policy(self.spec.policy_sha256, self.blobs),
+            witnesses=witnesses,
         )
         return Claim(site=site, gradient=gradient, opening=Opening(names=c.batches, fetch=self._blob))
 

@@ -43,17 +43,20 @@ class WrongLeaf(VerificationFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
-    """One statement that was checked; ``detail`` says against what."""
+    """One statement that was checked; ``detail`` says against what. ``validator`` made it, where the
+    statement is about its own checking and about nothing that was certified."""
 
     subject: str
     ok: bool
     detail: str
+    validator: Address | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class AuditReport:
     """Grows while the audit runs; after the first lie nothing more is checked. ``notes`` are false statements
-    that change neither money nor model, ``wrong`` is the lie if it can be challenged."""
+    that change neither money nor model, ``wrong`` is the lie if it can be challenged, ``verdicts`` what each
+    validator says that it executed."""
 
     task_id: int
     lines: list[AuditLine] = field(default_factory=list)
@@ -62,6 +65,7 @@ class AuditReport:
     rounds_certified: int = 0
     notes: list[str] = field(default_factory=list)
     wrong: WrongLeaf | None = None
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -71,11 +75,16 @@ class AuditReport:
     def lie(self) -> AuditLine | None:
         return next((line for line in self.lines if not line.ok), None)
 
+    @property
+    def false_verdicts(self) -> list[Address]:
+        """The validators that lied about what they executed."""
+        return [line.validator for line in self.lines if line.validator is not None and not line.ok]
+
     def passed(self, subject: str, detail: str) -> None:
         self.lines.append(AuditLine(subject=subject, ok=True, detail=detail))
 
-    def failed(self, subject: str, detail: str) -> None:
-        self.lines.append(AuditLine(subject=subject, ok=False, detail=detail))
+    def failed(self, subject: str, detail: str, validator: Address | None = None) -> None:
+        self.lines.append(AuditLine(subject=subject, ok=False, detail=detail, validator=validator))
 
     def to_json(self) -> dict[str, Any]:
         lie = self.lie
@@ -88,6 +97,7 @@ class AuditReport:
             "lie": None if lie is None else {"subject": lie.subject, "detail": lie.detail},
             "wrong": None if self.wrong is None else self.wrong.to_json(),
             "notes": self.notes,
+            "verdicts": self.verdicts,
             "checks": [
                 {"subject": line.subject, "ok": line.ok, "detail": line.detail} for line in self.lines
             ],

@@ -34,10 +34,14 @@ def answer(report: Report, item: Disturbance) -> list[str]:
 
 
 def honest_unharmed(report: Report) -> list[str]:
-    """A sentence for each slash of somebody who was not told to cheat."""
+    """A sentence for each slash of somebody who was not told to cheat, and for each that is accused of false
+    verdicts."""
     told = {item.target for item in report.disturbances}
-    names = sorted({report.name_of(slash.miner) for slash in report.slashes} - told)
-    return [f"{name} is honest and was slashed." for name in names]
+    slashed = sorted({report.name_of(slash.miner) for slash in report.slashes} - told)
+    named = sorted({report.name_of(address) for address in report.audit.false_verdicts} - told)
+    return [f"{name} is honest and was slashed." for name in slashed] + [
+        f"{name} is honest and the audit calls its verdicts false." for name in named
+    ]
 
 
 def _addresses(report: Report, name: str) -> list[str]:
@@ -96,11 +100,14 @@ def _blind(report: Report, item: Disturbance) -> list[str]:
     lost = int(item.slashed) // TOKEN
     item.outcome = (
         f"caught: it made none of {item.acts} checks and signed for a canary, lost {lost} POT in "
-        f"{item.tx_hash}; others signed each certificate ({fewest} or more)"
+        f"{item.tx_hash}; the audit names its evidence as forged; others signed each "
+        f"certificate ({fewest} or more)"
     )
     if not lost:
         item.outcome = "not caught"
         return [f"{item.target} signed without looking and lost nothing."]
+    if not own & set(report.audit.false_verdicts):
+        return [f"{item.target} forged its evidence and the audit does not say so."]
     validators = sum(name.startswith("validator-") for name in report.accounts.values())
     if fewest > max_faulty(validators):
         return []

@@ -209,9 +209,10 @@ class Demo:
     def _audit(self, poster: Client, task_id: TaskId) -> None:
         self._show.say("auditing from the chain and the blobs alone; every other process has ended")
         found = audit_task(poster.contracts, poster.blobs, task_id, lambda certified: range(1, certified + 1))
-        lie = found.lie
+        lie = next((line for line in found.lines if not line.ok and line.validator is None), None)
         self.report.audit = Audit(
-            ok=found.ok,
+            ok=bool(found.lines) and lie is None,
+            false_verdicts=list(found.false_verdicts),
             rounds_replayed=found.rounds_replayed,
             problem="" if lie is None else f"{lie.subject}: {lie.detail}",
             checks=[Check(subject=line.subject, ok=line.ok, detail=line.detail) for line in found.lines],

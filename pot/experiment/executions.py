@@ -84,10 +84,13 @@ class Work:
         return len(self.checkpoints) * self.spec.recipe.shards
 
 
-def prepare(shape: Shape, *, seed: int, rounds: int, folder: Path) -> Work:
-    """Train one task and keep the model before each round; the models are the same on every machine."""
+def prepare(
+    shape: Shape, *, seed: int, rounds: int, folder: Path, policy: dict[str, Any] | None = None
+) -> Work:
+    """Train one task and keep the model before each round; the models are the same on every machine.
+    ``policy`` is what ``spec_of`` takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    spec = spec_of(shape, seed=seed, rounds=rounds)
+    spec = spec_of(shape, seed=seed, rounds=rounds, policy=policy)
     blob = dataset_blob(shape)
     dataset_path = folder / f"{spec.dataset.sha256}.safetensors"
     dataset_path.write_bytes(blob)

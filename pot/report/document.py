@@ -89,12 +89,14 @@ class Check(_Part, kw_only=True):
 
 
 class Audit(_Part, kw_only=True):
-    """The independent check from events and blobs alone; ``problem`` is the first lie it found."""
+    """The independent check from events and blobs alone; ``problem`` is the first lie it found about what is
+    certified, ``false_verdicts`` are the validators that lied about their own checking."""
 
     ok: bool = False
     rounds_replayed: int = 0
     problem: str = ""
     checks: list[Check] = msgspec.field(default_factory=list)
+    false_verdicts: list[str] = msgspec.field(default_factory=list)
 
 
 class Replay(_Part, kw_only=True):

@@ -19,6 +19,7 @@ from committee.transport import Transport, TransportConfig
 from coordinator.bootstrap import Coordinator
 from coordinator.chain.committee_client import CommitteeClient
 from coordinator.config import CoordinatorConfig
+from protocol.attestation import Attestation
 from protocol.chain.client import ChainClient
 from protocol.chain.deployment import Deployment
 from protocol.contribution import Contribution
@@ -40,6 +41,7 @@ class Heard:
     requests: list[Request] = field(default_factory=list)
     statuses: list[tuple[Address, Status]] = field(default_factory=list)
     faults: list[FaultReport] = field(default_factory=list)
+    attestations: list[Attestation] = field(default_factory=list)
 
     def on_messages(self, messages: list[Message]) -> int:
         return len(messages)
@@ -52,6 +54,9 @@ class Heard:
 
     def on_status(self, member: Address, status: Status) -> None:
         self.statuses.append((member, status))
+
+    def on_attestation(self, item: Attestation) -> None:
+        self.attestations.append(item)
 
     def on_fault(self, report: FaultReport) -> None:
         self.faults.append(report)

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from coordinator.domain.leases import Verdict
 from coordinator.domain.liveness import SHORTEST_PAUSE_S, patience_s
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
-from coordinator.services.handle_committee import handle_answer, handle_fault_report
+from coordinator.services.handle_committee import handle_answer, handle_attestation, handle_fault_report
 from coordinator.services.send_jobs import send_jobs
 from coordinator.store.work_tables import ContributionRow, LeaseRow
 from coordinator.views import task_detail
+from protocol.attestation import Attestation, ReplayEvidence
 from protocol.blobs import BlobMissing
 from protocol.certificate import RoundCertificate
 from protocol.chain.events import TaskClosed
@@ -22,6 +24,7 @@ from protocol.errors import PeerMisbehaved, Refused, ServiceUnreachable
 from protocol.evidence import FaultReport
 from protocol.ids import RoundNo, Sha256, Wei, parse_address, sha256
 from protocol.segment import SegmentRecord
+from protocol.signing import KeySigner
 from tests.support.coordinator_world import TASK, World, world
 from worker.training.rounds import apply_round
 
@@ -237,6 +240,41 @@ def test_fault_report__by_a_stranger_or_about_another_task__is_refused(w: World)
     (signed, *_) = record_of(w, value).rounds[0].contributions
     with pytest.raises(PeerMisbehaved, match="member"):
         handle_fault_report(w.ctx, FaultReport.signed(signed, w.domain, w.miners[0]))
+
+
+def attestation(w: World, value: bytes, member: LocalAccount) -> Attestation:
+    """What ``member`` says of the certificate that ``value`` asks for."""
+    c = RoundCertificate.decode(value)
+    evidence = ReplayEvidence.of(c.task_id, c.segment, b"seed", ())
+    return Attestation.signed(evidence, (c.first_round, c.last_round), w.domain, KeySigner(bytes(member.key)))
+
+
+def test_attestation__by_signers__stands_in_the_next_record_in_their_order(w: World) -> None:
+    fill(w)
+    value = w.asked.requests[-1][3]
+    for member in reversed(w.members):
+        assert handle_attestation(w.ctx, attestation(w, value, member))
+        assert not handle_attestation(w.ctx, attestation(w, value, member))
+    w.certify(value)
+    w.drive()
+    fill(w)
+    record = record_of(w, w.asked.requests[-1][3])
+    with w.store.read() as tx:
+        task = tx.tasks.get(TASK)
+        assert task is not None
+        ledger = w.ctx.ledgers.of(tx, task)
+    assert [item.validator(w.domain) for item in record.attestations] == list(ledger.last_signers)
+    ledger.check(record, w.domain)
+
+
+def test_attestation__by_a_stranger_or_of_a_segment_nobody_asked_for__is_refused(w: World) -> None:
+    fill(w)
+    value = w.asked.requests[-1][3]
+    with pytest.raises(PeerMisbehaved, match="member"):
+        handle_attestation(w.ctx, attestation(w, value, w.miners[0]))
+    other = replace(RoundCertificate.decode(value), segment=sha256(b"nothing")).encode()
+    with pytest.raises(PeerMisbehaved, match="segment"):
+        handle_attestation(w.ctx, attestation(w, other, w.members[0]))
 
 
 def test_segment__rejected_by_more_than_f_without_a_fault__is_given_up_after_patience(w: World) -> None:

@@ -9,8 +9,19 @@ from typing import Final
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from protocol.attestation import Attestation
 from protocol.evidence import FaultReport
-from protocol.frames import App, Ask, Frame, Hello, Status, Welcome, decode_frame, encode_frame
+from protocol.frames import (
+    ATTESTATION_KIND,
+    App,
+    Ask,
+    Frame,
+    Hello,
+    Status,
+    Welcome,
+    decode_frame,
+    encode_frame,
+)
 from protocol.pbft_messages import Request
 
 ASK_AGAIN_S: Final = 2.0
@@ -71,6 +82,15 @@ class CommitteeClient:
             FaultReport.from_json(json.loads(frame.body))
             for frame in self.seen
             if isinstance(frame, App) and frame.kind == "fault"
+        ]
+
+    @property
+    def attestations(self) -> list[Attestation]:
+        """What validators have said that they executed."""
+        return [
+            Attestation.from_json(json.loads(frame.body))
+            for frame in self.seen
+            if isinstance(frame, App) and frame.kind == ATTESTATION_KIND
         ]
 
     @property

@@ -24,8 +24,12 @@ def logits(model: ModelSpec, tensors: Tensors, inputs: Tensor) -> Tensor:
 
 
 def loss_sum(model: ModelSpec, tensors: Tensors, inputs: Tensor, targets: Tensor) -> Tensor:
+    """``scores_loss`` of a model's own scores."""
+    return scores_loss(logits(model, tensors, inputs), targets)
+
+
+def scores_loss(scores: Tensor, targets: Tensor) -> Tensor:
     """The cross-entropy in nats, summed over all targets; a scalar."""
-    scores = logits(model, tensors, inputs)
     return functional.cross_entropy(
         scores.reshape(-1, scores.shape[-1]), targets.reshape(-1), reduction="sum"
     )

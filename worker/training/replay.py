@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from protocol.batches import SUM, WHOLE
 from protocol.errors import PotError
+from protocol.ids import sha256
 from protocol.policy import Limits, Policy
 from protocol.spec import TaskSpec
 from worker.training.bisect import Spot, first_spot, part_fault
@@ -15,20 +16,22 @@ from worker.training.codec import Codes, decode, decode_codes
 from worker.training.data import Batch, Dataset
 from worker.training.errors import BlobRejected
 from worker.training.models import layout_of
-from worker.training.parts import Opening, Vector, sum_fault
+from worker.training.parts import Opening, Vector, encode_part, sum_fault
 from worker.training.step import (
+    ShardResult,
     batches_gradient,
     encode_gradient,
     part_gradient,
     round_batches,
 )
 from worker.training.tolerance import CodeComparison, compare_codes, limits_of
+from worker.training.witness import digits_proof, is_exact, scores_proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSite:
     """Which shard, on which model and data, and how this machine computes: all that a replay needs beside the
-    claim."""
+    claim. ``witnesses`` are the seeds of those whose proofs are wanted (``worker.training.witness``)."""
 
     spec: TaskSpec
     checkpoint: Checkpoint
@@ -38,6 +41,7 @@ class ShardSite:
     policy: Policy
     threads: int = 1
     device: str = "cpu"
+    witnesses: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,8 @@ class ReplayVerdict:
     ``identical``: the blob has the hash of the replayer's own; ``comparison`` is None then, and when the blob
     could not be read. ``samples`` and ``loss_micros`` are the replayer's. ``reason`` is a sentence, empty
     when ``ok``; ``batch`` is the micro-batch that fails, SUM, or WHOLE where no single one does. ``codes``
-    are the claimed and the own ones where they were compared.
+    are the claimed and the own ones where they were compared. ``proofs`` are those of the site's witnesses,
+    none where the claim fails.
     """
 
     ok: bool
@@ -59,6 +64,7 @@ class ReplayVerdict:
     reason: str
     batch: int = WHOLE
     codes: tuple[Codes, Codes] | None = field(default=None, compare=False, repr=False)
+    proofs: tuple[bytes, ...] = ()
 
     @property
     def differing_ppm(self) -> int:
@@ -82,9 +88,7 @@ def replay_shard(site: ShardSite, gradient_blob: bytes, opening: Opening | None 
     spec = site.spec
     limits = limits_of(spec, site.policy, site.device)
     batches = round_batches(spec, site.checkpoint, site.dataset, site.round, site.shard)
-    own = batches_gradient(
-        spec, site.checkpoint.parameters, batches, threads=site.threads, device=site.device
-    )
+    own = _computed(site, batches)
     own_blob = encode_gradient(spec, own.gradient)
     comparison, codes, reason = _judge(spec, limits, own_blob, gradient_blob)
     spot = Spot(batch=WHOLE, reason=reason)
@@ -100,7 +104,46 @@ def replay_shard(site: ShardSite, gradient_blob: bytes, opening: Opening | None 
         reason=spot.reason,
         batch=spot.batch,
         codes=codes,
+        proofs=() if spot.reason or opening is None else _proofs(site, batches, own, opening),
     )
+
+
+def _computed(
+    site: ShardSite, batches: Sequence[Batch], claimed: Sequence[Vector] | None = None
+) -> ShardResult:
+    return batches_gradient(
+        site.spec,
+        site.checkpoint.parameters,
+        batches,
+        threads=site.threads,
+        device=site.device,
+        watch=site.witnesses,
+        claimed=claimed,
+    )
+
+
+def _proofs(
+    site: ShardSite, batches: Sequence[Batch], own: ShardResult, opening: Opening
+) -> tuple[bytes, ...]:
+    """The proofs of an execution that found the claim right.
+
+    Digits have to be those of one function of public data. A later step starts where the parts before it
+    lead: where an own one is rounded to the other side, the shard is computed again on the published ones.
+    """
+    spec = site.spec
+    if not site.witnesses:
+        return ()
+    if not is_exact(spec):
+        return tuple(scores_proof(scores) for scores in own.scores)
+    names = [sha256(encode_part(spec, part)) for part in own.parts]
+    parts = [
+        part if name == own_name else opening.part(spec, index)
+        for index, (part, name, own_name) in enumerate(zip(own.parts, opening.names, names, strict=True))
+    ]
+    steered = (spec.recipe.local_steps - 1) * spec.recipe.batches_per_step
+    if list(opening.names[:steered]) != names[:steered]:
+        own = _computed(site, batches, parts)
+    return tuple(digits_proof(spec, seed, own.gradient, parts) for seed in site.witnesses)
 
 
 def replay_batch(site: ShardSite, gradient_blob: bytes, opening: Opening, batch: int) -> str:

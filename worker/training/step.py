@@ -12,10 +12,11 @@ alone, at exactly the point where the miner computed it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from protocol.spec import TaskSpec
@@ -23,11 +24,13 @@ from worker.training.checkpoint import Checkpoint
 from worker.training.codec import Gradient, encode
 from worker.training.data import Batch, Dataset
 from worker.training.errors import Diverged, InvalidRecipe
-from worker.training.forward import loss_sum
+from worker.training.forward import logits, scores_loss
 from worker.training.models import layout_of
 from worker.training.numerics import numerics
 from worker.training.parts import Vector, sum_of
 from worker.training.shards import shard_indices
+from worker.training.watched import Watched
+from worker.training.witness import WITNESSES
 
 MAX_LOSS_MICROS = 2**63 - 1
 
@@ -36,12 +39,14 @@ MAX_LOSS_MICROS = 2**63 - 1
 class ShardResult:
     """``gradient``: flat [size] in the recipe's compute dtype; ``loss_micros``: mean loss per target in
     millionths of a nat, before each inner step, over the whole shard; ``samples``: how many the shard
-    held; ``parts``: the share of each micro-batch, flat float32 [size], in computing order."""
+    held; ``parts``: the share of each micro-batch, flat float32 [size], in computing order; ``scores``: those
+    that each seed of ``watch`` draws (``worker.training.witness``), float64 [seeds, WITNESSES]."""
 
     gradient: Gradient
     parts: tuple[Vector, ...]
     samples: int
     loss_micros: int
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, WITNESSES)))
 
 
 def shard_gradient(
@@ -82,20 +87,31 @@ def shard_batches(spec: TaskSpec, dataset: Dataset, round_number: int, shard: in
 
 
 def batches_gradient(
-    spec: TaskSpec, parameters: Vector, batches: Sequence[Batch], *, threads: int = 1, device: str = "cpu"
+    spec: TaskSpec,
+    parameters: Vector,
+    batches: Sequence[Batch],
+    *,
+    threads: int = 1,
+    device: str = "cpu",
+    watch: Sequence[bytes] = (),
+    claimed: Sequence[Vector] | None = None,
 ) -> ShardResult:
-    """The work on given inner batches, starting from flat float32 ``parameters`` [size]."""
+    """The work on given inner batches, starting from flat float32 ``parameters`` [size]. Later steps start
+    where the own parts lead, or the ``claimed`` ones."""
     dtype = torch.float64 if spec.recipe.compute == "float64" else torch.float32
     lr = float(spec.recipe.optimizer.lr)
     with numerics(threads, device) as where:
         start = torch.tensor(parameters, dtype=dtype, device=where)
         total = torch.zeros_like(start)
         loss, targets = 0.0, 0
+        watched = Watched(watch, sum(batch.targets.size for batch in batches))
         parts: list[Vector] = []
         for step, batch in enumerate(batches):
-            point = _moved(start, lr, parts) if step else start
+            done = parts if claimed is None else claimed[: len(parts)]
+            point = _moved(start, lr, done) if step else start
             step_total, step_loss = torch.zeros_like(point), 0.0
-            for micro_gradient, micro_loss in _micro_gradients(spec, point, batch):
+            for micro_gradient, micro_loss, scores in _micro_gradients(spec, point, batch):
+                watched.see(scores)
                 step_total += micro_gradient
                 step_loss += micro_loss
                 parts.append(as_part(micro_gradient, batch.targets.size))
@@ -110,6 +126,7 @@ def batches_gradient(
         parts=tuple(parts),
         samples=sum(len(batch.targets) for batch in batches),
         loss_micros=min(round(loss / targets * 1e6), MAX_LOSS_MICROS),
+        scores=watched.scores,
     )
 
 
@@ -151,7 +168,7 @@ def part_gradient(
         start = torch.tensor(parameters, dtype=dtype, device=where)
         earlier = before[: step * spec.recipe.batches_per_step]
         point = _moved(start, float(spec.recipe.optimizer.lr), earlier) if step else start
-        ((gradient, _),) = _micro_gradients(spec, point, micro)
+        ((gradient, _, _),) = _micro_gradients(spec, point, micro)
         part = as_part(gradient, batch.targets.size)
     if not bool(np.isfinite(part).all()):
         raise Diverged("a micro-batch's gradient")
@@ -170,8 +187,8 @@ def as_part(micro_gradient: Tensor, targets: int) -> Vector:
     return part
 
 
-def _micro_gradients(spec: TaskSpec, point: Tensor, batch: Batch) -> Iterator[tuple[Tensor, float]]:
-    """The gradient [size] of the summed loss of each micro-batch, and that loss."""
+def _micro_gradients(spec: TaskSpec, point: Tensor, batch: Batch) -> Iterator[tuple[Tensor, float, Tensor]]:
+    """The gradient [size] of the summed loss of each micro-batch, that loss, and the scores [.., classes]."""
     leaves = {name: t.detach().requires_grad_() for name, t in named_tensors(spec, point).items()}
     for first in range(0, len(batch.targets), spec.recipe.micro_batch):
         part = slice(first, first + spec.recipe.micro_batch)
@@ -179,6 +196,8 @@ def _micro_gradients(spec: TaskSpec, point: Tensor, batch: Batch) -> Iterator[tu
         if inputs.is_floating_point():
             inputs = inputs.to(point.dtype)
         targets = torch.tensor(batch.targets[part], device=point.device)
-        part_loss = loss_sum(spec.model, leaves, inputs, targets)
+        scores = logits(spec.model, leaves, inputs)
+        part_loss = scores_loss(scores, targets)
         gradients = torch.autograd.grad(part_loss, list(leaves.values()))
-        yield torch.cat([gradient.reshape(-1) for gradient in gradients]), float(part_loss.detach())
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        yield flat, float(part_loss.detach()), scores.detach()

@@ -8,13 +8,14 @@ from committee.session import TaskSession
 from committee.state import Decided, Verify
 from committee.submitter import Outcome
 from committee.verify import Checker, Judgement
+from protocol.attestation import Attestation, ReplayEvidence
 from protocol.blobs import open_blob_store
 from protocol.chain.events import CertificateAccepted, EventRef, TaskCreated
 from protocol.chain.history import CertifiedSegment, TaskHistory
 from protocol.chain.market import TaskParams
 from protocol.contribution import SignedContribution
 from protocol.evidence import Fault, FaultReport
-from protocol.ids import Address, TaskId, Wei, parse_address, sha256
+from protocol.ids import Address, RoundNo, TaskId, Wei, parse_address, sha256
 from protocol.ledger import TaskLedger
 from protocol.pbft_messages import value_digest
 from protocol.segment import SegmentRecord
@@ -103,6 +104,9 @@ class Around:
     spreads: list[FaultReport] = field(default_factory=list)
     verdicts: list[tuple[int, bool]] = field(default_factory=list)
     final: list[int] = field(default_factory=list)
+    kept: list[ReplayEvidence] = field(default_factory=list)
+    attested: list[Attestation] = field(default_factory=list)
+    opened: list[TaskId] = field(default_factory=list)
 
     def verdict(self, task: int, seq: int, digest: bytes, ok: bool) -> None:
         self.verdicts.append((seq, ok))
@@ -133,6 +137,16 @@ class Around:
 
     def spread(self, report: FaultReport) -> None:
         self.spreads.append(report)
+
+    def attest(self, evidence: ReplayEvidence, rounds: tuple[RoundNo, RoundNo]) -> Attestation:
+        self.kept.append(evidence)
+        return Attestation.signed(evidence, rounds, DOMAIN, KeySigner(key_of(ME)))
+
+    def spread_attestation(self, item: Attestation) -> None:
+        self.attested.append(item)
+
+    def open_evidence(self, task: TaskId) -> None:
+        self.opened.append(task)
 
 
 def checker(stake: int = 10**9) -> Checker:

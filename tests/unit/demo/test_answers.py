@@ -3,12 +3,18 @@
 import pytest
 
 from pot.demo.answers import answer, honest_unharmed
-from pot.report.document import Certificate, Disturbance, Report, Slash
+from pot.report.document import Audit, Certificate, Disturbance, Report, Slash
 
 MINER, MEMBER = "0x" + "11" * 20, "0x" + "22" * 20
 
 
-def report(*, slashed: str | None = None, payouts: dict[str, str] | None = None, signers: int = 3) -> Report:
+def report(
+    *,
+    slashed: str | None = None,
+    payouts: dict[str, str] | None = None,
+    signers: int = 3,
+    false_verdicts: tuple[str, ...] = (),
+) -> Report:
     accounts = {MINER: "miner-1", MEMBER: "validator-1"}
     others = [f"0x{number:040x}" for number in range(1, 4)]
     accounts |= {address: f"validator-{number}" for number, address in enumerate(others, start=2)}
@@ -16,6 +22,7 @@ def report(*, slashed: str | None = None, payouts: dict[str, str] | None = None,
     return Report(
         accounts=accounts,
         payouts=payouts or {},
+        audit=Audit(ok=True, false_verdicts=list(false_verdicts)),
         slashes=[slash] if slashed else [],
         certificates=[
             Certificate(
@@ -73,10 +80,16 @@ def test_answer__two_signatures__are_caught_when_slashed_and_harmless_when_only_
 def test_answer__a_blind_signer__is_caught_by_a_canary_while_f_plus_one_others_signed() -> None:
     caught = wrong("lazy-validator", slashed=10**18)
     caught.tx_hash = "0xab"
-    assert answer(report(signers=3), caught) == []
+    assert answer(report(signers=3, false_verdicts=(MEMBER,)), caught) == []
     assert caught.outcome.startswith("caught")
     assert "0xab" in caught.outcome
-    assert len(answer(report(signers=2), wrong("lazy-validator", slashed=10**18))) == 1
+    alone = report(signers=2, false_verdicts=(MEMBER,))
+    assert len(answer(alone, wrong("lazy-validator", slashed=10**18))) == 1
+
+
+def test_answer__a_blind_signer_whose_evidence_the_audit_believes__is_a_problem() -> None:
+    (problem,) = answer(report(signers=3), wrong("lazy-validator", slashed=10**18))
+    assert "audit" in problem
 
 
 def test_answer__a_blind_signer_that_lost_nothing__is_a_problem() -> None:
@@ -101,3 +114,8 @@ def test_answer__nothing_was_done__the_run_shows_nothing() -> None:
 
 def test_honest_unharmed__somebody_who_was_not_told_to_cheat_is_slashed__is_named() -> None:
     assert honest_unharmed(report(slashed=MINER)) == ["miner-1 is honest and was slashed."]
+
+
+def test_honest_unharmed__somebody_honest_is_named_by_the_audit__is_named() -> None:
+    found = honest_unharmed(report(false_verdicts=(MEMBER,)))
+    assert found == ["validator-1 is honest and the audit calls its verdicts false."]

@@ -131,7 +131,7 @@ def test_segment_record__same_values_in_another_form__lead_to_another_certificat
     """Duplicate keys, escapes and lower-case addresses are other bytes, so they are not the record."""
     state = ledger()
     record = state.extend((round_record(state, 1, state.model, {0: 1, 1: 2}),))
-    twice = record.blob.replace(b'"version":1', b'"version":1,"version":1')
+    twice = record.blob.replace(b'"version":2', b'"version":2,"version":2')
     with pytest.raises(PeerMisbehaved):
         SegmentRecord.from_blob(twice)
     lower = json.loads(record.blob)
@@ -155,7 +155,7 @@ def test_spec__title_of_a_lone_surrogate__is_invalid_input() -> None:
 def test_spec__duplicate_key_or_huge_number__is_invalid_input() -> None:
     blob = spec().blob
     for bad in (
-        blob.replace(b'"version":1', b'"version":1,"version":1'),
+        blob.replace(b'"version":2', b'"version":2,"version":2'),
         blob.replace(b'"rounds":20', b'"rounds":' + b"9" * 5000),
         blob.replace(b'"rounds":20', b'"rounds":2e1'),
         b"[" * 60_000,

@@ -7,13 +7,14 @@ from eth_account.messages import _hash_eip191_message, encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.attestation import ATTESTATION_TYPE
 from protocol.certificate import CERTIFICATE_TYPE
 from protocol.contribution import CONTRIBUTION_TYPE, HEARTBEAT_TYPE
 from protocol.evidence import FAULT_TYPE
 from protocol.ids import parse_address
 from protocol.typed_data import Domain, StructType
 
-TYPES = [CERTIFICATE_TYPE, CONTRIBUTION_TYPE, HEARTBEAT_TYPE, FAULT_TYPE]
+TYPES = [CERTIFICATE_TYPE, CONTRIBUTION_TYPE, HEARTBEAT_TYPE, FAULT_TYPE, ATTESTATION_TYPE]
 
 
 def value_of(kind: str) -> st.SearchStrategy[Any]:
