@@ -47,6 +47,12 @@ def mean_sample(total: int, share_ppm: int) -> Fraction:
     return Fraction(total * share_ppm, PPM)
 
 
+def fewest(total: int, share_ppm: int) -> int:
+    """The least number of ``total`` shards that the sample of any seed holds: each window's whole part."""
+    whole, rest = divmod(total, WINDOW)
+    return whole * (WINDOW * share_ppm // PPM) + rest * share_ppm // PPM
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplePlan:
     """One replica's sample of a task with ``rounds`` rounds of ``shards`` shards."""

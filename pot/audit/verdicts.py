@@ -11,7 +11,7 @@ from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore
 from protocol.chain.history import CertifiedSegment, TaskHistory, signers_of
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address
-from protocol.sampling import sample_size
+from protocol.sampling import fewest
 from worker.training.witness import WITNESSES, agreeing, agrees
 
 MAX_PLACES: Final = 5
@@ -119,10 +119,10 @@ class VerdictAudit:
             self._claims[item.round, item.shard].append((one.validator, item.proof))
 
     def _count(self, one: ValidatorVerdicts) -> None:
-        """A sample has a fixed size: what is not in the certificates that it covers is at most the rest."""
+        """A sample has a least size: what is not in the certificates that it covers is at most the rest."""
         spec = self._history.ledger.spec
         total = spec.recipe.rounds * spec.recipe.shards
-        least = sample_size(total, spec.verification.sample_ppm) - (total - one.covered)
+        least = fewest(total, spec.verification.sample_ppm) - (total - one.covered)
         if one.shown and one.shards < least:
             one.false.append(f"it shows {one.shards} executions where its sample held {least} or more")
 

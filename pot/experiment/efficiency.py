@@ -26,7 +26,7 @@ from pot.experiment.processor_time import by_role, processor_s, spent
 from pot.experiment.sheets import Experiment, Sheet
 from protocol.chain.history import read_task
 from protocol.errors import VerificationFailed
-from protocol.sampling import PPM, detection, least_sample, least_share_ppm, sample_size
+from protocol.sampling import PPM, detection, least_share_ppm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ GOAL: Final = 0.85
 IDLE_S: Final = 10.0
 POLL_S: Final = 0.2
 GIVE_UP_S: Final = 900.0
-SAMPLE_PPM: Final = least_share_ppm(BAD_OF, least_sample(BAD_OF, BAD, HONEST, WANTED) or BAD_OF)
+SAMPLE_PPM: Final = least_share_ppm(BAD_OF, BAD, HONEST, WANTED) or PPM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def measure(plan: EfficiencyPlan) -> Experiment:
             },
             "members": MEMBERS,
             "sample_ppm": SAMPLE_PPM,
-            "detection": detection(BAD_OF, BAD, sample_size(BAD_OF, SAMPLE_PPM), HONEST),
+            "detection": detection(BAD_OF, BAD, SAMPLE_PPM, HONEST),
             "seconds_a_shard": round(_per_sample(exact) * plan.samples, 3),
         },
         sheets=(_sheet(run, found, plan.miners), _programs(run)),

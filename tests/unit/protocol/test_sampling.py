@@ -18,6 +18,7 @@ from protocol.sampling import (
     SamplePlan,
     break_even_slash,
     detection,
+    fewest,
     honest_eyes,
     least_share_ppm,
     mean_sample,
@@ -201,3 +202,13 @@ def test_seed__of_one_key__is_the_same_twice_and_another_for_another_task() -> N
     assert seed != sample_seed(signer, DOMAIN, TaskId(2), sha256(b"spec"))
     assert seed != sample_seed(signer, DOMAIN, TaskId(1), sha256(b"other"))
     assert seed_commitment(seed) != seed_commitment(bytes(65))
+
+
+@settings(max_examples=30, deadline=None)
+@given(rounds=st.integers(1, 100), shards=st.integers(1, 100), share_ppm=shares, number=st.integers(0, 99))
+def test_fewest__any_seed__its_sample_holds_as_many_and_at_most_one_more_a_window(
+    rounds: int, shards: int, share_ppm: int, number: int
+) -> None:
+    found = len(held(plan(number, rounds, shards, share_ppm)))
+    least, windows = fewest(rounds * shards, share_ppm), -(-rounds * shards // WINDOW)
+    assert least <= found <= least + windows
