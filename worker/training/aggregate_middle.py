@@ -31,7 +31,7 @@ PADDING: Final = 16
 
 def fast_middle(rule: Aggregation, mixing: Mixing, gradients: Matrix, threads: int) -> Vector:
     """``middle_of`` the votes of a mixing of float32 [n, size], but for the order of additions and their
-    rounding."""
+    rounding, which are float32's: a sum beyond its largest number is infinite."""
     size = gradients.shape[1]
     find = _by_sort if mixing.votes >= SORTED_VOTES else _by_network
     middle = partial(find, skipped_by(rule, mixing.votes))
