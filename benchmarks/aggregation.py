@@ -1,10 +1,12 @@
 """Robust aggregation against ByzFL 0.0.11: ``python -m benchmarks.aggregation [--n 16 64] [--size 1000000]``.
 
 ByzFL is no dependency; put it on the path: ``python -m pip install --no-deps --target FOLDER byzfl==0.0.11``,
-then ``PYTHONPATH=FOLDER``. Everything runs in one process on one thread, ByzFL and ours by turns, on the same
-float32 matrix; ByzFL counts with what it is faster with, a numpy array or a torch tensor. ``--allocator
-tuned`` keeps freed memory in the process, for both; by default the C library returns large blocks at once.
-Times are CPU time, so that waiting for a core that others use does not count. Prints one JSON line a rule,
+then ``PYTHONPATH=FOLDER``. Everything runs in one process, ByzFL and ours by turns, on the same float32
+matrix; ByzFL counts with what it is faster with, a numpy array or a torch tensor. ``--allocator tuned`` keeps
+freed memory in the process, for both; by default the C library returns large blocks at once.
+On one thread times are CPU time, so that waiting for a core that others use does not count. ``--threads 2``
+gives two to the kernels of numpy and torch, whoever calls them, and to our sorting; times are then those of a
+clock. ``--rules`` measures some rules alone (``median``, or ``"nnm + median"``). Prints one JSON line a rule,
 medians in milliseconds, then the geometric means of the ratios.
 """
 
@@ -30,7 +32,7 @@ from worker.training.aggregate_fast import fast_aggregate
 
 Matrix = NDArray[np.float32]
 
-ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TUNED: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 34), "MALLOC_TRIM_THRESHOLD_": str(1 << 36)}
 RULES: Final = (
     "mean",
@@ -41,6 +43,7 @@ RULES: Final = (
     "geometric-median",
     "centred-clipping",
 )
+NAMES: Final = [*RULES, *(f"nnm + {rule}" for rule in RULES)]
 TOLERANCE: Final = 1e-5
 #: ByzFL's mixing builds n * (n - f) float32 vectors at once.
 MIXING_BYTES: Final = 3 << 30
@@ -98,8 +101,9 @@ def exact(rule: Aggregation, rows: Matrix) -> Matrix:
     return aggregate("mean" if (rule.rule, rule.before) == ("mean", "none") else rule, list(rows))
 
 
-def medians_ms(calls: list[Callable[[], Any]], runs: int) -> list[float]:
+def medians_ms(calls: list[Callable[[], Any]], runs: int, threads: int) -> list[float]:
     """The calls by turns, so that noise falls on all of them."""
+    clock = time.process_time if threads == 1 else time.perf_counter
     times: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
@@ -107,26 +111,26 @@ def medians_ms(calls: list[Callable[[], Any]], runs: int) -> list[float]:
         for call, taken in zip(calls, times, strict=True):
             if taken and taken[0] > SLOW_S:
                 continue
-            start = time.process_time()
+            start = clock()
             call()
-            taken.append(time.process_time() - start)
+            taken.append(clock() - start)
     return [round(1000 * statistics.median(taken), 2) for taken in times]
 
 
-def measure(contest: Contest, rows: Matrix, runs: int) -> dict[str, Any]:
+def measure(contest: Contest, rows: Matrix, runs: int, threads: int) -> dict[str, Any]:
     import torch
 
     tensor = torch.from_numpy(rows)
     theirs = np.asarray(contest.byzfl(tensor))
-    ours, precise = fast_aggregate(contest.rule, rows), exact(contest.rule, rows)
+    ours, precise = fast_aggregate(contest.rule, rows, threads=threads), exact(contest.rule, rows)
     apart = max(float(abs(ours - theirs).max()), float(abs(precise - theirs).max()))
     calls: list[Callable[[], Any]] = [
         lambda: contest.byzfl(rows),
         lambda: contest.byzfl(tensor),
-        lambda: fast_aggregate(contest.rule, rows),
+        lambda: fast_aggregate(contest.rule, rows, threads=threads),
         lambda: exact(contest.rule, rows),
     ]
-    by_numpy, by_torch, fast, slow = medians_ms(calls, runs)
+    by_numpy, by_torch, fast, slow = medians_ms(calls, runs, threads)
     best = min(by_numpy, by_torch)
     return {
         "rule": contest.name,
@@ -143,10 +147,10 @@ def measure(contest: Contest, rows: Matrix, runs: int) -> dict[str, Any]:
     }
 
 
-def one_read_ms(rows: Matrix, runs: int) -> float:
+def one_read_ms(rows: Matrix, runs: int, threads: int) -> float:
     """The floor: every value of the matrix is looked at once."""
     weights = np.ones(len(rows), dtype=np.float32)
-    return medians_ms([lambda: weights @ rows], runs)[0]
+    return medians_ms([lambda: weights @ rows], runs, threads)[0]
 
 
 def affordable(rule: Aggregation, n: int, size: int) -> int:
@@ -166,12 +170,14 @@ def main() -> int:
     parser.add_argument("--n", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--size", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rules", nargs="+", choices=NAMES, default=NAMES, metavar="RULE")
     parser.add_argument("--allocator", choices=["default", "tuned"], default="tuned")
     chosen = parser.parse_args()
     if importlib.util.find_spec("byzfl") is None:
         print("not measured: ByzFL is not on the path (see --help)")
         return 0
-    wanted = {**ONE_THREAD, **(TUNED if chosen.allocator == "tuned" else {})}
+    wanted = {**dict.fromkeys(THREADS, str(chosen.threads)), **(TUNED if chosen.allocator == "tuned" else {})}
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         # Libraries read these once, when the process starts.
         os.execve(
@@ -181,23 +187,24 @@ def main() -> int:
         )
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(chosen.threads)
     byzfl, results = byzfl_aggregators(), []
     for n in chosen.n:
         rows = np.random.Generator(np.random.Philox(n)).standard_normal((n, chosen.size), dtype=np.float32)
-        print(
-            json.dumps(
-                {"n": n, "allocator": chosen.allocator, "one_read_ms": one_read_ms(rows, chosen.runs)}
-            ),
-            flush=True,
-        )
+        read = one_read_ms(rows, chosen.runs, chosen.threads)
+        setting = {"n": n, "allocator": chosen.allocator, "threads": chosen.threads}
+        print(json.dumps({**setting, "one_read_ms": read}), flush=True)
         for contest in contests(byzfl, n):
+            if contest.name not in chosen.rules:
+                continue
             size = affordable(contest.rule, n, chosen.size)
             part = rows if size == chosen.size else np.ascontiguousarray(rows[:, :size])
-            results.append(measure(contest, part, chosen.runs))
+            results.append(measure(contest, part, chosen.runs, chosen.threads))
             print(json.dumps(results[-1]), flush=True)
     for name, part_of in (("alone", ""), ("nnm", "nnm + ")):
         some = [r for r in results if r["rule"].startswith("nnm + ") == bool(part_of)]
+        if not some:
+            continue
         print(
             json.dumps(
                 {

@@ -12,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.aggregation import Aggregation
+from worker.training.aggregate_middle import fast_middle
 from worker.training.aggregate_mix import Mixing, mixing_of
 from worker.training.aggregate_rules import centre_of
-from worker.training.aggregate_sort import Fill, gradients_as_votes, middle_of
 
 Matrix: TypeAlias = NDArray[np.float32]
 Floats: TypeAlias = NDArray[np.float64]
 
 COLUMNS: Final = 16_384
-#: From so many votes on, sorting each coordinate's values by themselves beats a network over whole rows.
-SORTED_VOTES: Final = 48
-SORTED_COLUMNS: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +69,17 @@ class FastPoints:
 
 
 def fast_aggregate(
-    rule: Aggregation, gradients: Matrix, bucket_order: NDArray[np.int64] | None = None
+    rule: Aggregation, gradients: Matrix, bucket_order: NDArray[np.int64] | None = None, *, threads: int = 1
 ) -> NDArray[np.float32]:
     """One float32 vector [size] from a C-ordered float32 matrix [n, size] of finite values.
 
-    ``bucket_order`` is a permutation of 0..n-1, read when ``rule.before`` is bucketing.
+    ``bucket_order`` is a permutation of 0..n-1, read when ``rule.before`` is bucketing. ``threads`` sort
+    coordinates; matrix products have as many as numpy gives them.
     """
     points = FastPoints.of(gradients) if rule.before == "nnm" else None
     mixing = mixing_of(rule, len(gradients), points, bucket_order)
     if rule.rule in ("median", "trimmed-mean"):
-        if mixing.votes >= SORTED_VOTES:
-            return _sorted_middle(rule, mixing, gradients)
-        fill = _fill(mixing, gradients)
-        return middle_of(rule, fill, mixing.votes, gradients.shape[1])
+        return fast_middle(rule, mixing, gradients, threads)
     if rule.rule == "mean":
         centre = [1.0 / mixing.votes] * mixing.votes
     else:
@@ -103,34 +98,3 @@ def _votes(rule: Aggregation, gradients: Matrix, points: FastPoints | None, mixi
         return FastPoints.of_norms(gradients)
     found = points or FastPoints.of(gradients)
     return found if mixing.is_identity else found.mixed(mixing)
-
-
-def _fill(mixing: Mixing, gradients: Matrix) -> Fill:
-    if mixing.is_identity:
-        return gradients_as_votes(list(gradients))
-    rows = (mixing.rows / mixing.denominator).astype(np.float32)
-
-    def fill(start: int, stop: int, out: NDArray[np.float32]) -> None:
-        np.matmul(rows, gradients[:, start:stop], out=out)
-
-    return fill
-
-
-def _sorted_middle(rule: Aggregation, mixing: Mixing, gradients: Matrix) -> NDArray[np.float32]:
-    """``middle_of`` with the votes of a coordinate side by side, where one sort takes them in registers."""
-    votes, size = mixing.votes, gradients.shape[1]
-    skipped = (votes - 1) // 2 if rule.rule == "median" else rule.f
-    weights = np.zeros(votes, dtype=np.float32)
-    weights[skipped : votes - skipped] = 1.0 / (votes - 2 * skipped)
-    mixed = np.ascontiguousarray((mixing.rows / mixing.denominator).astype(np.float32).T)
-    result, rows = np.empty(size, dtype=np.float32), np.empty((SORTED_COLUMNS, votes), dtype=np.float32)
-    for start in range(0, size, SORTED_COLUMNS):
-        piece = gradients[:, start : start + SORTED_COLUMNS].T
-        part = rows[: len(piece)]
-        if mixing.is_identity:
-            np.copyto(part, piece)
-        else:
-            np.matmul(piece, mixed, out=part)
-        part.sort(axis=1)
-        np.matmul(part, weights, out=result[start : start + len(piece)])
-    return result

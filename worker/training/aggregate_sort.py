@@ -18,6 +18,8 @@ from protocol.aggregation import Aggregation
 Vector: TypeAlias = NDArray[np.float32]
 #: Writes the votes' values at the coordinates start .. stop - 1 into float32 [votes, stop - start].
 Fill: TypeAlias = Callable[[int, int, NDArray[np.float32]], None]
+#: Comparators: the rows (low, high), is the minimum needed, is the maximum needed.
+Network: TypeAlias = tuple[tuple[int, int, bool, bool], ...]
 
 COLUMNS: Final = 16_384
 
@@ -25,7 +27,12 @@ COLUMNS: Final = 16_384
 def middle_of(rule: Aggregation, fill: Fill, votes: int, size: int) -> Vector:
     """median: the middle value of each coordinate; of an even number, the mean of the two in the middle.
     trimmed-mean: the mean of each coordinate without its f largest and f smallest values; 2f < votes."""
-    return _middle_mean(fill, votes, size, (votes - 1) // 2 if rule.rule == "median" else rule.f)
+    return _middle_mean(fill, votes, size, skipped_by(rule, votes))
+
+
+def skipped_by(rule: Aggregation, votes: int) -> int:
+    """How many values at each end of a sorted coordinate a rule leaves out."""
+    return (votes - 1) // 2 if rule.rule == "median" else rule.f
 
 
 def gradients_as_votes(gradients: Sequence[Vector]) -> Fill:
@@ -48,7 +55,7 @@ def _middle_mean(fill: Fill, votes: int, size: int, skipped: int) -> Vector:
     for start, stop in _ranges(size):
         width = stop - start
         fill(start, stop, rows[:votes, :width])
-        chosen = _sort(network, [row[:width] for row in rows])[skipped : votes - skipped]
+        chosen = compare_rows(network, [row[:width] for row in rows])[skipped : votes - skipped]
         partial = total[:width]
         np.copyto(partial, chosen[0])
         for row in chosen[1:]:
@@ -65,8 +72,8 @@ def _ranges(size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + COLUMNS, size)
 
 
-def _sort(network: Sequence[tuple[int, int, bool, bool]], rows: list[Vector]) -> list[Vector]:
-    """The rows sorted by coordinate where the network was asked to; the last row is scratch."""
+def compare_rows(network: Network, rows: list[Vector]) -> list[Vector]:
+    """The rows as the network arranges them, coordinate by coordinate; the last one given is scratch."""
     spare = rows.pop()
     for low, high, wants_low, wants_high in network:
         a, b = rows[low], rows[high]
@@ -80,16 +87,28 @@ def _sort(network: Sequence[tuple[int, int, bool, bool]], rows: list[Vector]) ->
 
 
 @lru_cache(maxsize=64)
-def _network(count: int, skipped: int) -> tuple[tuple[int, int, bool, bool], ...]:
-    """Comparators (low, high, is the minimum needed, is the maximum needed) that leave the rows
-    skipped .. count - skipped - 1 as sorting would."""
-    needed = set(range(skipped, count - skipped))
-    kept = []
+def _network(count: int, skipped: int) -> Network:
+    """Leaves the rows skipped .. count - skipped - 1 as sorting would."""
+    return _pruned(count, set(range(skipped, count - skipped)), set())
+
+
+@lru_cache(maxsize=64)
+def selection(count: int, skipped: int) -> Network:
+    """Leaves in the rows skipped .. count - skipped - 1 what sorting would leave there, in any order."""
+    middle = set(range(skipped, count - skipped))
+    return _pruned(count, middle, middle)
+
+
+def _pruned(count: int, needed: set[int], alike: set[int]) -> Network:
+    """A sorting network without the comparators that ``needed`` rows can do without, and without the last
+    ones between two rows of ``alike``, whose values may be exchanged."""
+    needed, alike, kept = set(needed), set(alike), []
     for low, high in reversed(_merge_exchange(count)):
         wants = (low in needed, high in needed)
-        if any(wants):
+        if any(wants) and not {low, high} <= alike:
             kept.append((low, high, *wants))
             needed |= {low, high}
+            alike -= {low, high}
     return tuple(reversed(kept))
 
 

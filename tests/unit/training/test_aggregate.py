@@ -16,6 +16,8 @@ from protocol.aggregation import Aggregation
 from tests.unit.training.specs import make_spec
 from worker.training.aggregate import aggregate, robust
 from worker.training.aggregate_fast import fast_aggregate
+from worker.training.aggregate_middle import SORTED_VOTES
+from worker.training.aggregate_sort import compare_rows, selection
 from worker.training.checkpoint import initial_checkpoint
 from worker.training.codec import encode
 from worker.training.errors import InvalidRecipe
@@ -77,10 +79,28 @@ def test_rule__gradients_in_another_order__gives_the_same_bytes(
 
 @pytest.mark.parametrize("before", ["none", "nnm"])
 @pytest.mark.parametrize("rule", COORDINATEWISE)
-def test_fast_rule__many_gradients__sorts_to_what_the_exact_one_finds(rule: str, before: str) -> None:
-    rows = np.random.Generator(np.random.Philox(1)).standard_normal((49, 5_000), dtype=np.float32)
-    chosen = rule_of(rule, before, f=12)
-    assert np.abs(fast_aggregate(chosen, rows) - robust(chosen, list(rows))).max() < 1e-6
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("n", "size"), [(5, 1), (12, 40_000), (SORTED_VOTES, 1), (SORTED_VOTES + 1, 5_000)])
+def test_fast_rule__any_threads_and_windows__finds_what_the_exact_one_does(
+    n: int, size: int, threads: int, rule: str, before: str
+) -> None:
+    rows = np.random.Generator(np.random.Philox(1)).standard_normal((n, size), dtype=np.float32)
+    kept = rows.copy()
+    chosen = rule_of(rule, before, f=n // 4)
+    found = fast_aggregate(chosen, rows, threads=threads)
+    assert np.abs(found - robust(chosen, list(rows))).max() < 1e-6
+    assert np.array_equal(rows, kept)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_selection__any_values_and_ties__parts_the_middle_from_both_ends(data: st.DataObject) -> None:
+    values = data.draw(matrices(st.integers(1, 20), st.sampled_from([-1e30, -2.0, 0.0, 0.5, 3.0, 7.0])))
+    count = len(values)
+    skipped = data.draw(st.integers(0, (count - 1) // 2))
+    rows = [*values.copy(), np.empty(values.shape[1], np.float32)]
+    middle = compare_rows(selection(count, skipped), rows)[skipped : count - skipped]
+    assert np.array_equal(np.sort(middle, axis=0), np.sort(values, axis=0)[skipped : count - skipped])
 
 
 @pytest.mark.parametrize("rule", COORDINATEWISE)

@@ -17,6 +17,7 @@ FORBIDDEN = {
 NUMPY_ONLY = (
     "aggregate",
     "aggregate_fast",
+    "aggregate_middle",
     "checkpoint",
     "codec",
     "data",
