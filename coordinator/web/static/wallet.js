@@ -160,7 +160,7 @@ export async function contracts() {
     [ethersModule, abis] = await Promise.all([import("ethers"), ask(network.abi)]);
   }
   const { Interface } = ethersModule;
-  const names = { market: "TrainingMarket", vault: "StakeVault", committee: "Committee", appeals: "Appeals", token: "DevToken" };
+  const names = { market: "TrainingMarket", vault: "StakeVault", committee: "Committee", appeals: "Appeals", contest: "LearningContest", keys: "BlsKeys", token: "DevToken" };
   const made = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { interface: new Interface(abis[name]), address: network.contracts[key] }]));
   return { ethers: ethersModule, ...made };
 }
@@ -206,6 +206,13 @@ export async function allow(spender, units, what) {
   const { allowance } = await ask(`/wallet/allowances/${current.account}?spender=${spender}`);
   if (BigInt(allowance) >= BigInt(units)) return;
   await send({ contract: "token", function: "approve", arguments: [spender, units], label: `Approve ${amount(units)} for ${what}` });
+}
+
+/** Send a call; where it takes an `allowance` of tokens, see to that first. */
+export async function sendAllowed(call) {
+  if (current === null && (await connect()) === null) throw new Error("No wallet is connected.");
+  if (call.allowance !== undefined) await allow(network.contracts[call.contract], call.allowance, "the bond");
+  return send(call);
 }
 
 /** A button that does something with the wallet, and tells what went wrong. */
