@@ -72,7 +72,7 @@ def _entering(row: ContestRow, events: Sequence[ChainEvent], now_s: float) -> li
             what="miners train and commit to models",
             until=commit_until,
             event=None,
-            over=now_s > commit_until,
+            over=now_s > commit_until or release is not None,
         ),
         _Step(
             name="release",

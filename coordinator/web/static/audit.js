@@ -38,7 +38,7 @@ async function keyCheck(evidence) {
     const found = await wallet.request({ method: "eth_call", params: [{ to, data }, "latest"] });
     return contract.interface.decodeFunctionResult(name, found)[0];
   };
-  const book = await call(committee.address, committee, "BLS_KEYS", []);
+  const book = await call(committee.address, committee, "KEYS", []);
   for (const [member, key] of told) {
     const known = await call(book, keys, "keyOf", [member]);
     if (known.toLowerCase() !== key.toLowerCase()) return [{ ok: false, text: `Your wallet's node has another BLS key for ${member}.` }];
