@@ -1,5 +1,5 @@
-"""Stakes, appeals, replaced transactions, contests, aggregates and audits in a browser: real contracts on a real
-chain, real keys in a test wallet, the chain's clock moved by the test."""
+"""Stakes, appeals, replaced transactions, contests, aggregates and audits in a browser: real contracts on a
+real chain, real keys in a test wallet, the chain's clock moved by the test."""
 
 import json
 import os
@@ -98,36 +98,7 @@ def use_faucet(page: Page) -> None:
     expect(page.locator("#notices")).to_contain_text("coin.")
 
 
-# Stakes ----------------------------------------------------------------------------------------------------
-
-
-def test_miner__takes_its_stake_out__waits_out_the_delay_and_has_it_back(
-    browser: Browser, made: PageNetwork, url: str
-) -> None:
-    wallet, contracts = wallet_of(made), made.network.contracts
-    who = parse_address(wallet.account.address)
-    with visitor(browser, wallet) as page:
-        open_account(page, url, wallet)
-        use_faucet(page)
-        sender, stake = Sender(contracts.client, wallet.account), Wei(250 * 10**18)
-        sender.send(contracts.token.approve(contracts.vault.address, stake))
-        sender.send(contracts.vault.deposit(stake))
-        expect(page.locator("#stake")).to_contain_text("250 POT")
-        page.reload()
-        page.get_by_role("button", name="Take the stake out").click()
-        expect(page.locator("#stake")).to_contain_text("free from")
-        withdraw = page.get_by_role("button", name="Withdraw what is unbonded")
-        expect(withdraw).to_be_disabled()
-        assert contracts.vault.unbonding_of(who)[0] == stake
-        made.network.pass_time(contracts.vault.unbonding_of(who)[1] - contracts.client.block().timestamp + 1)
-        made.index()
-        page.reload()
-        before = contracts.token.balance_of(who)
-        expect(withdraw).to_be_enabled()
-        withdraw.click()
-        expect(page.locator("#notices")).to_contain_text("Withdraw what is unbonded: done.")
-        assert contracts.token.balance_of(who) == before + stake
-        expect(withdraw).to_have_count(0)
+# Appeals ---------------------------------------------------------------------------------------------------
 
 
 def test_miner__whose_work_was_declared_a_fault__appeals_before_the_deadline(
@@ -172,7 +143,8 @@ def no_blocks(chain: ChainClient) -> Iterator[None]:
 WATCH = """() => {
   const place = document.getElementById("notices");
   window.said = [];
-  new MutationObserver(() => window.said.push(place.innerText)).observe(place, {childList: true, subtree: true});
+  const note = () => window.said.push(place.innerText);
+  new MutationObserver(note).observe(place, {childList: true, subtree: true});
 }"""
 
 
@@ -355,7 +327,7 @@ def test_bls__the_shared_vectors__hold_in_the_browser(browser: Browser, made: Pa
 def test_certificate__with_one_aggregate__is_verified_in_the_browser(
     browser: Browser, made: PageNetwork, url: str, tampered: bool
 ) -> None:
-    """The committee of this network signs by ECDSA; the evidence is given the aggregate that it would have."""
+    """The committee of this network signs by ECDSA; the evidence is given an aggregate instead."""
     with made.store.read() as tx:
         row = tx.chain.of_task(1, "CertificateAccepted")[0]
     digest = _digest(made, row.tx_hash)
@@ -377,9 +349,7 @@ def test_certificate__with_one_aggregate__is_verified_in_the_browser(
         page.get_by_role("button", name="Check", exact=True).click()
         if tampered:
             expect(page.locator("#outcome")).to_contain_text("1 of ")
-            expect(page.locator(".checks .bad")).to_contain_text(
-                "The signature is not the BLS sum of 3 members"
-            )
+            expect(page.locator(".checks .bad")).to_contain_text("is not the BLS sum of 3 members")
         else:
             expect(page.locator("#outcome")).to_contain_text("checks passed.")
             expect(page.locator("#verdict")).to_contain_text("The signature is the BLS sum of 3 members")
@@ -473,3 +443,36 @@ def _tab_to(page: Page, selector: str) -> None:
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+# Stakes ----------------------------------------------------------------------------------------------------
+# Last: the chain's clock jumps by the delay, and older snapshots of the validators are of no use after it.
+
+
+def test_miner__takes_its_stake_out__waits_out_the_delay_and_has_it_back(
+    browser: Browser, made: PageNetwork, url: str
+) -> None:
+    wallet, contracts = wallet_of(made), made.network.contracts
+    who = parse_address(wallet.account.address)
+    with visitor(browser, wallet) as page:
+        open_account(page, url, wallet)
+        use_faucet(page)
+        sender, stake = Sender(contracts.client, wallet.account), Wei(250 * 10**18)
+        sender.send(contracts.token.approve(contracts.vault.address, stake))
+        sender.send(contracts.vault.deposit(stake))
+        expect(page.locator("#stake")).to_contain_text("250 POT")
+        page.reload()
+        page.get_by_role("button", name="Take the stake out").click()
+        expect(page.locator("#stake")).to_contain_text("free from")
+        withdraw = page.get_by_role("button", name="Withdraw what is unbonded")
+        expect(withdraw).to_be_disabled()
+        assert contracts.vault.unbonding_of(who)[0] == stake
+        made.network.pass_time(contracts.vault.unbonding_of(who)[1] - contracts.client.block().timestamp + 1)
+        made.index()
+        page.reload()
+        before = contracts.token.balance_of(who)
+        expect(withdraw).to_be_enabled()
+        withdraw.click()
+        expect(page.locator("#notices")).to_contain_text("Withdraw what is unbonded: done.")
+        assert contracts.token.balance_of(who) == before + stake
+        expect(withdraw).to_have_count(0)

@@ -1,4 +1,4 @@
-"""Contests on the chain behind the pages: everybody's step by hand, so that a test can stop between any two."""
+"""Contests on the chain behind the pages: everybody's step by hand, so that a test can stop anywhere."""
 
 from dataclasses import dataclass
 
