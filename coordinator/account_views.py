@@ -99,7 +99,7 @@ def contest_part(
     tx: Transaction, address: Address, now_s: float, *, before: int | None, limit: int
 ) -> ContestPart:
     """``before`` is a contest's number."""
-    cursor, owed = tx.chain.cursor(), tx.contests.owed(address)
+    cursor, (owed, collected) = tx.chain.cursor(), tx.contests.money(address)
     found = contests_of(tx, address, before=before, limit=limit)
     rows = [tx.contests.get(item.contest_id) for item in found.items]
     at_s = max(now_s, cursor.timestamp if cursor else 0)
@@ -108,9 +108,7 @@ def contest_part(
         label = f"Collect {format_amount(owed)} from contests"
         collect = {"contract": "contest", "function": "collect", "arguments": [address], "label": label}
         calls.insert(0, collect)
-    return ContestPart(
-        contests=found, owed=str(owed), collected=str(tx.contests.collected(address)), calls=calls
-    )
+    return ContestPart(contests=found, owed=str(owed), collected=str(collected), calls=calls)
 
 
 def why_nothing(tx: Transaction, detail: AccountDetail, now_s: float) -> list[str]:

@@ -266,12 +266,9 @@ def _money(tx: Transaction, row: ContestRow) -> list[AccountMoney]:
     challenger = row.state["contest"]["challenger"]
     if challenger != ZERO_ADDRESS:
         parts.setdefault(challenger, []).append("challenger")
-    return [
-        AccountMoney(
-            account=name,
-            part=", ".join(part),
-            owed=str(tx.contests.owed(name)),
-            collected=str(tx.contests.collected(name)),
-        )
-        for name, part in parts.items()
-    ]
+    found = []
+    for name, part in parts.items():
+        owed, collected = tx.contests.money(name)
+        told = AccountMoney(account=name, part=", ".join(part), owed=str(owed), collected=str(collected))
+        found.append(told)
+    return found

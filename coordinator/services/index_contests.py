@@ -95,6 +95,7 @@ def index_contests(
         row.status = state.contest.status.name.lower()
         row.outcome = state.contest.outcome.name.lower().replace("_", "-")
         row.state = state.to_json()
+    tx.session.flush()
     for account, units in owed.items():
         tx.contests.set_owed(account, units)
 

@@ -45,9 +45,10 @@ class LearningBlockRow(Base):
 
 
 class ContestAccount(Base):
-    """What contests owed an account at the last block that changed it."""
+    """What contests owed an account at the last block that changed it, and what it was paid in all."""
 
     __tablename__ = "contest_accounts"
 
     account: Mapped[str] = mapped_column(ADDRESS, primary_key=True)
     owed: Mapped[int] = mapped_column(WeiColumn)
+    collected: Mapped[int] = mapped_column(WeiColumn)

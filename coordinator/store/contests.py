@@ -42,7 +42,7 @@ class Contests:
     def events(self, contest_id: int) -> list[ChainEvent]:
         """The contest's events, oldest first."""
         query = select(ChainEvent).where(ChainEvent.contest_id == contest_id)
-        return list(self._session.scalars(query.order_by(ChainEvent.block_number, ChainEvent.log_index)))
+        return list(self._session.scalars(query.order_by(ChainEvent.block_number, ChainEvent.log_indey)))
 
     def entered(self, account: str, before: int | None, limit: int) -> list[ContestRow]:
         """Contests that ``account`` posted or entered, newest first."""
@@ -54,17 +54,16 @@ class Contests:
             query = query.where(ContestRow.contest_id < before)
         return list(self._session.scalars(query.order_by(ContestRow.contest_id.desc()).limit(limit)))
 
-    def owed(self, account: str) -> int:
+    def money(self, account: str) -> tuple[int, int]:
+        """(what contests owe ``account``, what they have paid it)."""
         row = self._session.get(ContestAccount, account)
-        return row.owed if row else 0
+        return (row.owed, row.collected) if row else (0, 0)
 
     def set_owed(self, account: str, units: int) -> None:
-        self._session.merge(ContestAccount(account=account, owed=units))
-
-    def collected(self, account: str) -> int:
-        """What ``account`` was paid by contests so far."""
+        """What is owed from this block on; what was paid is added up from the events."""
         query = select(ChainEvent.amount).where(ChainEvent.account == account, ChainEvent.kind == "Collected")
-        return sum(amount or 0 for amount in self._session.scalars(query))
+        paid = sum(amount or 0 for amount in self._session.scalars(query))
+        self._session.merge(ContestAccount(account=account, owed=units, collected=paid))
 
     def height(self) -> int:
         """Of the newest block of the learning chain; 0: only its genesis is there."""

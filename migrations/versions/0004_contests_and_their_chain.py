@@ -51,6 +51,7 @@ def upgrade() -> None:
         "contest_accounts",
         sa.Column("account", ADDRESS, primary_key=True),
         sa.Column("owed", sa.String(78), nullable=False),
+        sa.Column("collected", sa.String(78), nullable=False),
     )
 
 
