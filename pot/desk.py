@@ -169,7 +169,8 @@ def _appeal(client: Client, challenge: Challenge) -> dict[str, Any]:
     task, matter = str(challenge.task_id), challenge.matter
     proof = proof_of(challenge.record, matter, client.deployment.domain)
     arguments = [task, challenge.event.record.argument(), tuple(matter.leaf), proof]
-    label = f"Appeal against the fault in {challenge.what}"
+    number, shard, _ = challenge.place
+    label = f"Appeal against the fault in task {task}, round {number} shard {shard}"
     return {
         **_action("appeals", "challengeFault", arguments, label, task),
         "allowance": str(challenge.bond),

@@ -1,6 +1,6 @@
 // What the wallet's account may do next: claims for anybody, stake and appeals for its owner.
 import { byId, h, notify, told as toldBy } from "./dom.js";
-import { account, actionButton, onAccount, send, sendAllowed } from "./wallet.js";
+import { account, actionButton, inUse, onAccount, send, sendAllowed } from "./wallet.js";
 import { refresh } from "./live.js";
 
 const who = document.body.dataset.account;
@@ -60,4 +60,6 @@ function contestButtons(own) {
 }
 
 onAccount(load);
-document.addEventListener("refreshed", paint);
+document.addEventListener("refreshed", () => {
+  if (!inUse(byId("money"))) paint();
+});

@@ -1,14 +1,14 @@
 // One contest: what a wallet may do next, and the release of the test set's key.
 import { byId, h, notify } from "./dom.js";
 import { refresh } from "./live.js";
-import { account, actionButton, onAccount, send, sendAllowed, sentence } from "./wallet.js";
+import { account, actionButton, inUse, onAccount, send, sendAllowed, sentence } from "./wallet.js";
 
 const { contest, keyHash } = document.body.dataset;
 
 function offer(who) {
   const calls = JSON.parse(byId("status").dataset.calls);
   const mine = calls.filter((call) => who !== null && (call.only === undefined || call.only.toLowerCase() === who.toLowerCase()));
-  const buttons = mine.map((call) => actionButton(call.label, () => sendAllowed(call).then(refresh), { class: call.function === "challenge" ? "challenge plain" : call.function }));
+  const buttons = mine.map((call) => actionButton(call.label, () => sendAllowed(call).then(refresh).then(() => offer(account())), { class: call.function === "challenge" ? "challenge plain" : call.function }));
   const told = calls.length > 0 && who === null ? [h("span", { class: "quiet" }, "Connect a wallet to close or challenge it.")] : [];
   byId("actions").replaceChildren(...buttons, ...told);
 }
@@ -27,4 +27,6 @@ byId("release")?.addEventListener("submit", async (event) => {
 });
 
 onAccount(offer);
-document.addEventListener("refreshed", () => offer(account()));
+document.addEventListener("refreshed", () => {
+  if (!inUse(byId("actions"))) offer(account());
+});

@@ -215,17 +215,22 @@ export async function sendAllowed(call) {
   return send(call);
 }
 
+/** Whether a place with buttons is in use: one of them has the focus, or waits for its wallet. */
+export const inUse = (place) => place.contains(document.activeElement) || place.querySelector("[data-busy]") !== null;
+
 /** A button that does something with the wallet, and tells what went wrong. */
 export function actionButton(label, act, attributes = {}) {
   const button = h("button", { type: "button", ...attributes }, label);
   button.addEventListener("click", async () => {
     button.disabled = true;
+    button.dataset.busy = "yes";
     try {
       await act();
     } catch (error) {
       notify(await sentence(error), { kind: "bad", key: "action" });
     } finally {
       button.disabled = false;
+      delete button.dataset.busy;
     }
   });
   return button;
