@@ -42,7 +42,7 @@ class Contests:
     def events(self, contest_id: int) -> list[ChainEvent]:
         """The contest's events, oldest first."""
         query = select(ChainEvent).where(ChainEvent.contest_id == contest_id)
-        return list(self._session.scalars(query.order_by(ChainEvent.block_number, ChainEvent.log_indey)))
+        return list(self._session.scalars(query.order_by(ChainEvent.block_number, ChainEvent.log_index)))
 
     def entered(self, account: str, before: int | None, limit: int) -> list[ContestRow]:
         """Contests that ``account`` posted or entered, newest first."""
