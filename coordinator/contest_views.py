@@ -244,7 +244,7 @@ def _sheet(row: ContestRow, events: Sequence[ChainEvent]) -> list[tuple[str, int
     params = {name: int(row.state["params"][name]) for name in ("reward", "fee", "compensation")}
     funded = params["reward"] + params["fee"] + params["compensation"] * row.state["params"]["max_entries"]
     held, closed = int(row.state["held"]), last_of(events, "ContestClosed")
-    refunded = (closed.amount or 0) if closed else 0
+    refunded = int(closed.data["refund"]) if closed else 0
     prize = params["reward"] if row.outcome == _WON else 0
     others = funded - held - refunded - prize
     return [

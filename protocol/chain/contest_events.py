@@ -15,9 +15,9 @@ from protocol.ids import Address, Wei, parse_address
 from protocol.learning_block import ZERO_ADDRESS, Block, require_hash
 
 BLOCK_APPENDED: Final = "BlockAppended"
-#: Whose event it is, and how much money it moved: the first of these arguments that an event has.
+#: Whose event it is, and how much of that account's money it moved: the first of these that an event has.
 _ACCOUNTS: Final = ("poster", "miner", "challenger", "signer", "account", "winner")
-_AMOUNTS: Final = ("escrow", "refund", "taken", "amount")
+_AMOUNTS: Final = ("escrow", "taken", "amount")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def events_of(state: ContestState, where: Sequence[EventRef], appended: Block) -
                 "signers": 0b1011,
             },
         ),
-        ("ContestClosed", winner, 40 * 10**18, {"outcome": 8}),
+        ("ContestClosed", winner, None, {"outcome": 8, "refund": 40 * 10**18}),
         (BLOCK_APPENDED, winner, None, {}),
     ]
     return [
