@@ -25,6 +25,7 @@ class ContestReader:
 
     def __init__(self, contracts: Contracts, store: Store) -> None:
         self._contest: LearningContest = contracts.contest
+        self._vault = contracts.vault
         self._store = store
         self._panels: ContestPanels | None = None
         self._events = ContestEventReader(contracts)
@@ -47,6 +48,8 @@ class ContestReader:
         contests = {number: self._state(number, block) for number in sorted(ids)}
         known = {n: c for n, c in contests.items() if c.contest.status is not ContestStatus.NONE}
         people = paid.union(*(participants(c) for n, c in known.items() if n in money))
+        if money:
+            people.add(Address(self._vault.view("TREASURY", block=block)))
         return ContestReading(contests=known, owed=self._owed(people, block))
 
     def _owed(self, accounts: Iterable[Address], block: int) -> dict[Address, int]:

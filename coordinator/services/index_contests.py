@@ -3,6 +3,7 @@ the blocks of the learning chain."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any, Final
 
 from coordinator.store.contest_tables import ContestRow, LearningBlockRow
@@ -17,16 +18,13 @@ MONEY_EVENTS: Final = ("ContestClosed", "ChallengeDecided", "Collected")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelState:
-    """A committee (instance 0) or court (1) of a contest; ``members`` are empty until ``drawn``."""
+    """A committee (instance 0) or court (1) of a contest; ``members`` are empty until they are
+    drawn."""
 
     instance: int
     size: int
     draw_block: int
     members: tuple[Address, ...]
-
-    @property
-    def drawn(self) -> bool:
-        return bool(self.members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +62,8 @@ def plain(value: Any) -> Any:
             return value.hex()
         case tuple() | list():
             return [plain(item) for item in value]
-        case _ if hasattr(value, "name"):
-            return str(value.name).lower()
+        case Enum():
+            return value.name.lower()
         case _:
             return value
 

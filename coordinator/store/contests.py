@@ -83,12 +83,19 @@ class Contests:
         return self._session.scalar(query.limit(1))
 
     def touched_above(self, number: int) -> tuple[set[int], set[str]]:
-        """(contests, accounts) that events in blocks above ``number`` concern."""
+        """(contests, accounts) that events in blocks above ``number`` concern, or whose money they may have
+        moved."""
         query = select(ChainEvent.contest_id, ChainEvent.account, ChainEvent.kind)
         rows = self._session.execute(query.where(ChainEvent.block_number > number)).all()
         ids = {contest for contest, _, _ in rows if contest is not None}
         paid = {account for _, account, kind in rows if kind == "Collected" and account}
-        return ids, paid
+        return ids, paid.union(*(self._people(row) for row in map(self.get, ids) if row is not None))
+
+    def _people(self, row: ContestRow) -> set[str]:
+        state = row.state
+        members = (member for panel in state["panels"] for member in panel["members"])
+        miners = (entry["miner"] for entry in state["entries"])
+        return {row.poster, state["contest"]["challenger"], *miners, *members}
 
     def rewind(self, last_good: int) -> None:
         """Delete what came from blocks above ``last_good``."""
