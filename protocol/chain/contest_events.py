@@ -79,7 +79,8 @@ class ContestEventReader:
 
 
 def _event(where: EventRef, kind: str, args: Args, block: Block | None) -> ContestEvent:
-    account = next((args[name] for name in _ACCOUNTS if name in args), None)
+    # A certificate's winner is a place, not an account.
+    account = next((args[name] for name in _ACCOUNTS if isinstance(args.get(name), str)), None)
     amount = next((args[name] for name in _AMOUNTS if name in args), None)
     contest = args.get("contestId")
     if block is not None:

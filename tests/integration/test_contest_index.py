@@ -42,7 +42,9 @@ def test_index__a_contest_from_post_to_prize__is_as_the_contracts_say_and_undone
         assert row is not None
         assert (row.status, row.state["contest"]["winner"]) == ("scored", 1)
         assert row.state["held"] == str(contest.held(number))
-        assert [e.kind for e in tx.contests.events(number)][-1] == "ScoresAccepted"
+        told = tx.contests.events(number)
+        assert (told[-1].kind, told[-1].account) == ("ScoresAccepted", None)
+        assert told[0].account == made.network.accounts["poster"].address
     snapshot = made.network.contracts.client.rpc("evm_snapshot")
     hands.send("validator-1", contest.close(number))
     made.index()
