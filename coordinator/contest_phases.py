@@ -180,14 +180,14 @@ def can_release(row: ContestRow, now_s: float) -> bool:
 def can_close(row: ContestRow, now_s: float) -> bool:
     """Whether the contest would end at ``now_s``."""
     contest, params = row.state["contest"], row.state["params"]
-    ends_at = contest["ends_at"]
+    ends_at = int(contest["ends_at"])
     match _STATUS[row.status]:
         case ContestStatus.OPEN:
-            waits = params["release_s"] if contest["entries"] else 0
+            waits = int(params["release_s"]) if contest["entries"] else 0
             return now_s > int(params["commit_deadline"]) + waits
         case ContestStatus.RELEASED:
             nothing = int(contest["revealed"]) == 0
-            return now_s > ends_at + (0 if nothing else params["score_s"])
+            return now_s > ends_at + (0 if nothing else int(params["score_s"]))
         case ContestStatus.SCORED:
             return now_s >= ends_at
         case ContestStatus.CHALLENGED:

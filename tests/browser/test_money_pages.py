@@ -19,7 +19,7 @@ from protocol.bls import BlsSecret, aggregate
 from protocol.chain.client import ChainClient
 from protocol.chain.contest import ContestStatus
 from protocol.chain.sender import Sender
-from protocol.ids import Wei, parse_address
+from protocol.ids import TaskId, Wei, parse_address
 from protocol.learning_payload import payload_list, sign_payload
 from protocol.signing import KeySigner
 from tests.browser.conftest import PATIENCE_MS, visitor
@@ -394,8 +394,9 @@ def test_audit_file__handed_to_the_page__is_shown_and_compared_with_the_chain(
         page.goto(f"{url}/audit?task=1")
         expect(page.locator("body[data-replay=ready]")).to_be_attached()
         if change == "nothing":
-            file = {"name": "audit.json", "mimeType": "application/json", "buffer": text.encode()}
-            page.locator("#replay [name=file]").set_input_files(file)
+            page.locator("#replay [name=file]").set_input_files(
+                {"name": "audit.json", "mimeType": "application/json", "buffer": text.encode()}
+            )
         else:
             page.locator("#replay [name=text]").fill(text)
         page.get_by_role("button", name="Show", exact=True).first.click()
@@ -433,7 +434,9 @@ def test_form__without_a_mouse__is_filled_in_quoted_and_posted(
         _tab_to(page, "#sign")
         page.keyboard.press("Enter")
         page.wait_for_url("**/task/*")
-        expect(page.locator("h1")).to_contain_text("By keyboard")
+        task = TaskId(int(page.url.rpartition("/")[2]))
+    spec = made.client("poster").spec(task)
+    assert (spec.title, spec.recipe.rounds) == ("By keyboard", 2)
 
 
 def _tab_to(page: Page, selector: str) -> None:
