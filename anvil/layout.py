@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from protocol.chain.deployment import Deployment
+from protocol.chain.deployment_file import deployment_path
 from protocol.errors import ConfigurationError
 from protocol.ids import Address, parse_address
 
@@ -67,6 +68,9 @@ class Layout:
 
     def purge(self) -> None:
         """Remove what a network put here, and nothing else: the folder may hold more."""
+        if self.network_file.exists():
+            chain_id = NetworkFile.read(self.network_file).deployment.chain_id
+            deployment_path(self.root, chain_id).unlink(missing_ok=True)
         for folder in (self.root / "keys", self.root / "state", self.root / "chain", self.blobs, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
         for pattern in ("network.json", "password", "processes.json", f"{self.database.name}*"):

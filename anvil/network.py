@@ -24,6 +24,7 @@ from anvil.supervise import Supervisor
 from anvil.transactions import Pipeline, settle
 from protocol.chain.client import ChainClient
 from protocol.chain.contracts import Contracts
+from protocol.chain.deployment_file import write_deployment
 from protocol.errors import ConfigurationError, InvalidInput
 from protocol.ids import Wei, parse_address
 from protocol.keystore import LIGHT_ITERATIONS, create_keystore
@@ -151,6 +152,7 @@ class LocalNetwork:
             adversaries=wrong_doers(plan, accounts),
         )
         network.write(self.layout.network_file)
+        write_deployment(self.layout.root, network.deployment)
         return network
 
     def _resumed(self) -> NetworkFile | None:

@@ -8,7 +8,6 @@ more than 200 ms or a stream hears nothing.
 
 import argparse
 import asyncio
-import hashlib
 import statistics
 import sys
 import tempfile
@@ -24,11 +23,13 @@ from sqlalchemy import insert
 
 from anvil.network import free_ports
 from coordinator.store.chain_tables import CertificateRow, ChainEvent, Stake
+from coordinator.store.contest_tables import ContestRow, LearningBlockRow
 from coordinator.store.unit_of_work import Transaction
 from coordinator.store.work_tables import ContributionRow, MinerRow, Round, TaskAccount
 from protocol.certificate import RoundCertificate
-from protocol.ids import EpochNo, RoundNo, Sha256, TaskId
+from protocol.ids import EpochNo, RoundNo, Sha256, TaskId, parse_address
 from tests.integration.test_api import config
+from tests.support.contest_rows import chain_of, named, won
 from tests.support.coordinator_world import World, world
 from tests.support.pages import served
 
@@ -38,16 +39,13 @@ HEARD_WITHIN_S = 30.0
 SIGNERS = 0b111
 
 
-def named(kind: str, number: int) -> bytes:
-    return hashlib.sha256(f"{kind} {number}".encode()).digest()
-
-
 def address(number: int) -> str:
     return to_checksum_address(named("miner", number)[:20])
 
 
-def fill(w: World, miners: int, rounds: int) -> None:
-    """One task with ``rounds`` certified rounds, to which all miners contributed in turn."""
+def fill(w: World, miners: int, rounds: int, contests: int) -> None:
+    """One task with ``rounds`` certified rounds, to which all miners contributed in turn, and ``contests``
+    that were won, each with its learning block."""
     w.post_task()
     with w.store.write() as tx:
         task = tx.tasks.get(1)
@@ -59,6 +57,59 @@ def fill(w: World, miners: int, rounds: int) -> None:
         _miners(tx, miners, w.clock_s)
         _rounds(tx, miners, rounds)
         _certificates(tx, rounds)
+        _contests(tx, miners, contests)
+
+
+def _contests(tx: Transaction, miners: int, contests: int) -> None:
+    people = [parse_address(address(number % miners)) for number in range(8)]
+    separator = config().deployment.contest_domain.separator
+    blocks = chain_of(separator, [people[2]] * contests, {})
+    rows, events, headers = [], [], []
+    for block in blocks:
+        number = block.height
+        state = won(number, people, named("contest spec", number))
+        place = {"block_number": 100_000 + number, "tx_hash": named("contest tx", number)}
+        rows.append(
+            {
+                "contest_id": number,
+                "poster": people[0],
+                "spec_hash": state.params.spec_hash,
+                "status": "closed",
+                "outcome": "won",
+                "state": state.to_json(),
+                "title": f"contest {number}",
+                "note": "",
+                **place,
+            }
+        )
+        headers.append(
+            {
+                "height": number,
+                "hash": block.hash,
+                "header": block.header,
+                "contest_id": number,
+                "winner": people[2],
+                **place,
+            }
+        )
+        for index, (kind, account) in enumerate(
+            (("ContestPosted", 0), ("EntryCommitted", 2), ("Collected", 2))
+        ):
+            events.append(
+                {
+                    "block_hash": named("b", number),
+                    "log_index": index,
+                    "kind": kind,
+                    "contest_id": None if kind == "Collected" else number,
+                    "account": people[account],
+                    "amount": 10**18,
+                    "data": {"entry": "1"},
+                    **place,
+                }
+            )
+    tx.session.execute(insert(ContestRow), rows)
+    tx.session.execute(insert(LearningBlockRow), headers)
+    tx.session.execute(insert(ChainEvent), events)
 
 
 def _miners(tx: Transaction, miners: int, now_s: float) -> None:
@@ -224,10 +275,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--miners", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=10_000)
+    parser.add_argument("--contests", type=int, default=2_000)
     parser.add_argument("--streams", type=int, default=200)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as w:
-        fill(w, wanted.miners, wanted.rounds)
+        fill(w, wanted.miners, wanted.rounds, wanted.contests)
         (port,) = free_ports(1)
         app = served(w.ctx, config(max_streams=wanted.streams + 10))
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
@@ -239,6 +291,8 @@ def main() -> int:
         pages = ["/", "/task", "/task/1", "/task/1?upto=5000", f"/task/1?miner={miner}", "/miner"]
         pages += ["/task/1?account=0x8", "/validator", f"/account/{miner}", "/account", "/audit", "/post"]
         pages += ["/audit?task=1&kind=CertificateAccepted", "/tasks/1/rounds?limit=500", "/miners?limit=500"]
+        pages += ["/contest", f"/contest?before={wanted.contests // 2}", "/contest/1", "/learning"]
+        pages += [f"/learning?upto={wanted.contests // 2}", "/learning/1", f"/account/{address(2)}"]
         worst = measure(app, url, pages)
         heard = streams(w, url, wanted.streams)
         server.should_exit = True

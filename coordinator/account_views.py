@@ -1,9 +1,12 @@
 """Read models of one account: its part in the network, in every task, and why it has earned nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 
+from coordinator.contest_phases import contest_calls
+from coordinator.contest_views import ContestSummary, contests_of
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.network_views import miner_of, validator_of
 from coordinator.store.chain_tables import ChainEvent, Stake, Task
@@ -78,6 +81,33 @@ def task_parts(tx: Transaction, address: Address, *, before: int | None, limit: 
 def _part(task: Task, money: AccountView) -> TaskPart:
     title = str((task.spec or {}).get("title", ""))
     return TaskPart(task_id=task.task_id, title=title, status=task.status, money=money)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContestPart:
+    """An account's part in contests: what it posted or entered, what it is owed and was paid in all, and what
+    its wallet may sign now."""
+
+    contests: Page[ContestSummary]
+    owed: str
+    collected: str
+    calls: list[dict[str, Any]]
+
+
+def contest_part(
+    tx: Transaction, address: Address, now_s: float, *, before: int | None, limit: int
+) -> ContestPart:
+    """``before`` is a contest's number."""
+    cursor, (owed, collected) = tx.chain.cursor(), tx.contests.money(address)
+    found = contests_of(tx, address, before=before, limit=limit)
+    rows = [tx.contests.get(item.contest_id) for item in found.items]
+    at_s = max(now_s, cursor.timestamp if cursor else 0)
+    calls = [call for row in rows if row is not None for call in contest_calls(row, at_s)]
+    if owed:
+        label = f"Collect {format_amount(owed)} from contests"
+        collect = {"contract": "contest", "function": "collect", "arguments": [address], "label": label}
+        calls.insert(0, collect)
+    return ContestPart(contests=found, owed=str(owed), collected=str(collected), calls=calls)
 
 
 def why_nothing(tx: Transaction, detail: AccountDetail, now_s: float) -> list[str]:

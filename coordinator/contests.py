@@ -1,4 +1,5 @@
 """Tells live miners of open contests: a job each, again after a while until they have entered.
+Reads the specs that pages show.
 
 Nothing here is kept: what a miner has entered is on the chain, and a miner that gets a job twice answers the
 second one from its journal.
@@ -11,6 +12,7 @@ import structlog
 
 from coordinator.jobs.producer import JobProducer
 from coordinator.services.context import Context
+from coordinator.services.read_contest_specs import read_contest_specs
 from protocol.chain.contest import ContestParams, ContestStatus
 from protocol.chain.contracts import Contracts
 from protocol.errors import Refused, ServiceUnreachable
@@ -44,6 +46,7 @@ class ContestsLoop:
 
     def turn(self) -> None:
         """Every open contest once. Raises ServiceUnreachable, Refused."""
+        read_contest_specs(self._ctx)
         newest = self._contracts.contest.count()
         for contest_id in range(max(1, newest - MAX_OPEN + 1), newest + 1):
             if contest_id in self._over:

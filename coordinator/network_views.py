@@ -134,6 +134,7 @@ def network(tx: Transaction, deployment: Deployment, now_s: float) -> NetworkVie
             "vault": deployment.vault,
             "committee": deployment.committee,
             "appeals": deployment.appeals,
+            "contest": deployment.contest,
             "canaries": deployment.canaries,
             "token": deployment.token,
         },
@@ -156,6 +157,7 @@ def list_chain_events(
     task_id: int | None,
     account: str | None,
     kind: str | None,
+    contest_id: int | None = None,
 ) -> Page[ChainEventView]:
     """Contract events, newest first; ``before`` is an id."""
     query = select(ChainEvent)
@@ -163,6 +165,8 @@ def list_chain_events(
         query = query.where(ChainEvent.id < before)
     if task_id is not None:
         query = query.where(ChainEvent.task_id == task_id)
+    if contest_id is not None:
+        query = query.where(ChainEvent.contest_id == contest_id)
     if account is not None:
         query = query.where(ChainEvent.account == account)
     if kind is not None:
@@ -177,6 +181,7 @@ def list_chain_events(
             log_index=row.log_index,
             kind=row.kind,
             task_id=str(row.task_id) if row.task_id is not None else None,
+            contest_id=str(row.contest_id) if row.contest_id is not None else None,
             account=row.account,
             amount=str(row.amount) if row.amount is not None else None,
             data=row.data,

@@ -233,6 +233,7 @@ class ChainEventView:
     log_index: int
     kind: str
     task_id: str | None
+    contest_id: str | None
     account: str | None
     amount: str | None
     data: dict[str, Any]

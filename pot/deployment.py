@@ -7,12 +7,14 @@ from pot.client import Client, write_file
 from pot.output import Reply, facts
 from protocol.chain.client import ChainClient
 from protocol.chain.deployment import Deployment
+from protocol.chain.deployment_file import write_deployment
 from protocol.errors import InvalidInput
 from protocol.ids import parse_address
 
 
 def deploy_reply(client: Client, token: str | None, treasury: str | None, out: Path | None) -> Reply:
-    """Deploy from the client's account; the addresses, and a settings file that names them."""
+    """Deploy from the client's account; the addresses, the file that describes them to programs, and
+    a settings file that names them."""
     url = client.settings.need("chain_url")
     if out is not None and out.exists():
         raise InvalidInput(f"{out} exists; name another file.")
@@ -23,7 +25,11 @@ def deploy_reply(client: Client, token: str | None, treasury: str | None, out: P
     deployment = deploy(ChainClient(url), client.account, settings)
     if out is not None:
         write_file(out, settings_file(url, deployment).encode())
-    return Reply(data=deployment.to_json(), text=facts(list(deployment.to_json().items())))
+    described = write_deployment(client.settings.state_dir, deployment)
+    told = deployment.to_json()
+    return Reply(
+        data={**told, "file": str(described)}, text=facts([*told.items(), ("described in", described)])
+    )
 
 
 def settings_file(chain_url: str, deployment: Deployment) -> str:

@@ -22,6 +22,7 @@ from pot.faucet import drip
 from pot.output import Reply, Table
 from pot.posting import dialed, quote_reply
 from pot.settings import Settings
+from protocol.chain.docket import read_docket
 from protocol.chain.market import TaskParams
 from protocol.chain.records import proof_of
 from protocol.errors import InvalidInput, Refused
@@ -146,21 +147,30 @@ def _claims(item: Claimable) -> list[dict[str, Any]]:
 
 
 def _appeals(client: Client, item: Claimable, account: Address) -> list[dict[str, Any]]:
-    """What a miner can appeal against, with the approval of the bond that comes first."""
+    """What a miner can appeal against and has not, with the approval of the bond that comes first."""
     if client.task(item.task_id).challenge_window_s == 0:
         return []
     try:
         found = faults_of(client, item.task_id, miner=account, place=None)
     except Refused:
         return []
-    return [_appeal(client, challenge) for challenge in found]
+    return [_appeal(client, challenge) for challenge in found if not _is_brought(client, challenge)]
+
+
+def _is_brought(client: Client, challenge: Challenge) -> bool:
+    """Whether somebody has taken the same fault to the court that it would join."""
+    if challenge.joins is None:
+        return False
+    docket = read_docket(client.contracts, challenge.task_id, challenge.joins)
+    return any(case.leaf == challenge.matter.leaf_hash for case in docket.cases)
 
 
 def _appeal(client: Client, challenge: Challenge) -> dict[str, Any]:
     task, matter = str(challenge.task_id), challenge.matter
     proof = proof_of(challenge.record, matter, client.deployment.domain)
     arguments = [task, challenge.event.record.argument(), tuple(matter.leaf), proof]
-    label = f"Appeal against the fault in {challenge.what}"
+    number, shard, _ = challenge.place
+    label = f"Appeal against the fault in task {task}, round {number} shard {shard}"
     return {
         **_action("appeals", "challengeFault", arguments, label, task),
         "allowance": str(challenge.bond),

@@ -129,6 +129,8 @@ def _followed(files: "list[Path]") -> "Iterator[str]":
 
 
 def _described(network: "NetworkFile", path: Path) -> Reply:
+    from protocol.chain.deployment_file import deployment_path
+
     value = network.to_json()
     poster = network.keystores["poster"]
     lines = facts(
@@ -145,6 +147,7 @@ def _described(network: "NetworkFile", path: Path) -> Reply:
             ("token", network.deployment.token),
             ("poster", f"{network.accounts['poster']} ({poster})"),
             ("settings", path),
+            ("for programs", deployment_path(path.parent, network.deployment.chain_id)),
         ]
     )
     hints = [

@@ -19,6 +19,12 @@ def _shared(
     chain_url: Annotated[
         str | None, typer.Option("--chain-url", help="JSON-RPC endpoint of the chain.", rich_help_panel=WHERE)
     ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(
+            "--deployment", help="A deployments/<chain id>.json with the contracts.", rich_help_panel=WHERE
+        ),
+    ] = None,
     blob_url: Annotated[
         str | None,
         typer.Option(

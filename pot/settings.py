@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     chain_url: str | None = Field(default=None, description="JSON-RPC endpoint of the chain")
     chain_id: int | None = Field(default=None, ge=1, description="chain id that the endpoint must have")
     contracts: Contracts | None = Field(default=None, description="addresses of the deployment")
+    deployment: Path | None = Field(
+        default=None, description="a deployments/<chain id>.json: gives chain_id and contracts"
+    )
     blob_url: str | None = Field(default=None, description="content-addressed blob store")
     api_url: str | None = Field(default=None, description="the coordinator's HTTP API")
     broker_url: str | None = Field(default=None, description="Celery broker")
@@ -107,7 +110,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def read_layers(flags: Mapping[str, Any]) -> list[Layer]:
     """All sources, the strongest first. Raises ConfigurationError for a file that cannot be read."""
     user_file = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser() / "pot" / "config.toml"
-    return [
+    layers = [
         Layer(name="flag", values=dict(flags)),
         Layer(name="environment", values=EnvSettingsSource(Settings)()),
         Layer(name=str(DOTENV_FILE), values=_known(DotEnvSettingsSource(Settings, env_file=DOTENV_FILE)())),
@@ -115,6 +118,21 @@ def read_layers(flags: Mapping[str, Any]) -> list[Layer]:
         Layer(name=str(user_file), values=_toml(user_file)),
         Layer(name=str(NETWORK_FILE), values=_network(NETWORK_FILE)),
     ]
+    return _with_deployment(layers)
+
+
+def _with_deployment(layers: list[Layer]) -> list[Layer]:
+    """What the named deployment file says is as strong as the source that names it."""
+    from protocol.chain.deployment_file import read_deployment
+
+    for place, layer in enumerate(layers):
+        named = layer.values.get("deployment")
+        if named is not None:
+            values = read_deployment(Path(named)).to_json()
+            chain_id = values.pop("chain_id")
+            found = Layer(name=str(named), values={"chain_id": chain_id, "contracts": values})
+            return [*layers[: place + 1], found, *layers[place + 1 :]]
+    return layers
 
 
 def origin(layers: list[Layer], name: str) -> str:

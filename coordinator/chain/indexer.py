@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from coordinator.chain.contest_reader import ContestReader
 from coordinator.services.index_blocks import Batch, StakeView, index_blocks
 from coordinator.store.chain_log import STAKE_EVENTS
 from coordinator.store.chain_tables import Block
 from coordinator.store.unit_of_work import Store
 from protocol.chain.client import BlockRef
+from protocol.chain.contest_events import ContestEvent
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import CertificateAccepted, Event, EventReader
 from protocol.errors import Refused, ServiceUnreachable
@@ -25,6 +27,7 @@ class Indexer:
         self._contracts = contracts
         self._client = contracts.client
         self._reader = EventReader(contracts)
+        self._contests = ContestReader(contracts, store)
         self._store = store
         self._now_s = now_s
         self.head = b""
@@ -87,11 +90,13 @@ class Indexer:
             raise self._changed() from error
 
     def _read(self, after: int | None, fork: int | None, first: int, last: BlockRef) -> Batch:
-        events = self._reader.read(first, last.number) if first <= last.number else []
+        events = self._events(first, last.number) if first <= last.number else []
         numbers = sorted({event.where.block_number for event in events} - {last.number})
         blocks = {number: self._block(number) for number in numbers} | {last.number: last}
         if any(event.where.block_hash != blocks[event.where.block_number].hash for event in events):
             raise self._changed()
+        told = [event for event in events if isinstance(event, ContestEvent)]
+        reading = self._contests.read(told, fork, last.number)
         batch = Batch(
             after=after,
             fork=fork,
@@ -100,10 +105,17 @@ class Indexer:
             blocks=blocks,
             gas={e.where.tx_hash: self._gas(e) for e in events if isinstance(e, CertificateAccepted)},
             stakes={account: self._stake(account, last.number) for account in self._stakers(events, fork)},
+            contests=reading.contests,
+            owed=reading.owed,
         )
         if self._block(last.number).hash != last.hash:
             raise self._changed()
         return batch
+
+    def _events(self, first: int, last: int) -> list[Event]:
+        """In chain order, of tasks and of contests."""
+        found = [*self._reader.read(first, last), *self._contests.events(first, last)]
+        return sorted(found, key=lambda event: (event.where.block_number, event.where.log_index))
 
     def _stakers(self, events: Iterable[Event], fork: int | None) -> list[Address]:
         touched = {Address(e.account) for e in events if type(e).__name__ in STAKE_EVENTS}  # type: ignore[attr-defined]

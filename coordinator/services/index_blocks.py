@@ -3,15 +3,17 @@ transaction.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.services.derive import derive
+from coordinator.services.index_contests import ContestState, index_contests
 from coordinator.store.chain_log import Touched, touched_by
 from coordinator.store.chain_tables import CertificateRow, ChainEvent, Epoch, Task
 from coordinator.store.unit_of_work import Store, Transaction
 from protocol.chain.client import BlockRef
+from protocol.chain.contest_events import ContestEvent
 from protocol.chain.events import CertificateAccepted, EpochAdvanced, Event, TaskCreated
 from protocol.errors import PotError
 from protocol.ids import Address
@@ -41,7 +43,8 @@ class Batch:
 
     ``after`` is the cursor it was read from (None: the start), ``fork`` the last block that still stands
     when a reorganisation was found (-1: none does). ``blocks`` are those with events, by number; ``gas``
-    is by transaction; ``stakes`` are those of the accounts that vault events (also undone ones) touched.
+    is by transaction; ``stakes`` are those of the accounts that vault events (also undone ones) touched,
+    ``contests`` and ``owed`` likewise of contests.
     """
 
     after: int | None
@@ -51,6 +54,8 @@ class Batch:
     blocks: Mapping[int, BlockRef]
     gas: Mapping[bytes, int]
     stakes: Mapping[Address, StakeView]
+    contests: Mapping[int, ContestState] = field(default_factory=dict)
+    owed: Mapping[Address, int] = field(default_factory=dict)
 
 
 def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
@@ -62,6 +67,7 @@ def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
         undone = Touched(tasks=frozenset(), stakers=frozenset(), validators=frozenset())
         if batch.fork is not None:
             undone = tx.chain.rewind(batch.fork)
+            tx.contests.rewind(batch.fork)
             tx.feed.add("chain.reorganised", now_s, None, last_good_block=max(batch.fork, 0))
         rows = [_append(tx, event, batch, now_s) for event in batch.events]
         for block in batch.blocks.values():
@@ -69,6 +75,8 @@ def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
         tx.chain.remember(batch.last.number, batch.last.hash, batch.last.timestamp)
         for account, view in batch.stakes.items():
             tx.chain.set_stake(account, view.stake, view.unbonding, view.unlocks_at)
+        told = [event for event in batch.events if isinstance(event, ContestEvent)]
+        index_contests(tx, told, batch.contests, batch.owed)
         tx.session.flush()
         derive(tx, touched_by(rows), undone, now_s)
 
@@ -102,6 +110,8 @@ def _append(tx: Transaction, event: Event, batch: Batch, now_s: float) -> ChainE
 
 
 def _row(event: Event) -> ChainEvent:
+    if isinstance(event, ContestEvent):
+        return _contest_row(event)
     kind = type(event).__name__
     data = {f.name: _plain(getattr(event, f.name)) for f in fields(event) if f.name not in _COLUMNS}
     return ChainEvent(
@@ -117,6 +127,20 @@ def _row(event: Event) -> ChainEvent:
     )
 
 
+def _contest_row(event: ContestEvent) -> ChainEvent:
+    return ChainEvent(
+        block_number=event.where.block_number,
+        block_hash=event.where.block_hash,
+        tx_hash=event.where.tx_hash,
+        log_index=event.where.log_index,
+        kind=event.kind,
+        contest_id=event.contest_id,
+        account=event.account,
+        amount=event.amount,
+        data={name: _plain(value) for name, value in event.data.items()},
+    )
+
+
 def _plain(value: Any) -> Any:
     """A JSON value: hashes as hex, numbers as decimal strings (money does not fit a JSON number)."""
     match value:
@@ -128,6 +152,8 @@ def _plain(value: Any) -> Any:
             return str(value)
         case tuple() | list():
             return [_plain(item) for item in value]
+        case Mapping():
+            return {name: _plain(item) for name, item in value.items()}
         case _:
             return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
 

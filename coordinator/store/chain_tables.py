@@ -33,6 +33,7 @@ class ChainEvent(Base):
         UniqueConstraint("block_number", "log_index"),
         Index("ix_chain_events_task", "task_id", "kind", "id"),
         Index("ix_chain_events_account", "account", "kind", "id"),
+        Index("ix_chain_events_contest", "contest_id", "kind", "id"),
     )
 
     id: Mapped[int] = mapped_column(ROW_ID, primary_key=True, autoincrement=True)
@@ -42,6 +43,7 @@ class ChainEvent(Base):
     log_index: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(32))
     task_id: Mapped[int | None] = mapped_column(BigInteger)
+    contest_id: Mapped[int | None] = mapped_column(BigInteger)
     account: Mapped[str | None] = mapped_column(ADDRESS)
     amount: Mapped[int | None] = mapped_column(WeiColumn)
     data: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from coordinator.bell import Bell
 from coordinator.store.chain_log import ChainLog
 from coordinator.store.committee_book import CommitteeBook
+from coordinator.store.contests import Contests
 from coordinator.store.engine import WRITE
 from coordinator.store.feed import Feed
 from coordinator.store.miners import Miners
@@ -34,6 +35,7 @@ class Transaction:
         self.shards = Shards(session)
         self.committee = CommitteeBook(session)
         self.miners = Miners(session)
+        self.contests = Contests(session)
 
 
 class Store:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coordinator.web import chain_pages, evidence, pages, wallet_api
+from coordinator.web import chain_pages, contest_pages, evidence, pages, wallet_api
 from coordinator.web.deps import Web
 
 MAX_PROBLEM_BYTES: Final = 64 * 1024
@@ -18,7 +18,7 @@ _STATUS: Final = {409: 404}
 def install_pages(app: FastAPI, web: Web) -> None:
     """Serve the pages of ``web`` beside the API."""
     app.state.web = web
-    for module in (pages, chain_pages, wallet_api, evidence):
+    for module in (pages, chain_pages, contest_pages, wallet_api, evidence):
         app.include_router(module.router)
     app.add_middleware(ErrorPages, web=web)
 

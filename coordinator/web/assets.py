@@ -35,9 +35,68 @@ VENDOR: Final = {
         "uplot/dist/uPlot.min.css",
         "sha384-IfV0B7MIOYuO95kO9G5ySKPz/85zqFNOAs8iy4tkK5zd9izhJAB8b7lHrwYqqmYE",
     ),
+    "vendor/curves/bls12-381.js": (
+        "@noble/curves/esm/bls12-381.js",
+        "sha384-o9xpYn7nIxxv03YTmmCdF6ioRrwefwADAMKJWKD5WJLFBH9kAcOwC5TianDDNrcP",
+    ),
+    "vendor/curves/abstract/bls.js": (
+        "@noble/curves/esm/abstract/bls.js",
+        "sha384-4mwduEMmrbsCpesduHeEKvMtWP4203O3MGFnc1WuPWDOop+IIXLESqYKCKLBCC7g",
+    ),
+    "vendor/curves/abstract/curve.js": (
+        "@noble/curves/esm/abstract/curve.js",
+        "sha384-bQ2jkzGn8qT04DT5rbgh5pdHZYzEVlN457DotKUHIqpXO9VhgxG9yFDWSGd575NC",
+    ),
+    "vendor/curves/abstract/hash-to-curve.js": (
+        "@noble/curves/esm/abstract/hash-to-curve.js",
+        "sha384-vFyc1j0aH3HGGZ59rh/JasoBfQzOqvRW0Z4cxWibAlewUolBnyRILrp1RKHEUyda",
+    ),
+    "vendor/curves/abstract/modular.js": (
+        "@noble/curves/esm/abstract/modular.js",
+        "sha384-EkbCsLJw+7quaadtrDmYeicX1tO1ATdUDuXWRTnYWUhfiwrkrGWnAfRg7pP57ble",
+    ),
+    "vendor/curves/abstract/tower.js": (
+        "@noble/curves/esm/abstract/tower.js",
+        "sha384-/8wcc15moVRFLdGqq9hcYbKDGaMJF5K3JYayqGNeQo5ZRmzCJrihlw6TRph12Dxc",
+    ),
+    "vendor/curves/abstract/utils.js": (
+        "@noble/curves/esm/abstract/utils.js",
+        "sha384-wZ5OJMHxka0qnNtSCsbOZRxVJ5HcBh63nzPsxZpBp+yfOFIjlU1HnG6NgxlH0Kso",
+    ),
+    "vendor/curves/abstract/weierstrass.js": (
+        "@noble/curves/esm/abstract/weierstrass.js",
+        "sha384-YVE1yTVaXsfkEWEyT+qYQflfisZoRpeIyok008dFSUS8viuWrSZ58oYhHivGhaig",
+    ),
+    "vendor/hashes/_md.js": (
+        "@noble/hashes/esm/_md.js",
+        "sha384-/1GTfA5rNhQl+klWu0nb5Qk4b4t6qFeHP2s2bFQbLF0UfXkIqPPRTNtnZllvCLMT",
+    ),
+    "vendor/hashes/_u64.js": (
+        "@noble/hashes/esm/_u64.js",
+        "sha384-UyfChsT/T7BMKqLvQLUhFUGVSfqOLUqCPkKSqgiatCBC0C/ESuEVecFssCNMT0+b",
+    ),
+    "vendor/hashes/crypto.js": (
+        "@noble/hashes/esm/crypto.js",
+        "sha384-hHDjHWu16zppnxBvZiakvfmUz94gtzY/NE/c6TjUNKGHN+dFnC2fi04gLy9sDQ4i",
+    ),
+    "vendor/hashes/sha2.js": (
+        "@noble/hashes/esm/sha2.js",
+        "sha384-jQEDcrvT8Avm1HR8S8z4rnSB6ORmCkYoDXlkDof8eniJNQhvtOnJ8uQKZw1Cycnr",
+    ),
+    "vendor/hashes/utils.js": (
+        "@noble/hashes/esm/utils.js",
+        "sha384-qFV6i6ZLbPZd0HCY0Rln8YvR5WPDego9oP2/4EUVBPO1HJVJjaabQ/B+VBYcuSLp",
+    ),
 }
 #: What modules import by name.
-IMPORTS: Final = {"ethers": "vendor/ethers.js", "uplot": "vendor/uplot.js"}
+IMPORTS: Final = {
+    "ethers": "vendor/ethers.js",
+    "uplot": "vendor/uplot.js",
+    "@noble/curves/bls12-381": "vendor/curves/bls12-381.js",
+    "@noble/hashes/crypto": "vendor/hashes/crypto.js",
+    "@noble/hashes/sha2": "vendor/hashes/sha2.js",
+    "@noble/hashes/utils": "vendor/hashes/utils.js",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,9 @@ EVENT_KINDS: Final = (
     *("TaskCreated", "CommitteeDrawn", "CertificateAccepted", "Claimed", "SigningFeeClaimed"),
     *("FaultSlashed", "TaskCancelled", "TaskClosed", "TaskDisputed", "DisputeEnded", "FaultVoided"),
     *("CertificatesOverturned", "Deposited", "Unbonded", "Withdrawn", "StakeSlashed"),
+    *("ContestPosted", "EntryCommitted", "TestSetReleased", "EntryRevealed", "PanelDrawn", "ScoresAccepted"),
+    *("ScoresChallenged", "ChallengeDecided", "SignerSlashed", "EntrySlashed", "ContestClosed"),
+    *("BlockAppended", "Collected"),
     *("ValidatorJoined", "EndpointChanged", "ValidatorLeft", "EpochAdvanced", "EquivocationProven"),
 )
 TaskQuery = Annotated[str, Query(pattern="^[0-9]{0,16}$")]
@@ -45,7 +48,12 @@ def get_transaction(web: WebDep, tx_hash: str) -> Response:
 
 @router.get("/audit")
 def get_audit(
-    web: WebDep, before: Before = None, task: TaskQuery = "", account: Text = None, kind: Text = None
+    web: WebDep,
+    before: Before = None,
+    task: TaskQuery = "",
+    account: Text = None,
+    kind: Text = None,
+    contest: TaskQuery = "",
 ) -> Response:
     """Events with filters; the certificate checker; how to replay."""
     with web.ctx.store.read() as tx:
@@ -56,28 +64,38 @@ def get_audit(
             task_id=int(task) if task else None,
             account=parse_address(account) if account else None,
             kind=kind or None,
+            contest_id=int(contest) if contest else None,
         )
-    chosen = {"task": task, "account": account or "", "kind": kind or ""}
+    chosen = {"task": task, "contest": contest, "account": account or "", "kind": kind or ""}
     return web.pages.page("audit", events=events, kinds=EVENT_KINDS, chosen=chosen)
 
 
 @router.get("/audit/events.jsonl")
 def get_events_file(
-    web: WebDep, task: TaskQuery = "", account: Text = None, kind: Text = None
+    web: WebDep, task: TaskQuery = "", account: Text = None, kind: Text = None, contest: TaskQuery = ""
 ) -> StreamingResponse:
     """The same list, whole, one JSON document a line, newest first."""
     who = parse_address(account) if account else None
-    lines = _event_lines(web, int(task) if task else None, who, kind or None)
+    about = int(contest) if contest else None
+    lines = _event_lines(web, int(task) if task else None, who, kind or None, about)
     headers = {"Content-Disposition": 'attachment; filename="events.jsonl"', "Cache-Control": "no-store"}
     return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
 
 
-def _event_lines(web: Web, task: int | None, account: str | None, kind: str | None) -> Iterator[str]:
+def _event_lines(
+    web: Web, task: int | None, account: str | None, kind: str | None, contest: int | None
+) -> Iterator[str]:
     before: int | None = None
     while True:
         with web.ctx.store.read() as tx:
             page = network_views.list_chain_events(
-                tx, before=before, limit=EXPORT_PAGE, task_id=task, account=account, kind=kind
+                tx,
+                before=before,
+                limit=EXPORT_PAGE,
+                task_id=task,
+                account=account,
+                kind=kind,
+                contest_id=contest,
             )
         for item in page.items:
             fields = {name: getattr(item, name) for name in item.__dataclass_fields__}

@@ -1,5 +1,6 @@
 """Everything behind one certificate, for a checker that believes none of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -10,11 +11,13 @@ from coordinator.store.chain_tables import CertificateRow
 from coordinator.store.tasks import committee_of
 from coordinator.web.deps import MAX_ID, TaskPath, Web, WebDep
 from protocol import merkle
+from protocol.bls import SIGNATURE_BYTES
 from protocol.certificate import CERTIFICATE_TYPE, RoundCertificate
+from protocol.chain.contracts import KeyBook
 from protocol.chain.events import CertificateAccepted, EventRef, certificate_behind
 from protocol.contribution import CONTRIBUTION_TYPE
 from protocol.errors import Refused
-from protocol.ids import TaskId
+from protocol.ids import Address, TaskId
 from protocol.members import quorum
 from protocol.segment import SegmentRecord
 from protocol.typed_data import DOMAIN_NAME, DOMAIN_VERSION
@@ -34,7 +37,8 @@ class Proof(BaseModel):
 
 class Evidence(BaseModel):
     """A certificate as it was accepted. ``signatures`` are from the transaction's calldata, ``proofs`` lead
-    to its payouts root (at most 64 of them); the segment record is the blob that the certificate names."""
+    to its payouts root (at most 64 of them); the segment record is the blob that the certificate names.
+    ``keys`` are the signers' BLS keys where the signatures are one aggregate, else empty."""
 
     certificate: dict[str, str]
     types: dict[str, list[dict[str, str]]]
@@ -43,6 +47,7 @@ class Evidence(BaseModel):
     quorum: int
     signers: str
     signatures: str
+    keys: dict[str, str]
     tx_hash: str
     block_number: int
     payouts: int
@@ -83,11 +88,19 @@ def get_evidence(
         quorum=quorum(len(members)),
         signers=str(row.signers),
         signatures="0x" + signed.signatures.hex(),
+        keys=_keys(web, members, row.signers) if len(signed.signatures) == SIGNATURE_BYTES else {},
         tx_hash="0x" + row.tx_hash.hex(),
         block_number=row.block_number,
         payouts=len(record.payouts),
         proofs=_proofs(record),
     )
+
+
+def _keys(web: Web, members: Sequence[Address], signers: int) -> dict[str, str]:
+    """The BLS keys of those who signed, from the contract."""
+    book = KeyBook(web.contracts)
+    named = [member for place, member in enumerate(members) if signers >> place & 1]
+    return {member: "0x" + book(member).hex() for member in named}
 
 
 def _domain(web: Web) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from coordinator import network_views, views
-from coordinator.account_views import account_detail, task_parts, why_nothing
+from coordinator.account_views import account_detail, contest_part, task_parts, why_nothing
+from coordinator.contest_views import list_contests
+from coordinator.learning_views import list_blocks
 from coordinator.store.chain_tables import Task
 from coordinator.store.unit_of_work import Transaction
 from coordinator.web.deps import AddressPath, Before, TaskPath, Text, Web, WebDep
@@ -55,6 +57,8 @@ def get_network(web: WebDep) -> Response:
             tasks=views.list_tasks(tx, before=None, limit=FEW, poster=None),
             miners=network_views.list_miners(tx, after="", limit=FEW, now_s=web.ctx.now_s()),
             validators=network_views.list_validators(tx, after="", limit=FEW),
+            contests=list_contests(tx, before=None, limit=FEW),
+            blocks=list_blocks(tx, web.config.deployment.contest_domain, upto=None, limit=FEW),
             events=network_views.list_chain_events(
                 tx, before=None, limit=FEW, task_id=None, account=None, kind=None
             ),
@@ -149,11 +153,18 @@ def get_own_account(web: WebDep) -> Response:
 @router.get("/account/{address}")
 @router.get("/miner/{address}")
 @router.get("/validator/{address}")
-def get_account(web: WebDep, address: AddressPath, before: Before = None, tasks: Before = None) -> Response:
+def get_account(
+    web: WebDep,
+    address: AddressPath,
+    before: Before = None,
+    tasks: Before = None,
+    contests: Before = None,
+) -> Response:
     """Stake, money by task, why there is none, and everything that happened to the account."""
     with web.ctx.store.read() as tx:
         now_s = web.ctx.now_s()
         detail = account_detail(tx, address, now_s)
+        cursor = tx.chain.cursor()
         return web.pages.page(
             "account",
             news=web.newest_news(),
@@ -161,6 +172,8 @@ def get_account(web: WebDep, address: AddressPath, before: Before = None, tasks:
             nothing=why_nothing(tx, detail, now_s),
             parts=task_parts(tx, address, before=tasks, limit=ROWS),
             posted=views.list_tasks(tx, before=None, limit=FEW, poster=address),
+            part=contest_part(tx, address, now_s, before=contests, limit=ROWS),
+            chain_s=cursor.timestamp if cursor else 0,
             events=network_views.list_chain_events(
                 tx, before=before, limit=ROWS, task_id=None, account=address, kind=None
             ),

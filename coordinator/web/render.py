@@ -127,7 +127,13 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
 
 
+def compact(value: Any) -> str:
+    """JSON for an attribute that a script reads."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
 FILTERS: Final = {
+    "compact": compact,
     "short": short,
     "account": account,
     "transaction": transaction,

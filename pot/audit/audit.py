@@ -48,7 +48,8 @@ def audit_task(
     exactly: then nothing has been found out.
     """
     scene = _read_chain(contracts, task_id)
-    report = AuditReport(task_id=task_id)
+    domain = contracts.deployment.domain
+    report = AuditReport(task_id=task_id, chain_id=domain.chain_id, market=domain.market)
     try:
         _audit(scene, blobs, choose_rounds, report, say)
     except (ServiceUnreachable, Refused, UnusualArithmetic):
@@ -197,6 +198,14 @@ def _check_segment(
         name,
         f"{len(signers)} of {len(ledger.members)} signatures, roots and payouts rebuilt, "
         f"model {certificate.model.hex()[:12]} recomputed, {shards} shards re-executed",
+    )
+    report.certificates.append(
+        {
+            "first_round": int(certificate.first_round),
+            "last_round": int(certificate.last_round),
+            "model": certificate.model.hex(),
+            "tx_hash": "0x" + segment.event.where.tx_hash.hex(),
+        }
     )
     return ledger.certified(segment.record, signers_of(ledger.members, segment.event.signers))
 

@@ -56,9 +56,13 @@ class AuditLine:
 class AuditReport:
     """Grows while the audit runs; after the first lie nothing more is checked. ``notes`` are false statements
     that change neither money nor model, ``wrong`` is the lie if it can be challenged, ``verdicts`` what each
-    validator says that it executed."""
+    validator says that it executed. ``certificates`` are those found true, in the market at ``market`` on
+    chain ``chain_id``."""
 
     task_id: int
+    chain_id: int
+    market: Address
+    certificates: list[dict[str, Any]] = field(default_factory=list)
     lines: list[AuditLine] = field(default_factory=list)
     rounds_replayed: int = 0
     shards_replayed: int = 0
@@ -90,6 +94,9 @@ class AuditReport:
         lie = self.lie
         return {
             "task_id": str(self.task_id),
+            "chain_id": self.chain_id,
+            "market": self.market,
+            "certificates": self.certificates,
             "ok": self.ok,
             "rounds_certified": self.rounds_certified,
             "rounds_replayed": self.rounds_replayed,

@@ -41,6 +41,8 @@ def contract_name(deployment: Deployment, address: str) -> str:
         deployment.vault: "StakeVault",
         deployment.committee: "Committee",
         deployment.appeals: "Appeals",
+        deployment.contest: "LearningContest",
+        deployment.canaries: "Canaries",
         deployment.token: "DevToken",
     }
     return next((name for at, name in known.items() if at.lower() == address.lower()), "")

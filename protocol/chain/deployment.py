@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from protocol.errors import ConfigurationError
+from protocol.errors import ConfigurationError, InvalidInput
 from protocol.ids import Address, parse_address
 from protocol.typed_data import Domain
 
@@ -67,7 +67,7 @@ class Deployment:
                 canaries=parse_address(value["canaries"]),
                 token=parse_address(value["token"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, InvalidInput) as error:
             raise ConfigurationError(f"The deployment is incomplete or malformed: {error!r}.") from error
 
     @classmethod

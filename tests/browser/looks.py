@@ -9,7 +9,7 @@ from anvil.toolchain import PROJECT_ROOT
 from tests.browser.conftest import PATIENCE_MS, visitor
 
 MAX_PAYLOAD_BYTES: Final = 400_000
-PHONE: Final = {"width": 390, "height": 844}
+PHONE: Final = {"width": 375, "height": 812}
 DESK: Final = {"width": 1280, "height": 900}
 _AXE: Final = PROJECT_ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -34,6 +34,8 @@ def look_at(
         assert answer is not None
         assert answer.status == 200
         expect(page.locator("body[data-wallet=ready]")).to_be_attached(timeout=PATIENCE_MS)
+        if "/learning/" in url:
+            expect(page.locator("body[data-hashed=done]")).to_be_attached(timeout=PATIENCE_MS)
         if "/task/" in url and "why" not in url:
             expect(page.locator("body[data-charts=drawn]")).to_be_attached(timeout=PATIENCE_MS)
         if shot is not None:

@@ -250,7 +250,7 @@ def test_certificate__tampered_with__fails_and_says_where(
         expect(page.locator(".checks .bad").first).to_contain_text(sentence)
 
 
-@pytest.mark.parametrize(("dark", "phone"), [(False, False), (True, True)])
+@pytest.mark.parametrize(("dark", "phone"), [(False, False), (True, True), (False, True), (True, False)])
 def test_pages__each_in_light_and_dark__are_accessible_small_and_fit(
     browser: Browser, network: Any, dark: bool, phone: bool
 ) -> None:
@@ -262,6 +262,9 @@ def test_pages__each_in_light_and_dark__are_accessible_small_and_fit(
         "tasks": "/task",
         "task": "/task/1",
         "why": f"/task/1/why?account={miner}",
+        "contests": "/contest",
+        "learning": "/learning",
+        "genesis": "/learning/0",
         "miners": "/miner",
         "miner": f"/miner/{miner}",
         "validator": f"/validator/{member}",
@@ -273,5 +276,6 @@ def test_pages__each_in_light_and_dark__are_accessible_small_and_fit(
         "account": "/account",
     }
     for name, path in paths.items():
-        shot = Path(chosen) / f"{name}{'-dark-phone' if dark else ''}.png" if chosen else None
+        look = f"{'-dark' if dark else ''}{'-phone' if phone else ''}"
+        shot = Path(chosen) / f"{name}{look}.png" if chosen else None
         look_at(browser, f"{network['api_url']}{path}", shot, dark=dark, phone=phone)

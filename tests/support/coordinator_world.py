@@ -13,6 +13,7 @@ from coordinator.blob_cache import BlobCache
 from coordinator.services.context import Context
 from coordinator.services.drive_task import drive_task
 from coordinator.services.index_blocks import Batch, StakeView, index_blocks
+from coordinator.services.index_contests import ContestState
 from coordinator.services.ledgers import Ledgers
 from coordinator.services.register_heartbeat import register_heartbeat
 from coordinator.store.engine import open_engine
@@ -99,7 +100,14 @@ class World:
             block_number=number, block_hash=_hash(b"block", number), tx_hash=_hash(b"tx", number), log_index=0
         )
 
-    def mine(self, *events: Event, fork: int | None = None, salt: bytes = b"block") -> None:
+    def mine(
+        self,
+        *events: Event,
+        fork: int | None = None,
+        salt: bytes = b"block",
+        contests: Mapping[int, ContestState] | None = None,
+        owed: Mapping[Address, int] | None = None,
+    ) -> None:
         """Index one block with ``events``; ``fork`` takes back the blocks above it first."""
         after = self._block or None
         number = self._block + 1 if fork is None else fork + 1
@@ -121,6 +129,8 @@ class World:
             blocks={number: last},
             gas={e.where.tx_hash: 80_000 for e in events},
             stakes=stakes if after is None else {},
+            contests=contests or {},
+            owed=owed or {},
         )
         index_blocks(self.store, batch, self.clock_s)
         self._block = number

@@ -1,10 +1,11 @@
 """A deployment with a trained task, its index, and the pages over it."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -35,12 +36,14 @@ class PageNetwork:
     app: FastAPI
     settings: Settings
     store: Store
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
     def index(self) -> None:
         """Read the chain to its present end."""
-        indexer = Indexer(self.network.contracts, self.store, time.time)
-        while not indexer.poll():
-            pass
+        with self.reading:
+            indexer = Indexer(self.network.contracts, self.store, time.time)
+            while not indexer.poll():
+                pass
 
     def client(self, role: str) -> Client:
         return Client(self.settings, role=role)

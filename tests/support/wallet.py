@@ -31,6 +31,7 @@ class Wallet:
     held: dict[int, tuple[str, list[Any]]] = field(default_factory=dict)
     answers: dict[int, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    last: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, method: str, params: list[Any]) -> dict[str, Any]:
         """One request of the page."""
@@ -74,10 +75,16 @@ class Wallet:
                 return {"result": self._sign(params)}
             case "eth_sendTransaction":
                 return {"result": self._send(params[0])}
-            case "eth_getTransactionReceipt":
+            case "eth_getTransactionReceipt" | "eth_call":
                 return {"result": self.chain.rpc(method, *params)}
             case _:
                 return {"error": {"code": -32601, "message": f"{method} is not supported"}}
+
+    def send_again(self, **changes: Any) -> str:
+        """The owner replaces what was sent last: the same nonce at a higher fee, with ``changes``."""
+        price = self.chain.quantity("eth_gasPrice")
+        fees = {"maxFeePerGas": 9 * price, "maxPriorityFeePerGas": 9 * price}
+        return self._submit({**self.last, **fees, **changes})
 
     def _switch(self, method: str, wanted: int) -> dict[str, Any]:
         if method == "wallet_addEthereumChain":
@@ -106,6 +113,10 @@ class Wallet:
             "maxFeePerGas": 3 * price,
             "maxPriorityFeePerGas": price,
         }
-        signed = self.account.sign_transaction(transaction)
+        return self._submit(transaction)
+
+    def _submit(self, transaction: dict[str, Any]) -> str:
+        self.last = transaction
+        chain, signed = self.chain, self.account.sign_transaction(transaction)
         raw = "0x" + bytes(signed.raw_transaction).hex()
         return str(chain.rpc("eth_sendRawTransaction", raw))

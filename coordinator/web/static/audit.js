@@ -26,13 +26,33 @@ async function chainCheck(evidence) {
   return differs === undefined ? { ok: true, text: "Your wallet's node has the same certificate on the chain." } : { ok: false, text: `Your wallet's node has another certificate: ${differs} differs.` };
 }
 
+/** The BLS keys are those that the contract has for the members; asked through the reader's own wallet. */
+async function keyCheck(evidence) {
+  const told = Object.entries(evidence.keys);
+  const wallet = provider();
+  if (told.length === 0) return [];
+  if (wallet === null) return [{ ok: true, text: "The BLS keys are the coordinator's word: connect a wallet, and its own node is asked for them." }];
+  const { keys, committee } = await contracts();
+  const call = async (to, contract, name, values) => {
+    const data = contract.interface.encodeFunctionData(name, values);
+    const found = await wallet.request({ method: "eth_call", params: [{ to, data }, "latest"] });
+    return contract.interface.decodeFunctionResult(name, found)[0];
+  };
+  const book = await call(committee.address, committee, "KEYS", []);
+  for (const [member, key] of told) {
+    const known = await call(book, keys, "keyOf", [member]);
+    if (known.toLowerCase() !== key.toLowerCase()) return [{ ok: false, text: `Your wallet's node has another BLS key for ${member}.` }];
+  }
+  return [{ ok: true, text: "Your wallet's node has the same BLS keys in the contract, where their possession was proven." }];
+}
+
 async function run(task, round) {
   const { check } = await import("./certificate.js");
   const evidence = await ask(`/evidence/${task}${round ? `?round=${round}` : ""}`);
   const answer = await fetch(`/blobs/${evidence.certificate.segment.slice(2)}`);
   const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : 0);
-  const checks = check(evidence, bytes, { chainId: network.chainId, market: network.contracts.market });
-  return { evidence, checks: [...checks, await chainCheck(evidence)] };
+  const checks = await check(evidence, bytes, { chainId: network.chainId, market: network.contracts.market });
+  return { evidence, checks: [...checks, await chainCheck(evidence), ...(await keyCheck(evidence))] };
 }
 
 form.addEventListener("submit", async (event) => {

@@ -22,16 +22,16 @@ function digestOf(evidence, kind, value) {
 }
 
 /** A quorum of the committee signed exactly this certificate. */
-function checkSignatures(evidence, checks) {
+async function checkSignatures(evidence, checks) {
   const { members, signers, signatures, quorum } = evidence;
   const named = signersOf(members, signers);
   const bytes = (signatures.length - 2) / 2;
   checks.push({ ok: named.length >= quorum && quorum * 3 > members.length * 2 - 1, text: `${named.length} of ${members.length} members signed; ${quorum} are needed.` });
-  if (bytes === BLS_BYTES && named.length > 1) {
-    checks.push({ ok: true, text: "The signatures are one BLS sum, which the contract checked; this page does not. `pot audit` does." });
+  const digest = digestOf(evidence, "RoundCertificate", evidence.certificate);
+  if (bytes === BLS_BYTES) {
+    await checkAggregate(evidence, named, digest, checks);
     return;
   }
-  const digest = digestOf(evidence, "RoundCertificate", evidence.certificate);
   checks.push({ ok: bytes === named.length * SIGNATURE_BYTES, text: `There are ${bytes} bytes of signatures.` });
   named.forEach((member, place) => {
     let by = "nobody";
@@ -43,6 +43,15 @@ function checkSignatures(evidence, checks) {
     }
     checks.push({ ok: same(by, member), text: same(by, member) ? `${member} signed it.` : `The signature of ${member} is by ${by}.` });
   });
+}
+
+/** One BLS sum stands for the signatures of all who are named. */
+async function checkAggregate(evidence, named, digest, checks) {
+  const { isSignedBy } = await import("./bls.js");
+  const keys = named.map((member) => evidence.keys[member] ?? "0x");
+  const ok = isSignedBy(digest, evidence.signatures, keys);
+  const who = `${named.length} members whose BLS keys are ${keys.map((key) => `${key.slice(0, 10)}…`).join(", ")}`;
+  checks.push({ ok, text: ok ? `The signature is the BLS sum of ${who}.` : `The signature is not the BLS sum of ${who}.` });
 }
 
 /** The segment record is the one that the certificate names, and leads to its three roots. */
@@ -100,11 +109,11 @@ function checkProofs(evidence, checks) {
 }
 
 /** All checks; `expected` is {chainId, market} of this network, `bytes` the segment record. */
-export function check(evidence, bytes, expected) {
+export async function check(evidence, bytes, expected) {
   const checks = [];
   const { domain } = evidence;
   checks.push({ ok: BigInt(domain.chainId) === BigInt(expected.chainId) && same(domain.verifyingContract, expected.market), text: `It is for the market ${domain.verifyingContract} on chain ${domain.chainId}.` });
-  checkSignatures(evidence, checks);
+  await checkSignatures(evidence, checks);
   checkProofs(evidence, checks);
   try {
     checkRecord(evidence, bytes, checks);

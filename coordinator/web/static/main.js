@@ -6,7 +6,7 @@ import "./wallet.js";
 for (const link of document.querySelectorAll("nav a")) {
   const path = link.getAttribute("href");
   const here = location.pathname;
-  const parents = { "/task": ["/task/"], "/miner": ["/miner/"], "/validator": ["/validator/"], "/block": ["/block/", "/tx/"], "/account": ["/account/"] };
+  const parents = { "/task": ["/task/"], "/contest": ["/contest/"], "/learning": ["/learning/"], "/miner": ["/miner/"], "/validator": ["/validator/"], "/block": ["/block/", "/tx/"], "/account": ["/account/"] };
   if (here === path || parents[path]?.some((start) => here.startsWith(start))) link.setAttribute("aria-current", "page");
 }
 

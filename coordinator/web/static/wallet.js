@@ -160,7 +160,7 @@ export async function contracts() {
     [ethersModule, abis] = await Promise.all([import("ethers"), ask(network.abi)]);
   }
   const { Interface } = ethersModule;
-  const names = { market: "TrainingMarket", vault: "StakeVault", committee: "Committee", appeals: "Appeals", token: "DevToken" };
+  const names = { market: "TrainingMarket", vault: "StakeVault", committee: "Committee", appeals: "Appeals", contest: "LearningContest", keys: "BlsKeys", token: "DevToken" };
   const made = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { interface: new Interface(abis[name]), address: network.contracts[key] }]));
   return { ethers: ethersModule, ...made };
 }
@@ -208,17 +208,29 @@ export async function allow(spender, units, what) {
   await send({ contract: "token", function: "approve", arguments: [spender, units], label: `Approve ${amount(units)} for ${what}` });
 }
 
+/** Send a call; where it takes an `allowance` of tokens, see to that first. */
+export async function sendAllowed(call) {
+  if (current === null && (await connect()) === null) throw new Error("No wallet is connected.");
+  if (call.allowance !== undefined) await allow(network.contracts[call.contract], call.allowance, "the bond");
+  return send(call);
+}
+
+/** Whether a place with buttons is in use: one of them has the focus, or waits for its wallet. */
+export const inUse = (place) => place.contains(document.activeElement) || place.querySelector("[data-busy]") !== null;
+
 /** A button that does something with the wallet, and tells what went wrong. */
 export function actionButton(label, act, attributes = {}) {
   const button = h("button", { type: "button", ...attributes }, label);
   button.addEventListener("click", async () => {
     button.disabled = true;
+    button.dataset.busy = "yes";
     try {
       await act();
     } catch (error) {
       notify(await sentence(error), { kind: "bad", key: "action" });
     } finally {
       button.disabled = false;
+      delete button.dataset.busy;
     }
   });
   return button;

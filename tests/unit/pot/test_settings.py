@@ -7,7 +7,10 @@ import pytest
 
 from pot.cli import main
 from pot.settings import load_settings, origin, read_layers
+from protocol.chain.deployment import Deployment
+from protocol.chain.deployment_file import write_deployment
 from protocol.errors import ConfigurationError
+from protocol.ids import parse_address
 
 ADDRESS = "0x" + "11" * 20
 CONTRACTS = {
@@ -128,3 +131,21 @@ def test_config_show__secrets_in_urls__are_masked(
     out = capsys.readouterr().out
     assert "hunter" not in out
     assert "db:5432/pot" in out
+
+
+def test_settings__a_deployment_file__is_as_strong_as_the_source_that_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = {name: parse_address(ADDRESS) for name in CONTRACTS if name != "block"}
+    path = write_deployment(folder, Deployment(chain_id=77, block=3, **addresses))
+    monkeypatch.setenv("POT_DEPLOYMENT", str(path))
+    write_sources(folder, 1)
+    found = load_settings()
+    assert found.chain_id == 77
+    assert found.contracts is not None
+    assert found.contracts.block == 3
+    assert origin(read_layers({}), "contracts") == str(path)
+    assert load_settings({"chain_id": 5}).chain_id == 5
+    monkeypatch.setenv("POT_DEPLOYMENT", str(folder / "nowhere.json"))
+    with pytest.raises(ConfigurationError, match="describes no deployment"):
+        load_settings()
