@@ -5,13 +5,15 @@ The event loop owns all state here; what takes time goes to the node's threads a
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, assert_never
 
 from committee.bench import Desk
-from committee.contest_judge import ContestJudge, Findings
+from committee.contest_judge import ContestJudge
 from committee.contest_seat import Act, Certify, Close, ContestSeat, Draw, contest_instance
 from committee.errors import LogCorrupt, ValueUnusable
 from committee.host import Host
+from committee.payload_pool import PayloadPool
 from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig, Verify
 from committee.submitter import Outcome
 from committee.verify import Finding, Judgement
@@ -22,7 +24,8 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.sender import Sender
 from protocol.contest import ScoreCertificate
 from protocol.errors import PeerMisbehaved, PotError, Refused
-from protocol.ids import Address
+from protocol.ids import Address, Sha256
+from protocol.learning_payload import MAX_LIST_BYTES, list_root, may_carry, payload_list
 from protocol.members import Members
 from protocol.pbft_messages import Instance
 from protocol.signing import Signer, is_signed_by, is_statement_of
@@ -102,6 +105,7 @@ class ContestBench:
         desk: Desk,
         judge: ContestJudge,
         blobs: BlobStore,
+        pool: PayloadPool,
         submitter: ContestSubmitter,
         signer: Signer,
         domain: Domain,
@@ -111,6 +115,7 @@ class ContestBench:
         self._desk = desk
         self._judge = judge
         self._blobs = blobs
+        self._pool = pool
         self._submitter = submitter
         self._signer = signer
         self._domain = domain
@@ -194,18 +199,22 @@ class ContestBench:
         """Unix time: the chain's or this machine's, whichever is later."""
         return self._desk.now_s()
 
-    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool:
-        """Count on the checking thread; the record of what was found is stored for everybody."""
-        found: list[Findings] = []
-        now_s = self.now_s()
+    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool:
+        """Count on the checking thread; the record of what was found, and the list of the payloads that wait
+        here, are stored for everybody."""
+        found: list[ScoreCertificate] = []
+        now_s, waiting = self.now_s(), self._pool.listed()
 
         def job() -> Judgement:
             try:
                 findings = self._judge.judge(view, now_s)
                 self._blobs.put(findings.record.blob)
+                listed = payload_list(waiting)
+                if listed:
+                    self._blobs.put(listed)
             except PotError as error:
                 return Judgement(finding=Finding.UNKNOWN, reason=str(error))
-            found.append(findings)
+            found.append(replace(findings.certificate, transactions=list_root(listed)))
             return Judgement(finding=Finding.VALID)
 
         def judged(judgement: Judgement) -> None:
@@ -214,6 +223,31 @@ class ContestBench:
             done(found[0] if found else None)
 
         return self._desk.check(job, judged)
+
+    def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool:
+        """Look at another member's list on the checking thread. One that is accepted is stored once more, so
+        that it is there as long as any member that signed for it wants it to be."""
+        numbers, found = self._pool.numbers, []
+
+        def job() -> Judgement:
+            if numbers is None:
+                return Judgement(finding=Finding.UNKNOWN, reason="the learning chain has not been read")
+            try:
+                listed = self._blobs.get(Sha256(root), MAX_LIST_BYTES)
+                true = may_carry(numbers, listed, self._domain)
+                if true:
+                    self._blobs.put(listed)
+            except PotError as error:
+                return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+            found.append(true)
+            return Judgement(finding=Finding.UNKNOWN if true is None else Finding.VALID)
+
+        def checked(judgement: Judgement) -> None:
+            if judgement.finding is Finding.UNKNOWN:
+                log.info("payloads %s: abstaining: %s", root.hex(), judgement.reason)
+            done(found[0] if found else None)
+
+        return self._desk.check(job, checked)
 
     def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None:
         """Send a step to the chain."""

@@ -62,6 +62,11 @@ class Inbox:
             raise PeerMisbehaved("app", "a lie")
         self.apps.append((peer, kind, body))
 
+    def on_offer(self, kind: str, body: bytes) -> bytes:
+        if kind == "lie":
+            raise PeerMisbehaved("app", "a lie")
+        return body[::-1]
+
 
 async def until(condition: Callable[[], bool], timeout_s: float = 5) -> None:
     async with asyncio.timeout(timeout_s):
