@@ -154,7 +154,7 @@ def next_puzzle(contracts: Contracts, solver: Address, listed: bytes) -> Block:
     still_open = contest.open_contests(at.number)
     if still_open:
         raise Refused(
-            f"Contests are open ({still_open}): the next block of the learning chain is to be won by training.",
+            f"Contests are open ({still_open}): the learning chain's next block is to be won by training.",
             "ContestsOpen",
         )
     return Block(

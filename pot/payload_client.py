@@ -53,7 +53,7 @@ class PayloadClient:
         self._domain = contracts.deployment.contest_domain
         committee = contracts.committee
         found = {member: committee.endpoint_of(member) for member in committee.pool()[:MAX_LINKS]}
-        self._endpoints = {member: url for member, url in found.items() if is_endpoint(url)}
+        self.endpoints = {member: url for member, url in found.items() if is_endpoint(url)}
 
     def waiting(self, author: Address | None) -> list[SignedPayload]:
         """What waits at the validators, of one author or in all: signed, by number, each once. Raises
@@ -80,12 +80,12 @@ class PayloadClient:
 
     def _ask(self, messages: Sequence[tuple[str, bytes]]) -> list[Told]:
         async def all_of_them() -> list[Told]:
-            asked = (self._tell(member, url, messages) for member, url in self._endpoints.items())
+            asked = (self._tell(member, url, messages) for member, url in self.endpoints.items())
             return list(await asyncio.gather(*asked))
 
         told = asyncio.run(all_of_them())
         if all(one.problem for one in told):
-            where = ", ".join(list(self._endpoints.values())[:MAX_NAMED]) or "no endpoint"
+            where = ", ".join(list(self.endpoints.values())[:MAX_NAMED]) or "no endpoint"
             why = told[0].problem if told else "the chain names no validator that can be reached"
             raise ServiceUnreachable("Every validator", where, why)
         return told

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,7 +124,13 @@ class ContestWorld:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContestWorld]:
-    folder = tmp_path_factory.mktemp("contests")
+    with contest_world(tmp_path_factory.mktemp("contests")) as made:
+        yield made
+
+
+@contextmanager
+def contest_world(folder: Path) -> Iterator[ContestWorld]:
+    """A world in ``folder``; all of it ends with the block."""
     with AnvilProcess(AnvilOptions(chain_id=fresh_chain_id()), log=folder / "anvil.log") as chain:
         client = ChainClient(chain.rpc_url)
         accounts = {

@@ -156,7 +156,7 @@ def puzzle(listed: bytes = b"") -> Block:
             time=parent.time + 1,
             target=PUZZLE_TARGET,
             transactions=list_root(listed),
-        )  # fmt: skip
+        )
     )
 
 
