@@ -11,10 +11,11 @@ from typing import Final, assert_never
 from committee.bench import Desk
 from committee.contest_judge import ContestJudge
 from committee.contest_seat import Act, Certify, Close, ContestSeat, Draw, contest_instance
-from committee.errors import LogCorrupt, ValueUnusable
+from committee.errors import ValueUnusable
 from committee.host import Host
 from committee.payload_pool import PayloadPool
-from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig, Verify
+from committee.seating import Seating
+from committee.state import Decided, EndorsementDigest, Verify
 from committee.submitter import Outcome
 from committee.verify import Finding, Judgement
 from protocol.blobs import BlobStore
@@ -26,16 +27,13 @@ from protocol.contest import ScoreCertificate
 from protocol.errors import PeerMisbehaved, PotError, Refused
 from protocol.ids import Address, Sha256
 from protocol.learning_payload import MAX_LIST_BYTES, list_root, may_carry, payload_list
-from protocol.members import Members
-from protocol.pbft_messages import Instance
-from protocol.signing import Signer, is_signed_by, is_statement_of
+from protocol.signing import Signer
 from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
 MAX_SEATS: Final = 32
 """Agreements about contests at one time; further ones wait."""
-CHECK_VIEWS: Final = 4
 ALREADY_DONE: Final = frozenset({"ContestIs", "NothingToDraw"})
 EARLY: Final = frozenset({"DrawTooEarly", "TooEarly", "PanelNotDrawn"})
 POINTLESS: Final = frozenset({"TooLate", "CertificateMismatch", "ScoreInvalid"})
@@ -119,9 +117,14 @@ class ContestBench:
         self._submitter = submitter
         self._signer = signer
         self._domain = domain
-        self._view_timeout_ticks = view_timeout_ticks
+        self._seating = Seating(
+            host=host,
+            signer=signer,
+            domain=domain,
+            view_timeout_ticks=view_timeout_ticks,
+            most=MAX_SEATS,
+        )
         self._seats: dict[int, ContestSeat] = {}
-        self._silent: set[int] = set()  # agreements in which nothing may be signed any more
 
     @property
     def members(self) -> frozenset[Address]:
@@ -139,8 +142,8 @@ class ContestBench:
             seat.moved(view)
         for instance in (0, 1):
             agreement = contest_instance(view.contest_id, instance)
-            if agreement in self._host.tasks and (agreement != seat.instance or not seat.sits):
-                self._host.remove(agreement)
+            if agreement != seat.instance or not seat.sits:
+                self._seating.leave(agreement)
         if seat.sits and view.released is not None:
             self._sit(seat)
         if view.over:
@@ -164,34 +167,9 @@ class ContestBench:
                 seat.decided(decided)
 
     def _sit(self, seat: ContestSeat) -> None:
-        """Take part in the agreement of a panel, from its log if there is one."""
-        instance, view = seat.instance, seat.view
-        sitting = sum(1 for other in self._seats.values() if other.instance in self._host.tasks)
-        if instance in self._host.tasks or instance in self._silent or sitting >= MAX_SEATS:
-            return
-        members = Members.of(view.panel)
-        index = members.index(self._signer.address)
-        assert index is not None
-        config = ReplicaConfig(
-            instance=Instance(domain=self._domain.separator, task=instance, members=members),
-            me=index,
-            view_timeout_ticks=self._view_timeout_ticks,
-            max_check_ticks=CHECK_VIEWS * self._view_timeout_ticks,
-        )
-        crypto = Crypto(
-            signer=self._signer,
-            verifier=is_signed_by,
-            statement_verifier=is_statement_of,
-            endorsement_digest=score_digest(self._domain, view.contest_id, view.instance),
-        )
-        try:
-            self._host.add(config, crypto)
-        except LogCorrupt as error:
-            # What was signed is not known any more, so nothing is signed.
-            log.error("contest %s: no part is taken: %s", view.contest_id, error)
-            self._silent.add(instance)
-            return
-        log.info("contest %s: member %s of %s", view.contest_id, index, members.n)
+        view = seat.view
+        digest = score_digest(self._domain, view.contest_id, view.instance)
+        self._seating.take(seat.instance, view.panel, digest, f"contest {view.contest_id}")
 
     # ---------------------------------------------------------------- committee.contest_seat.SeatDesk
 

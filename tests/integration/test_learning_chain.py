@@ -11,6 +11,7 @@ from pot.cli import main
 from pot.payload_client import PayloadClient
 from protocol.chain.contest import ContestStatus, Outcome
 from protocol.chain.contest_log import accepted_scores
+from protocol.errors import ServiceUnreachable
 from protocol.ids import Sha256
 from protocol.learning_payload import SignedPayload, payload_list, payloads_root, sign_payload
 from protocol.payload_offer import OfferAnswer
@@ -18,6 +19,7 @@ from protocol.signing import KeySigner
 from tests.integration.test_contests import VALIDATORS, ContestWorld, contest_world
 from tests.support.contests import contest_spec
 from tests.support.court_world import write_network_file
+from tests.support.miner_network import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Pot = Callable[..., tuple[int, Any]]
@@ -27,7 +29,19 @@ Pot = Callable[..., tuple[int, Any]]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContestWorld]:
     with contest_world(tmp_path_factory.mktemp("learning")) as made:
         write_network_file(made.folder, made.contracts, list(made.accounts))
+        eventually(lambda: every_pool_answers(made), "all validators to have read the learning chain")
         yield made
+
+
+def every_pool_answers(world: ContestWorld) -> bool:
+    """Each refuses a payload for what is wrong with it, and no more because it has not looked yet."""
+    signer = KeySigner(bytes(world.accounts["deployer"].key))
+    gap = sign_payload(signer, world.contracts.deployment.contest_domain, 9, b"")
+    try:
+        answers = [said for _, said in PayloadClient(world.contracts).offer([gap])]
+    except ServiceUnreachable:
+        return False
+    return all(isinstance(said, OfferAnswer) and "leaves a gap" in said.why for said in answers)
 
 
 @pytest.fixture
@@ -67,7 +81,7 @@ def test_chain__payloads_contest_puzzles__are_ordered_and_every_alteration_is_fo
         [("poster", "first"), ("poster", "second"), ("challenger", "a third")]
     ):
         status, said = pot("chain", "submit", "--keystore", name, "--text", words)
-        assert (status, said["kept_by"]) == (0, len(VALIDATORS))
+        assert (status, said.get("kept_by")) == (0, len(VALIDATORS)), said
         assert said["sequence"] == (number if name == "poster" else 0)
     contest_id = win(world, pot)
     status, chain = pot("chain", "verify")
