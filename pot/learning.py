@@ -130,21 +130,23 @@ def mine(
     found: list[Mined] = []
     lost = 0
     me = Address(sender.address)
+    log = read_blocks(contracts)
     with HashMiner() as miner:
         miner.resize(processes)
         while len(found) < blocks:
-            listed = _gathered(contracts, blobs) if gather else ()
-            block = _find(miner, next_puzzle(contracts, me, payload_list(listed)))
+            payloads = _gathered(log, contracts, blobs) if gather else ()
+            listed = payload_list(payloads)
+            block = _find(miner, next_puzzle(contracts, me, listed))
             try:
-                receipt = sender.send(contracts.contest.append_puzzle(block, payload_list(listed)))
+                receipt = sender.send(contracts.contest.append_puzzle(block, listed))
             except Refused as error:
                 lost += 1
                 if error.reason not in LOST or lost > MAX_LOST:
                     raise
                 say(f"{error} Beginning again.")
                 continue
-            found.append(Mined(block=block, payloads=len(listed), receipt=receipt))
-            say(f"Block {block.height}: {block.hash.hex()} with {len(listed)} payloads.")
+            found.append(Mined(block=block, payloads=len(payloads), receipt=receipt))
+            say(f"Block {block.height}: {block.hash.hex()} with {len(payloads)} payloads.")
     return found
 
 
@@ -168,9 +170,9 @@ def next_puzzle(contracts: Contracts, solver: Address, listed: bytes) -> Block:
     )
 
 
-def _gathered(contracts: Contracts, blobs: BlobStore) -> tuple[SignedPayload, ...]:
+def _gathered(log: LearningLog, contracts: Contracts, blobs: BlobStore) -> tuple[SignedPayload, ...]:
     """What waits and may stand in the next block, up to MAX_MINED_BYTES."""
-    log = read_blocks(contracts)
+    log.read()
     taken = follow(walk(log, blobs).numbers, PayloadClient(contracts).waiting(None), log.domain).taken
     count = len(taken)
     while len(payload_list(taken[:count])) > MAX_MINED_BYTES:

@@ -1,9 +1,12 @@
 """The pool of payloads at a validator: bounded, in order, and gone when the chain has them."""
 
+import contextlib
 import dataclasses
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from committee import payload_pool
 from committee.payload_pool import MAX_PER_AUTHOR, PayloadPool, PayloadRefused
@@ -14,7 +17,9 @@ from protocol.payload_offer import (
     OFFER_KIND,
     WAITING_KIND,
     OfferAnswer,
+    decode_offer,
     decode_waiting,
+    decode_wanted,
     encode_offer,
     encode_waiting,
     encode_wanted,
@@ -153,6 +158,14 @@ def test_answer__offer_and_question__are_answered() -> None:
 def test_answer__what_is_no_message__is_the_clients_offence(kind: str, body: bytes) -> None:
     with pytest.raises(PeerMisbehaved):
         pool().answer(kind, body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=300) | st.sampled_from([b"null", b"{}", b"[1]", b'{"kept":1}', b"[[" * 9_000]))
+def test_decoders__any_bytes__raise_only_what_they_declare(data: bytes) -> None:
+    for decode in (decode_offer, decode_waiting, decode_wanted, OfferAnswer.decode):
+        with contextlib.suppress(PeerMisbehaved):
+            decode(data)
 
 
 def test_waiting__more_than_fits__is_cut_at_a_whole_payload() -> None:
