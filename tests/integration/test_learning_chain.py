@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
+from committee.config import ValidatorConfig
+from committee.node import ValidatorNode
 from pot.cli import main
 from pot.payload_client import PayloadClient
+from protocol.blobs import DEFAULT_MAX_BYTES, BlobStore
 from protocol.chain.contest import ContestStatus, Outcome
 from protocol.chain.contest_log import accepted_scores
 from protocol.errors import ServiceUnreachable
-from protocol.ids import Sha256
+from protocol.ids import Sha256, sha256
 from protocol.learning_payload import SignedPayload, payload_list, payloads_root, sign_payload
 from protocol.payload_offer import OfferAnswer
 from protocol.signing import KeySigner
@@ -143,3 +147,58 @@ def test_chain__every_validator_knows_other_payloads__they_agree_on_the_proposer
     assert world.blobs.get(Sha256(root)) in [payload_list(each) for each in lists]
     status, chain = pot("chain", "verify")
     assert (status, len(chain["blocks"][-1]["payloads"])) == (0, 1)
+
+
+class Hiding:
+    """A store that everybody shares, but for the lists of payloads: they are named and kept back."""
+
+    def __init__(self, shared: BlobStore) -> None:
+        self._shared = shared
+
+    def put(self, data: bytes) -> Sha256:
+        return sha256(data) if data.startswith(b"[") else self._shared.put(data)
+
+    def get(self, name: Sha256, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+        return self._shared.get(name, max_bytes)
+
+    def has(self, name: Sha256) -> bool:
+        return self._shared.has(name)
+
+
+class HidingNode(ValidatorNode):
+    """A validator whose lists nobody can have."""
+
+    def __init__(self, config: ValidatorConfig, account: LocalAccount) -> None:
+        super().__init__(config, account)
+        self._blobs = Hiding(self._blobs)
+
+
+def test_chain__primary_hides_its_list__the_view_changes_and_the_contest_is_won(
+    world: ContestWorld, pot: Pot
+) -> None:
+    name = min(VALIDATORS, key=lambda each: int(world.address(each), 16))  # the first primary
+    primary = world.address(name)
+    world.nodes.stop(primary)
+    world.nodes.start(
+        ValidatorConfig(
+            rpc_url=world.contracts.client.rpc_url,
+            deployment=world.contracts.deployment,
+            blob_url=(world.folder / "blobs").as_uri(),
+            state_dir=world.folder / "state" / name,
+            port=int(world.contracts.committee.endpoint_of(primary).rpartition(":")[2]),
+            view_timeout_ticks=20,
+        ),
+        world.accounts[name],
+        HidingNode,
+    )
+    eventually(lambda: every_pool_answers(world), "the primary to listen again")
+    author = KeySigner(bytes(world.accounts["deployer"].key))
+    hidden = sign_payload(author, world.contracts.deployment.contest_domain, 0, b"hidden")
+    client = PayloadClient(world.contracts)
+    client.endpoints = {primary: client.endpoints[primary]}
+    client.offer([hidden])
+    contest_id = win(world, pot)
+    root = accepted_scores(world.contracts, contest_id)[-1].certificate.transactions
+    assert root != payloads_root((hidden,))
+    assert pot("chain", "verify")[0] == 0
+    assert client.waiting(author.address) == [hidden]
