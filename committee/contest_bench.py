@@ -205,7 +205,8 @@ class ContestBench:
     def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool:
         """Look at another member's list on the checking thread. One that is accepted is stored once more, so
         that it is there as long as any member that signed for it wants it to be."""
-        numbers, found = self._pool.numbers, []
+        found: list[bool | None] = []
+        numbers = self._pool.numbers
 
         def job() -> Judgement:
             if numbers is None:

@@ -129,14 +129,13 @@ def mine(
     comes too late begins again. Raises Refused while a contest is open, ServiceUnreachable."""
     found: list[Mined] = []
     lost = 0
-    me = Address(sender.address)
     log = read_blocks(contracts)
     with HashMiner() as miner:
         miner.resize(processes)
         while len(found) < blocks:
             payloads = _gathered(log, contracts, blobs) if gather else ()
             listed = payload_list(payloads)
-            block = _find(miner, next_puzzle(contracts, me, listed))
+            block = _find(miner, next_puzzle(contracts, sender.address, listed))
             try:
                 receipt = sender.send(contracts.contest.append_puzzle(block, listed))
             except Refused as error:

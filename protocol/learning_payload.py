@@ -131,7 +131,9 @@ def check_next(sequences: Mapping[Address, int], payload: SignedPayload, domain:
 def follow(sequences: Mapping[Address, int], payloads: Sequence[SignedPayload], domain: Domain) -> Ordered:
     """Take ``payloads`` one after another. One that is not signed, or not its author's next at that place, is
     void, as a transaction with a used nonce is: a list is fixed before the block that it ends up in."""
-    after, taken, void = dict(sequences), [], []
+    after = dict(sequences)
+    taken: list[SignedPayload] = []
+    void: list[str] = []
     for place, payload in enumerate(payloads):
         try:
             check_next(after, payload, domain)

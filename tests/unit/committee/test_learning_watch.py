@@ -1,4 +1,4 @@
-"""Each author's next number at the head, as a validator knows it; nothing is known while a list is missing."""
+"""Each author's next number at the head, as a validator knows it; nothing while a list is missing."""
 
 import dataclasses
 from types import SimpleNamespace

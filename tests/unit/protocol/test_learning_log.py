@@ -162,7 +162,10 @@ def puzzle(listed: bytes = b"") -> Block:
 
 def test_read__solved_puzzle__stands_and_any_other_does_not() -> None:
     assert Node([*chain(), puzzle()]).read()[-1] == puzzle()
-    for change in ({"target": PUZZLE_TARGET * 2}, {"nonce": 1 << 200}, {"task": 9}, {"correct": 1}):
+    changes: list[dict[str, Any]] = [
+        {"target": PUZZLE_TARGET * 2}, {"nonce": 1 << 200}, {"task": 9}, {"correct": 1},
+    ]  # fmt: skip
+    for change in changes:
         wrong = dataclasses.replace(puzzle(), **change)
         with pytest.raises(PeerMisbehaved):
             Node([*chain(), wrong]).read()
