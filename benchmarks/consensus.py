@@ -27,6 +27,7 @@ from typing import Any
 from committee.host import Host
 from committee.state import Crypto, Decided, Rejected, ReplicaConfig, Verify
 from committee.transport import Transport, TransportConfig
+from protocol.errors import PeerMisbehaved
 from protocol.ids import Address
 from protocol.members import Members
 from protocol.pbft_messages import MAX_VALUE_BYTES, Evidence, Instance, Request
@@ -85,6 +86,9 @@ class EmptyApplication:
 
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         """There are none."""
+
+    def offered(self, kind: str, body: bytes) -> bytes:
+        raise PeerMisbehaved("message of a client", f"its kind {kind!r} is unknown")
 
 
 async def _replica(config: dict[str, Any]) -> dict[str, float] | None:

@@ -3,35 +3,28 @@
 The event loop owns all state here; what takes time goes to the node's threads and comes back as a callback.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from committee.court import Court, Decide, instance_of
 from committee.court_judge import CourtJudge
 from committee.court_submitter import CourtSubmitter
-from committee.errors import LogCorrupt, ValueUnusable
+from committee.errors import ValueUnusable
 from committee.host import Host
-from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig, Verify
+from committee.seating import Seating
+from committee.state import Decided, EndorsementDigest, Verify
 from committee.submitter import Outcome
 from committee.verify import Judgement
 from protocol.chain.appeals import OnchainCase
 from protocol.chain.docket import Docket, Step
 from protocol.errors import PeerMisbehaved
 from protocol.ids import Address, TaskId
-from protocol.members import Members
-from protocol.pbft_messages import Instance
-from protocol.signing import Signer, is_signed_by, is_statement_of
+from protocol.signing import Signer
 from protocol.typed_data import Domain
 from protocol.verdict import Verdict
 
-log = logging.getLogger(__name__)
-
 MAX_COURTS = 32
 """Agreements of courts at one time: so many of the host's places are theirs. Further courts wait."""
-CHECK_VIEWS = 4
-"""A primary that has not made up its mind is passed over after so many view timeouts: the members judge
-before they agree, and one that abstains must not hold the others up."""
 
 Key = tuple[TaskId, int]
 
@@ -79,9 +72,14 @@ class Bench:
         self._submitter = submitter
         self._signer = signer
         self._domain = domain
-        self._view_timeout_ticks = view_timeout_ticks
+        self._seating = Seating(
+            host=host,
+            signer=signer,
+            domain=domain,
+            view_timeout_ticks=view_timeout_ticks,
+            most=MAX_COURTS,
+        )
         self._courts: dict[int, Court] = {}
-        self._silent: set[int] = set()  # courts in which nothing may be signed any more
 
     @property
     def members(self) -> frozenset[Address]:
@@ -102,19 +100,18 @@ class Bench:
             court.moved(docket)
         if court.sits and docket.open:
             self._sit(court)
-        elif instance in self._host.tasks:
-            self._host.remove(instance)
+        else:
+            self._seating.leave(instance)
         if docket.finished:
             del self._courts[instance]
-            self._silent.discard(instance)
+            self._seating.forget(instance)
 
     def retain(self, running: frozenset[Key]) -> None:
         """Leave the courts of disputes that are not on the chain any more; their logs stay on disk."""
         for instance, court in list(self._courts.items()):
             if (court.docket.task_id, court.docket.number) not in running:
                 del self._courts[instance]
-                if instance in self._host.tasks:
-                    self._host.remove(instance)
+                self._seating.leave(instance)
 
     def tick(self) -> None:
         """Time goes on."""
@@ -134,34 +131,13 @@ class Bench:
             court.decided(decided)
 
     def _sit(self, court: Court) -> None:
-        """Take part in the agreement of a court, from its log if there is one."""
-        instance, docket = court.instance, court.docket
-        sitting = sum(1 for other in self._courts if other in self._host.tasks)
-        if instance in self._host.tasks or instance in self._silent or sitting >= MAX_COURTS:
-            return
-        members = Members.of(docket.court)
-        index = members.index(self._signer.address)
-        assert index is not None
-        config = ReplicaConfig(
-            instance=Instance(domain=self._domain.separator, task=instance, members=members),
-            me=index,
-            view_timeout_ticks=self._view_timeout_ticks,
-            max_check_ticks=CHECK_VIEWS * self._view_timeout_ticks,
+        docket = court.docket
+        self._seating.take(
+            court.instance,
+            docket.court,
+            verdict_digest(self._domain, docket.task_id, docket.number),
+            f"task {docket.task_id}: court {docket.number}",
         )
-        crypto = Crypto(
-            signer=self._signer,
-            verifier=is_signed_by,
-            statement_verifier=is_statement_of,
-            endorsement_digest=verdict_digest(self._domain, docket.task_id, docket.number),
-        )
-        try:
-            self._host.add(config, crypto)
-        except LogCorrupt as error:
-            # What was signed in this court is not known any more, so nothing is signed in it.
-            log.error("task %s: no part is taken in court %s: %s", docket.task_id, docket.number, error)
-            self._silent.add(instance)
-            return
-        log.info("task %s: member %s of %s of court %s", docket.task_id, index, members.n, docket.number)
 
     # ---------------------------------------------------------------- committee.court.CourtDesk
 

@@ -5,14 +5,17 @@ The event loop owns all state here; what takes time goes to the node's threads a
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, assert_never
 
 from committee.bench import Desk
-from committee.contest_judge import ContestJudge, Findings
+from committee.contest_judge import ContestJudge
 from committee.contest_seat import Act, Certify, Close, ContestSeat, Draw, contest_instance
-from committee.errors import LogCorrupt, ValueUnusable
+from committee.errors import ValueUnusable
 from committee.host import Host
-from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig, Verify
+from committee.payload_pool import PayloadPool
+from committee.seating import Seating
+from committee.state import Decided, EndorsementDigest, Verify
 from committee.submitter import Outcome
 from committee.verify import Finding, Judgement
 from protocol.blobs import BlobStore
@@ -22,17 +25,15 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.sender import Sender
 from protocol.contest import ScoreCertificate
 from protocol.errors import PeerMisbehaved, PotError, Refused
-from protocol.ids import Address
-from protocol.members import Members
-from protocol.pbft_messages import Instance
-from protocol.signing import Signer, is_signed_by, is_statement_of
+from protocol.ids import Address, Sha256
+from protocol.learning_payload import MAX_LIST_BYTES, list_root, may_carry, payload_list
+from protocol.signing import Signer
 from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
 MAX_SEATS: Final = 32
 """Agreements about contests at one time; further ones wait."""
-CHECK_VIEWS: Final = 4
 ALREADY_DONE: Final = frozenset({"ContestIs", "NothingToDraw"})
 EARLY: Final = frozenset({"DrawTooEarly", "TooEarly", "PanelNotDrawn"})
 POINTLESS: Final = frozenset({"TooLate", "CertificateMismatch", "ScoreInvalid"})
@@ -102,6 +103,7 @@ class ContestBench:
         desk: Desk,
         judge: ContestJudge,
         blobs: BlobStore,
+        pool: PayloadPool,
         submitter: ContestSubmitter,
         signer: Signer,
         domain: Domain,
@@ -111,12 +113,18 @@ class ContestBench:
         self._desk = desk
         self._judge = judge
         self._blobs = blobs
+        self._pool = pool
         self._submitter = submitter
         self._signer = signer
         self._domain = domain
-        self._view_timeout_ticks = view_timeout_ticks
+        self._seating = Seating(
+            host=host,
+            signer=signer,
+            domain=domain,
+            view_timeout_ticks=view_timeout_ticks,
+            most=MAX_SEATS,
+        )
         self._seats: dict[int, ContestSeat] = {}
-        self._silent: set[int] = set()  # agreements in which nothing may be signed any more
 
     @property
     def members(self) -> frozenset[Address]:
@@ -134,8 +142,8 @@ class ContestBench:
             seat.moved(view)
         for instance in (0, 1):
             agreement = contest_instance(view.contest_id, instance)
-            if agreement in self._host.tasks and (agreement != seat.instance or not seat.sits):
-                self._host.remove(agreement)
+            if agreement != seat.instance or not seat.sits:
+                self._seating.leave(agreement)
         if seat.sits and view.released is not None:
             self._sit(seat)
         if view.over:
@@ -159,34 +167,9 @@ class ContestBench:
                 seat.decided(decided)
 
     def _sit(self, seat: ContestSeat) -> None:
-        """Take part in the agreement of a panel, from its log if there is one."""
-        instance, view = seat.instance, seat.view
-        sitting = sum(1 for other in self._seats.values() if other.instance in self._host.tasks)
-        if instance in self._host.tasks or instance in self._silent or sitting >= MAX_SEATS:
-            return
-        members = Members.of(view.panel)
-        index = members.index(self._signer.address)
-        assert index is not None
-        config = ReplicaConfig(
-            instance=Instance(domain=self._domain.separator, task=instance, members=members),
-            me=index,
-            view_timeout_ticks=self._view_timeout_ticks,
-            max_check_ticks=CHECK_VIEWS * self._view_timeout_ticks,
-        )
-        crypto = Crypto(
-            signer=self._signer,
-            verifier=is_signed_by,
-            statement_verifier=is_statement_of,
-            endorsement_digest=score_digest(self._domain, view.contest_id, view.instance),
-        )
-        try:
-            self._host.add(config, crypto)
-        except LogCorrupt as error:
-            # What was signed is not known any more, so nothing is signed.
-            log.error("contest %s: no part is taken: %s", view.contest_id, error)
-            self._silent.add(instance)
-            return
-        log.info("contest %s: member %s of %s", view.contest_id, index, members.n)
+        view = seat.view
+        digest = score_digest(self._domain, view.contest_id, view.instance)
+        self._seating.take(seat.instance, view.panel, digest, f"contest {view.contest_id}")
 
     # ---------------------------------------------------------------- committee.contest_seat.SeatDesk
 
@@ -194,18 +177,22 @@ class ContestBench:
         """Unix time: the chain's or this machine's, whichever is later."""
         return self._desk.now_s()
 
-    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool:
-        """Count on the checking thread; the record of what was found is stored for everybody."""
-        found: list[Findings] = []
-        now_s = self.now_s()
+    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool:
+        """Count on the checking thread; the record of what was found, and the list of the payloads that wait
+        here, are stored for everybody."""
+        found: list[ScoreCertificate] = []
+        now_s, waiting = self.now_s(), self._pool.listed()
 
         def job() -> Judgement:
             try:
                 findings = self._judge.judge(view, now_s)
                 self._blobs.put(findings.record.blob)
+                listed = payload_list(waiting)
+                if listed:
+                    self._blobs.put(listed)
             except PotError as error:
                 return Judgement(finding=Finding.UNKNOWN, reason=str(error))
-            found.append(findings)
+            found.append(replace(findings.certificate, transactions=list_root(listed)))
             return Judgement(finding=Finding.VALID)
 
         def judged(judgement: Judgement) -> None:
@@ -214,6 +201,32 @@ class ContestBench:
             done(found[0] if found else None)
 
         return self._desk.check(job, judged)
+
+    def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool:
+        """Look at another member's list on the checking thread. One that is accepted is stored once more, so
+        that it is there as long as any member that signed for it wants it to be."""
+        found: list[bool | None] = []
+        numbers = self._pool.numbers
+
+        def job() -> Judgement:
+            if numbers is None:
+                return Judgement(finding=Finding.UNKNOWN, reason="the learning chain has not been read")
+            try:
+                listed = self._blobs.get(Sha256(root), MAX_LIST_BYTES)
+                true = may_carry(numbers, listed, self._domain)
+                if true:
+                    self._blobs.put(listed)
+            except PotError as error:
+                return Judgement(finding=Finding.UNKNOWN, reason=str(error))
+            found.append(true)
+            return Judgement(finding=Finding.UNKNOWN if true is None else Finding.VALID)
+
+        def checked(judgement: Judgement) -> None:
+            if judgement.finding is Finding.UNKNOWN:
+                log.info("payloads %s: abstaining: %s", root.hex(), judgement.reason)
+            done(found[0] if found else None)
+
+        return self._desk.check(job, checked)
 
     def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None:
         """Send a step to the chain."""

@@ -6,16 +6,16 @@ whose only value is the score certificate: what this module adds is which certif
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from committee.contest_judge import Findings
 from committee.due import Due
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn
 from protocol.chain.contest_log import ContestView
 from protocol.contest import ScoreCertificate, SignedScores
-from protocol.ids import Address
+from protocol.errors import PeerMisbehaved
+from protocol.ids import ZERO32, Address
 from protocol.pbft_messages import value_digest
 from protocol.signing import to_compact
 
@@ -74,12 +74,23 @@ class Agreement(Protocol):
 
 
 class SeatDesk(Protocol):
-    """Where a seat sends what takes time or leaves the process. ``judge`` answers None when something is not
-    known yet, and returns False when too much is to be checked."""
+    """Where a seat sends what takes time or leaves the process. ``judge`` tells the certificate that is true
+    here, with the list of payloads that this member would order; ``vouch`` whether another member's list, by
+    its root, may stand in a block. Both answer None when something is not known yet, and return False when
+    too much is to be checked."""
 
     def now_s(self) -> int: ...
-    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool: ...
+    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool: ...
+    def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool: ...
     def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None: ...
+
+
+@dataclass(slots=True)
+class _List:
+    """Another member's list: ``true`` once it is known whether it may stand in a block."""
+
+    due: Due
+    true: bool | None = None
 
 
 class ContestSeat:
@@ -96,6 +107,7 @@ class ContestSeat:
         self._judging = Due(at=0)
         self._asked = Due(at=0)
         self._questions: dict[bytes, Verify] = {}
+        self._lists: dict[bytes, _List] = {}
         self._decided: SignedScores | None = None
         self._acts: dict[Act, Due] = {}
         self._pointless: set[Act] = set()
@@ -124,6 +136,7 @@ class ContestSeat:
             self._instance, self._own, self._decided = view.instance, None, None
             self._judging, self._asked = Due(at=self._now), Due(at=self._now)
             self._questions.clear()
+            self._lists.clear()
 
     def tick(self) -> None:
         """Time goes on: everything that waits for another try."""
@@ -131,6 +144,7 @@ class ContestSeat:
         if self.speaks:
             self._judge_due()
             self._propose()
+            self._answer()
         self._act_due()
 
     def verify(self, wanted: Verify) -> None:
@@ -157,28 +171,65 @@ class ContestSeat:
         if not self._judging.busy:
             self._judging.postpone(self._now)
 
-    def _judged(self, view: ContestView) -> Callable[[Findings | None], None]:
+    def _judged(self, view: ContestView) -> Callable[[ScoreCertificate | None], None]:
         due = self._judging
 
-        def done(findings: Findings | None) -> None:
+        def done(certificate: ScoreCertificate | None) -> None:
             due.postpone(self._now)
-            if findings is None or (self.view.entries, self.view.instance) != (view.entries, view.instance):
+            if certificate is None or (self.view.entries, self.view.instance) != (
+                view.entries,
+                view.instance,
+            ):
                 return
-            self._own = findings.certificate
-            log.info("contest %s: scores %s", view.contest_id, list(self._own.scores))
+            self._own = certificate
+            log.info("contest %s: scores %s", view.contest_id, list(certificate.scores))
+            # First, so that a primary's own list comes before one that a client asks for.
+            if self.speaks:
+                self._propose()
             self._answer()
 
         return done
 
     def _answer(self) -> None:
-        """Tell the agreement which scores are true, once that is known."""
+        """Tell the agreement which scores are true, as far as that is known. Everything must be as it is
+        found here, but for the list of payloads: each member knows others, and the proposer's counts."""
         if self._own is None:
             return
-        value = self._own.encode()
         for digest, wanted in list(self._questions.items()):
-            del self._questions[digest]
-            ok = wanted.seq == SEQ and wanted.value == value
-            self._agreement.verdict(self.instance, wanted.seq, digest, ok)
+            ok = self._is_true(wanted.value) if wanted.seq == SEQ else False
+            if ok is not None:
+                del self._questions[digest]
+                self._agreement.verdict(self.instance, wanted.seq, digest, ok)
+
+    def _is_true(self, value: bytes) -> bool | None:
+        assert self._own is not None
+        try:
+            certificate = ScoreCertificate.decode(value)
+        except PeerMisbehaved:
+            return False
+        root = certificate.transactions
+        if replace(certificate, transactions=self._own.transactions) != self._own:
+            return False
+        return True if root in (ZERO32, self._own.transactions) else self._may_stand(root)
+
+    def _may_stand(self, root: bytes) -> bool | None:
+        """Whether another's list may stand in the block; looked for again while it is not there."""
+        if root not in self._lists and len(self._lists) >= MAX_QUESTIONS:
+            del self._lists[next(iter(self._lists))]
+        found = self._lists.setdefault(root, _List(due=Due(at=self._now)))
+        if found.true is None and not found.due.busy and found.due.at <= self._now:
+            found.due.busy = self._desk.vouch(root, self._vouched(found))
+            if not found.due.busy:
+                found.due.postpone(self._now)
+        return found.true
+
+    def _vouched(self, found: "_List") -> Callable[[bool | None], None]:
+        def done(true: bool | None) -> None:
+            found.due.postpone(self._now)
+            found.true = true
+            self._answer()
+
+        return done
 
     def _propose(self) -> None:
         """Ask the agreement for the scores that are true here, again and again: its places may be full."""

@@ -62,6 +62,9 @@ class Application(Protocol):
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         """An application message that ``peer`` handed over; raises PeerMisbehaved when it is not true."""
 
+    def offered(self, kind: str, body: bytes) -> bytes:
+        """The answer to a client's application message; raises PeerMisbehaved for one that is none."""
+
 
 @dataclass(slots=True)
 class _Running:
@@ -203,6 +206,10 @@ class Host:
     def on_app(self, peer: Address, kind: str, body: bytes) -> None:
         """From the transport."""
         self._application.message(peer, kind, body)
+
+    def on_offer(self, kind: str, body: bytes) -> bytes:
+        """From a client."""
+        return self._application.offered(kind, body)
 
     async def _keep_ticking(self) -> None:
         loop = asyncio.get_running_loop()

@@ -33,8 +33,10 @@ from committee.drawing import DrawDuty
 from committee.evidence_file import EvidenceFile
 from committee.evidence_keeper import EvidenceKeeper
 from committee.host import Host
+from committee.learning_watch import LearningWatch
 from committee.noise_book import NoiseBook
 from committee.noise_file import NoiseFile, file_name
+from committee.payload_pool import PayloadPool
 from committee.prosecution import Prosecution
 from committee.roster import Roster
 from committee.sample_duty import ChainDuty
@@ -128,6 +130,8 @@ class ValidatorNode:
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
         self._contest_watch = ContestWatch(contracts)
+        self._learning_watch = LearningWatch(contracts, self._blobs)
+        self._pool = PayloadPool(config.deployment.contest_domain)
         self._host = Host(self, config.state_dir, config.tick_s, self.requested, self.accepted)
         self._desk = self._make_desk(sending)
         self._prosecution = Prosecution(
@@ -220,6 +224,7 @@ class ValidatorNode:
             desk=self._desk,
             judge=self._make_contest_judge(),
             blobs=self._blobs,
+            pool=self._pool,
             submitter=ContestSubmitter(sending, self._desk.sender),
             signer=self._signer,
             domain=config.deployment.contest_domain,
@@ -265,6 +270,9 @@ class ValidatorNode:
         self._bench.retain(self._court_watch.running)
         if dockets:
             self._directory.meet(self._bench.members)
+        numbers = await asyncio.get_running_loop().run_in_executor(self._reader, self._learning_watch.poll)
+        if numbers is not self._pool.numbers:
+            self._pool.moved(numbers)
         views = await asyncio.get_running_loop().run_in_executor(self._reader, self._contest_watch.poll)
         for view in views:
             self._contests.seen(view)
@@ -332,6 +340,10 @@ class ValidatorNode:
         if session is not None and session.history.certificates < seq and now >= self._doubt_at:
             self._doubt_at = now + DOUBT_EVERY_S
             self._watch.doubt(f"members are at certificate {seq} of task {task}")
+
+    def offered(self, kind: str, body: bytes) -> bytes:
+        """A user's payload, or its question which ones wait."""
+        return self._pool.answer(kind, body)
 
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         if kind != FAULT_KIND:

@@ -74,6 +74,10 @@ class Receiver(Protocol):
     def on_app(self, peer: Address, kind: str, body: bytes) -> None:
         """An application message that member ``peer`` handed over. Raises PeerMisbehaved."""
 
+    def on_offer(self, kind: str, body: bytes) -> bytes:
+        """An application message of a client; returns the answer, for this client alone. Raises
+        PeerMisbehaved."""
+
 
 class Transport:
     """Start it, send, stop it. Sending never waits and never fails: what cannot leave is dropped."""
@@ -228,6 +232,10 @@ class Transport:
                     target.flush()
             case App(kind=kind, body=body) if link.address is not None:
                 self._receiver.on_app(link.address, kind, body)
+            case App(kind=kind, body=body):
+                answer = self._receiver.on_offer(kind, body)
+                link.outbox.push(encode_frame(App(kind=kind, body=answer)))
+                link.flush()
             case Ask(request=request):
                 self._receiver.on_request(request)
             case _:

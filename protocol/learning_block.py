@@ -68,11 +68,18 @@ class Block:
     @cached_property
     def header(self) -> bytes:
         """The bytes that are hashed. Raises ValueError where a field does not fit its word."""
-        return b"".join(_word(kind, getattr(self, name)) for name, kind in _WORDS)
+        return b"".join(_word(kind, value) for (_, kind), value in zip(_WORDS, self._fields(), strict=True))
+
+    def argument(self) -> tuple[Any, ...]:
+        """The header's fields as a contract takes them."""
+        return tuple(int(value) if isinstance(value, int) else value for value in self._fields())
 
     @cached_property
     def hash(self) -> Sha256:
         return sha256(self.header)
+
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name, _ in _WORDS)
 
     @property
     def work(self) -> int:

@@ -15,7 +15,7 @@ from protocol.errors import PeerMisbehaved
 from protocol.hash_work import PUZZLE_TARGET
 from protocol.ids import Address
 from protocol.learning_block import Block, Kind
-from protocol.learning_payload import SignedPayload, follow, payloads_root
+from protocol.learning_payload import list_root, order_list
 from protocol.typed_data import Domain
 
 MAX_DRIFT_S = 120
@@ -65,12 +65,11 @@ def start(first: Block) -> Tip:
     return Tip(block=first)
 
 
-def append(
-    tip: Tip, block: Block, payloads: Sequence[SignedPayload], *, domain: Domain, facts: Facts, now: int
-) -> Tip:
-    """The chain with one block more. Raises PeerMisbehaved, and nothing changed, unless: the block names its
-    parent; its height follows; its time rises and is not ahead of ``now`` (Unix seconds) by more than
-    MAX_DRIFT_S; its right to stand there holds; its payloads are those of its root, signed and in order."""
+def append(tip: Tip, block: Block, listed: bytes, *, domain: Domain, facts: Facts, now: int) -> Tip:
+    """The chain with one block more, whose list of payloads is the blob ``listed``. Raises PeerMisbehaved,
+    and nothing changed, unless: the block names its parent; its height follows; its time rises and is not
+    ahead of ``now`` (Unix seconds) by more than MAX_DRIFT_S; its right to stand there holds; the list is its
+    root's. Payloads that do not follow are void, the block stands."""
     parent = tip.block
     _require(block.parent == parent.hash, f"block {block.height} does not follow {parent.hash.hex()}")
     _require(block.height == parent.height + 1, f"height {block.height} after {parent.height}")
@@ -83,12 +82,12 @@ def append(
             _check_puzzle(parent, block, facts)
         case _:
             raise PeerMisbehaved("block", f"a {block.kind.name.lower()} block cannot stand here")
-    _require(payloads_root(payloads) == block.transactions, f"block {block.height} names other payloads")
+    _require(list_root(listed) == block.transactions, f"block {block.height} names other payloads")
     return Tip(
         block=block,
         contests=tip.contests + (block.kind is Kind.CONTEST),
         work=tip.work + block.work,
-        sequences=MappingProxyType(follow(tip.sequences, payloads, domain)),
+        sequences=order_list(tip.sequences, listed, domain).sequences,
         tasks=tip.tasks | {block.task} if block.task else tip.tasks,
     )
 
@@ -119,6 +118,11 @@ def _check_contest(tip: Tip, block: Block, facts: Facts) -> None:
 def _check_puzzle(parent: Block, block: Block, facts: Facts) -> None:
     named = parent.next_task
     _require(named == 0 or facts.ended_without_winner(named), f"task {named} is to be won, not a puzzle")
+    check_puzzle(block)
+
+
+def check_puzzle(block: Block) -> None:
+    """Raises PeerMisbehaved unless a block is a solved puzzle of the fixed target and nothing else."""
     bare = not (block.task or block.correct or block.answers or any(block.model))
     _require(bare, f"block {block.height} claims a model and no contest")
     _require(block.target == PUZZLE_TARGET, f"block {block.height} has a target of its own")

@@ -2,12 +2,13 @@
 
 The root is the sha256 of the list's canonical JSON, so whoever holds a block finds its list without being
 told where, and whoever shows the list has shown that each payload is in it. Each author numbers its payloads
-0, 1, 2, ...: none is ever taken twice, or out of order.
+0, 1, 2, ...: none is ever taken twice, or out of order; what a list holds besides is void.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from protocol.canonical import canonical_json, is_canonical
@@ -78,13 +79,18 @@ def sign_payload(signer: Signer, domain: Domain, sequence: int, data: bytes) -> 
 
 
 def payload_list(payloads: Sequence[SignedPayload]) -> bytes:
-    """The blob of an ordered list."""
-    return canonical_json([payload.to_json() for payload in payloads])
+    """The blob of an ordered list; no bytes at all for no payloads."""
+    return canonical_json([payload.to_json() for payload in payloads]) if payloads else b""
+
+
+def list_root(listed: bytes) -> bytes:
+    """What a block carries: the sha256 of its list's blob, or zero where there is none."""
+    return sha256(listed) if listed else ZERO32
 
 
 def payloads_root(payloads: Sequence[SignedPayload]) -> bytes:
-    """What a block carries: the sha256 of the blob, or zero for no payloads at all."""
-    return sha256(payload_list(payloads)) if payloads else ZERO32
+    """The root of an ordered list."""
+    return list_root(payload_list(payloads))
 
 
 def parse_payloads(data: bytes) -> list[SignedPayload]:
@@ -102,38 +108,69 @@ def parse_payloads(data: bytes) -> list[SignedPayload]:
     return payloads
 
 
-def follow(
-    sequences: Mapping[Address, int], payloads: Sequence[SignedPayload], domain: Domain
-) -> dict[Address, int]:
-    """The next number of each author after ``payloads``. Raises PeerMisbehaved when one is not signed or
-    not its author's next."""
-    after = dict(sequences)
-    for payload in payloads:
-        payload.verify(domain)
-        expected = after.get(payload.author, 0)
-        if payload.sequence != expected:
-            raise PeerMisbehaved(
-                "payload", f"{payload.author} is at number {expected}, this one is {payload.sequence}"
-            )
-        after[payload.author] = expected + 1
-    return after
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """What a block's list comes to: the payloads that count, why each other one is void, and each author's
+    next number afterwards."""
+
+    taken: tuple[SignedPayload, ...] = ()
+    void: tuple[str, ...] = ()
+    sequences: Mapping[Address, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def admissible(
-    sequences: Mapping[Address, int], payloads: Sequence[SignedPayload], domain: Domain
-) -> list[SignedPayload]:
-    """Those that a block may carry, in their order: as many as follow from one another."""
-    chosen: list[SignedPayload] = []
+def check_next(sequences: Mapping[Address, int], payload: SignedPayload, domain: Domain) -> None:
+    """Raises PeerMisbehaved unless its author signed it, as the next one of its payloads."""
+    expected = sequences.get(payload.author, 0)
+    if payload.sequence != expected:
+        raise PeerMisbehaved(
+            "payload", f"{payload.author} is at number {expected}, this one is {payload.sequence}"
+        )
+    payload.verify(domain)
+
+
+def follow(sequences: Mapping[Address, int], payloads: Sequence[SignedPayload], domain: Domain) -> Ordered:
+    """Take ``payloads`` one after another. One that is not signed, or not its author's next at that place, is
+    void, as a transaction with a used nonce is: a list is fixed before the block that it ends up in."""
     after = dict(sequences)
-    for payload in payloads:
+    taken: list[SignedPayload] = []
+    void: list[str] = []
+    for place, payload in enumerate(payloads):
         try:
-            after = follow(after, [payload], domain)
-        except PeerMisbehaved:
+            check_next(after, payload, domain)
+        except PeerMisbehaved as error:
+            void.append(f"payload {place}: {error}")
             continue
-        chosen.append(payload)
-        if len(chosen) == MAX_PAYLOADS:
-            break
-    return chosen
+        after[payload.author] = payload.sequence + 1
+        taken.append(payload)
+    return Ordered(taken=tuple(taken), void=tuple(void), sequences=MappingProxyType(after))
+
+
+def order_list(sequences: Mapping[Address, int], listed: bytes, domain: Domain) -> Ordered:
+    """The same for the bytes that a block's root names; bytes that are no list are void as a whole."""
+    if not listed:
+        return Ordered(sequences=sequences)
+    try:
+        payloads = parse_payloads(listed)
+    except PeerMisbehaved as error:
+        return Ordered(void=(str(error),), sequences=sequences)
+    return follow(sequences, payloads, domain)
+
+
+def may_carry(sequences: Mapping[Address, int], listed: bytes, domain: Domain) -> bool | None:
+    """Whether a member of a committee accepts another's list, given each author's next number at the head it
+    knows. True once is true for ever: numbers only rise, and what was used meanwhile is void in the block.
+    None: it begins beyond that head, which may be an old one."""
+    try:
+        payloads = parse_payloads(listed)
+    except PeerMisbehaved:
+        return False
+    first: dict[Address, int] = {}
+    for payload in payloads:
+        first.setdefault(payload.author, payload.sequence)
+    if follow(first, payloads, domain).void:
+        return False
+    ahead = any(number > sequences.get(author, 0) for author, number in first.items())
+    return None if ahead else True
 
 
 def blob_name(root: bytes) -> Sha256 | None:

@@ -13,6 +13,7 @@ import {IContestPanels} from "./interfaces/IContestPanels.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {CertificateLib} from "./libraries/CertificateLib.sol";
 import {ContestTermsLib} from "./libraries/ContestTermsLib.sol";
+import {PuzzleLib} from "./libraries/PuzzleLib.sol";
 import {QuorumLib} from "./libraries/QuorumLib.sol";
 import {RoundingLib} from "./libraries/RoundingLib.sol";
 import {ScoreLib} from "./libraries/ScoreLib.sol";
@@ -76,6 +77,8 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
     uint64 public height;
     /// @inheritdoc ILearningContest
     uint64 public headTime;
+    /// @inheritdoc ILearningContest
+    uint64 public openContests;
     /// @inheritdoc ILearningContest
     mapping(address account => uint256) public owed;
     /// @inheritdoc ILearningContest
@@ -240,6 +243,20 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ILearningContest
+    function appendPuzzle(LearningBlock calldata added, bytes calldata payloads)
+        external
+        nonReentrant
+        returns (bytes32 blockHash)
+    {
+        if (openContests != 0) revert ContestsOpen(openContests);
+        blockHash = PuzzleLib.check(added, head, height, headTime);
+        PuzzleLib.checkPayloads(added.transactions, payloads);
+        (head, height, headTime) = (blockHash, added.height, added.time);
+        if (payloads.length != 0) emit PayloadsShown(added.transactions, payloads);
+        emit BlockAppended(blockHash, added);
+    }
+
+    /// @inheritdoc ILearningContest
     function collect(address account) external nonReentrant returns (uint256 amount) {
         amount = owed[account];
         if (amount == 0) revert NothingOwed(account);
@@ -298,6 +315,7 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         params.checkStakesStay(COMMITTEE, VAULT, epoch, COURT_TERM);
         PANELS.checkSize(epoch, params.committeeSize);
         contestId = ContestId.wrap(++contestCount);
+        ++openContests;
         _params[contestId] = params;
         Contest storage self = _contests[contestId];
         (self.poster, self.status, self.epoch) = (msg.sender, ContestStatus.Open, epoch);
@@ -458,6 +476,7 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         returns (Outcome)
     {
         (self.status, self.outcome) = (ContestStatus.Closed, outcome);
+        --openContests;
         owed[self.poster] += refund;
         emit ContestClosed(contestId, outcome, winner, refund);
         return outcome;

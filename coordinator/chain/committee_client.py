@@ -128,7 +128,7 @@ class CommitteeClient:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _meet(self, endpoints: dict[Address, str]) -> None:
-        usable = {a: url for a, url in endpoints.items() if _is_usable(url)}
+        usable = {a: url for a, url in endpoints.items() if is_endpoint(url)}
         for address, (url, task) in list(self._links.items()):
             if usable.get(address) != url:
                 task.cancel()
@@ -163,7 +163,7 @@ class CommitteeClient:
             proxy=None,
         ) as connection:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await self._greet(connection, address)
+                await greet_validator(connection, self._domain, address)
             outlet = self._outlets.setdefault(address, _Outlet())
             writer = asyncio.create_task(_write(connection, outlet))
             self.connected.add(address)
@@ -173,16 +173,6 @@ class CommitteeClient:
                 self.connected.discard(address)
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
-
-    async def _greet(self, connection: Connection, expected: Address) -> None:
-        nonce = secrets.token_bytes(32)
-        await connection.send(encode_frame(Hello(domain=self._domain, address="", nonce=nonce)))
-        welcome = decode_frame(await connection.recv())
-        if not isinstance(welcome, Welcome) or welcome.address != expected:
-            raise FrameMalformed(f"{expected} does not listen there")
-        digest = handshake_digest(self._domain, expected, "", welcome.nonce, nonce)
-        if not is_signed_by(digest, welcome.signature, expected):
-            raise FrameMalformed(f"{expected} did not prove itself")
 
     async def _read(self, connection: Connection, address: Address) -> None:
         loop = asyncio.get_running_loop()
@@ -212,10 +202,23 @@ class CommitteeClient:
                 raise FrameMalformed(f"{type(frame).__name__} has no place here")
 
 
+async def greet_validator(connection: Connection, domain: bytes, expected: Address) -> None:
+    """The handshake of a client: afterwards it is ``expected`` who listens. Raises PeerMisbehaved."""
+    nonce = secrets.token_bytes(32)
+    await connection.send(encode_frame(Hello(domain=domain, address="", nonce=nonce)))
+    welcome = decode_frame(await connection.recv())
+    if not isinstance(welcome, Welcome) or welcome.address != expected:
+        raise FrameMalformed(f"{expected} does not listen there")
+    digest = handshake_digest(domain, expected, "", welcome.nonce, nonce)
+    if not is_signed_by(digest, welcome.signature, expected):
+        raise FrameMalformed(f"{expected} did not prove itself")
+
+
 async def _write(connection: Connection, outlet: _Outlet) -> None:
     while True:
         await connection.send(await outlet.pop())
 
 
-def _is_usable(url: str) -> bool:
+def is_endpoint(url: str) -> bool:
+    """Whether a client dials what a validator has published."""
     return url.startswith(("ws://", "wss://")) and len(url) <= MAX_ENDPOINT

@@ -11,6 +11,7 @@ from protocol.contest import SignedScores
 from protocol.contest_spec import ContestSpec
 from protocol.errors import InvalidInput
 from protocol.ids import Address, EpochNo, Sha256, Wei
+from protocol.learning_block import Block as LearningBlock
 
 NO_WINNER: Final = 255
 
@@ -236,6 +237,18 @@ class LearningContest(ContractClient):
         """Hash of the newest block of the learning chain."""
         return bytes(self.view("head", block=block))
 
+    def height(self, block: Block = "latest") -> int:
+        """Number of that block."""
+        return int(self.view("height", block=block))
+
+    def head_time(self, block: Block = "latest") -> int:
+        """Its time, Unix seconds; 0 for the genesis."""
+        return int(self.view("headTime", block=block))
+
+    def open_contests(self, block: Block = "latest") -> int:
+        """Contests that are not closed; puzzles wait for them."""
+        return int(self.view("openContests", block=block))
+
     def domain_separator(self, block: Block = "latest") -> bytes:
         return bytes(self.view("domainSeparator", block=block))
 
@@ -267,6 +280,10 @@ class LearningContest(ContractClient):
 
     def close(self, contest_id: int) -> Call:
         return self.write("close", contest_id)
+
+    def append_puzzle(self, added: LearningBlock, listed: bytes) -> Call:
+        """``listed``: the blob of the payloads that the block names, empty for none."""
+        return self.write("appendPuzzle", added.argument(), listed)
 
     def collect(self, account: Address) -> Call:
         return self.write("collect", account)

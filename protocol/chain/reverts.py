@@ -243,6 +243,15 @@ SENTENCES = {
     "NothingToDraw": "No panel of contest {contestId} waits to be drawn.",
     "PanelNotDrawn": "The panel of contest {contestId} is drawn with the hash of block {drawBlock}: anybody "
     "can do that in a later one.",
+    "ContestsOpen": "Contests are open ({open}): the next block of the learning chain is to be won by "
+    "training.",
+    "StaleParent": "The learning chain has a newer block than the one that this one follows.",
+    "HeightOutOfOrder": "The next block of the learning chain is number {needed}, not {height}.",
+    "BlockTimeOutOfRange": "A block's time must be later than {parentTime} and at most {time}; it is "
+    "{blockTime}.",
+    "NotAPuzzle": "The block is no puzzle: its {field} is not a puzzle's.",
+    "PuzzleUnsolved": "The block's hash is above the puzzle's target: its nonce solves nothing.",
+    "PayloadsMismatch": "The list of payloads is not the one that the block names.",
     "NothingOwed": "No contest owes anything to {account}.",
     # Canaries.
     "MiswiredDeployment": "The contracts do not name each other: {what} is wrong.",

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,13 @@ MINERS = ("miner-1", "miner-2", "miner-3")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContestWorld]:
-    folder = tmp_path_factory.mktemp("contests")
+    with contest_world(tmp_path_factory.mktemp("contests")) as made:
+        yield made
+
+
+@contextmanager
+def contest_world(folder: Path) -> Iterator[ContestWorld]:
+    """A world in ``folder``; all of it ends with the block."""
     with AnvilProcess(AnvilOptions(chain_id=fresh_chain_id()), log=folder / "anvil.log") as chain:
         client = ChainClient(chain.rpc_url)
         accounts = {

@@ -52,6 +52,9 @@ class Heard:
     def on_app(self, peer: Address, kind: str, body: bytes) -> None:
         raise PeerMisbehaved("app", "not here")
 
+    def on_offer(self, kind: str, body: bytes) -> bytes:
+        raise PeerMisbehaved("app", "not here")
+
     def on_status(self, member: Address, status: Status) -> None:
         self.statuses.append((member, status))
 

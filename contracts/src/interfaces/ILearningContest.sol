@@ -88,8 +88,12 @@ interface ILearningContest {
     /// @notice The contest ended. `winner` is zero unless the outcome is `Won`.
     event ContestClosed(ContestId indexed contestId, Outcome outcome, address indexed winner, uint256 refund);
 
-    /// @notice The winner of a contest appended a block to the learning chain.
+    /// @notice A block was appended to the learning chain: by the winner of a contest, or by whoever solved a puzzle.
     event BlockAppended(bytes32 indexed blockHash, LearningBlock added);
+
+    /// @notice The list of payloads that the block appended next orders. No committee vouches for the list of a puzzle, so
+    /// it is shown here, where every reader of the chain has it.
+    event PayloadsShown(bytes32 indexed root, bytes payloads);
 
     /// @notice `account` was paid `amount`.
     event Collected(address indexed account, uint256 amount);
@@ -160,6 +164,27 @@ interface ILearningContest {
     /// @notice The score of entry `entry` cannot be: more than the answers, or one for an entry without a usable model.
     error ScoreInvalid(ContestId contestId, uint256 entry, uint256 score);
 
+    /// @notice `open` contests are not closed: the next block is to be won by training.
+    error ContestsOpen(uint256 open);
+
+    /// @notice The block follows `parent`, and the newest one is `head`.
+    error StaleParent(bytes32 parent, bytes32 head);
+
+    /// @notice The block has the number `height` and needs `needed`.
+    error HeightOutOfOrder(uint64 height, uint64 needed);
+
+    /// @notice The block's time must be later than `parentTime`, and not later than `time`.
+    error BlockTimeOutOfRange(uint64 blockTime, uint64 parentTime, uint256 time);
+
+    /// @notice This field of the block is not a puzzle's.
+    error NotAPuzzle(string field);
+
+    /// @notice The block's hash is above the target.
+    error PuzzleUnsolved(bytes32 blockHash, uint256 target);
+
+    /// @notice The list that was shown has the hash `shown`, and the block names `root`.
+    error PayloadsMismatch(bytes32 shown, bytes32 root);
+
     /// @notice Nothing is owed to `account`.
     error NothingOwed(address account);
 
@@ -204,6 +229,9 @@ interface ILearningContest {
 
     /// @notice Time of the newest block.
     function headTime() external view returns (uint64);
+
+    /// @notice Number of contests that are not closed; a puzzle is taken while there is none.
+    function openContests() external view returns (uint64);
 
     /// @notice What `account` can collect.
     function owed(address account) external view returns (uint256);
@@ -282,6 +310,16 @@ interface ILearningContest {
 
     /// @notice Ends a contest when its time has come, and books what it owes. Anyone may call it.
     function close(ContestId contestId) external returns (Outcome outcome);
+
+    /// @notice Appends a block for which a hash was searched, so that the learning chain goes on while nobody trains. Anyone
+    /// may, and nobody is paid for it. Refused, in this order, unless: no contest is open; the block follows the newest one
+    /// in hash and height; its time rises and is not in the future; it is a puzzle of the fixed target and claims nothing
+    /// of a contest's; its hash meets the target; `payloads` is the list that it names, empty for a root of zero.
+    /// What the list holds is not looked at: whoever reads the chain takes the payloads that are signed and next by their
+    /// authors, and passes over the others.
+    function appendPuzzle(LearningBlock calldata added, bytes calldata payloads)
+        external
+        returns (bytes32 blockHash);
 
     /// @notice Pays `account` what is owed to it. Anyone may call it.
     function collect(address account) external returns (uint256 amount);

@@ -35,13 +35,10 @@ library ScoreLib {
         return keccak256(abi.encode(COMMITMENT_TYPEHASH, contestId, miner, model, traceRoot, salt));
     }
 
-    /// @notice What a certificate says, apart from who says it and where it is kept: equal for equal findings.
+    /// @notice What a certificate says of the entries, apart from who says it and where it is kept: equal for equal findings.
+    /// Which payloads the block orders is no finding: every panel has its own list, and a challenge is about scores.
     function findings(ScoreCertificate calldata certificate) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                certificate.badTestSet, certificate.scores, certificate.frauds, certificate.transactions
-            )
-        );
+        return keccak256(abi.encode(certificate.badTestSet, certificate.scores, certificate.frauds));
     }
 
     /// @notice Reverts unless the certificate is about this contest in this instance, and the scores are such that its

@@ -151,19 +151,19 @@ struct ScoreCertificate {
 }
 
 /// @notice Header of a block of the learning chain; the block's hash is the sha256 of its ABI encoding.
-/// @param kind 0 the genesis, 1 a block that the winner of a contest appended.
+/// @param kind 0 the genesis, 1 a block that the winner of a contest appended, 2 a puzzle.
 /// @param parent Hash of the block before; of the genesis, the domain separator of the contest contract.
 /// @param height Number of the block; the genesis is 0.
 /// @param winner Who appended it.
-/// @param task Contest whose winner appended it.
+/// @param task Contest whose winner appended it; zero for a puzzle, as are model, correct and answers.
 /// @param model sha256 of the winning model.
 /// @param correct Right answers of that model.
 /// @param answers Number of answers that the test set asks for.
 /// @param transactions Root of the transactions that the block orders.
 /// @param time Unix time of the block, later than its parent's.
 /// @param nextTask Zero: whichever contest ends next appends the next block.
-/// @param target Zero: nothing was searched for.
-/// @param nonce Zero.
+/// @param target Of a puzzle, what its hash is at most, as a number; zero: nothing was searched for.
+/// @param nonce Of a puzzle, what was searched for.
 struct LearningBlock {
     uint8 kind;
     bytes32 parent;

@@ -2,7 +2,13 @@
 pragma solidity ^0.8.24;
 
 import {ILearningContest} from "../../src/interfaces/ILearningContest.sol";
-import {Contest, ContestId, ContestParams, ContestStatus} from "../../src/types/Contest.sol";
+import {
+    Contest,
+    ContestId,
+    ContestParams,
+    ContestStatus,
+    ScoreCertificate
+} from "../../src/types/Contest.sol";
 import {ContestFixture} from "./ContestFixture.sol";
 
 contract ChallengeScoresTest is ContestFixture {
@@ -63,6 +69,19 @@ contract ChallengeScoresTest is ContestFixture {
         assertEq(contest.owed(miner(2)), BOND / 2, "winner");
         assertEq(contest.owed(treasury), BOND - BOND / 2, "treasury");
         assertEq(contest.contest(contestId).decidedBy, 0, "the committee's word stands");
+    }
+
+    /// @dev Every panel orders what it knows: another list is no other score.
+    function test_certify__courtAgreesWithAnotherList__nobodyIsSlashedAndTheFirstStands() public {
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ContestId contestId = challenged(scores);
+        uint256 before = vault.stakeOf(validator(0));
+        ScoreCertificate memory c = certificateOf(contestId, scores);
+        c.transactions = keccak256("another list");
+        score(c, scores, THREE);
+        assertEq(vault.stakeOf(validator(0)), before, "stake");
+        assertEq(contest.owed(stranger), 0, "bond");
+        assertEq(uint256(contest.contest(contestId).transactions), 0, "list");
     }
 
     function test_certify__courtDiffers__itsScoresCountAndSignersLoseStake() public {

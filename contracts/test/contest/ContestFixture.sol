@@ -10,6 +10,7 @@ import {
     ContestId,
     ContestParams,
     ContestStatus,
+    LearningBlock,
     ScoreCertificate
 } from "../../src/types/Contest.sol";
 import {Epoch} from "../../src/types/Ids.sol";
@@ -28,6 +29,7 @@ abstract contract ContestFixture is MarketFixture {
     uint32 internal constant NONE = type(uint32).max;
     uint32 internal constant TERM = 1 hours;
     bytes32 internal constant KEY = keccak256("key");
+    uint256 internal constant PUZZLE_TARGET = 1 << 238;
 
     ILearningContest internal contest;
     IContestPanels internal panels;
@@ -210,6 +212,29 @@ abstract contract ContestFixture is MarketFixture {
     function closeLate(ContestId contestId) internal {
         vm.warp(contest.contest(contestId).endsAt);
         contest.close(contestId);
+    }
+
+    /// @dev A puzzle that follows the newest block, one second later; its nonce is still to be found.
+    function puzzleBlock(address solver) internal view returns (LearningBlock memory added) {
+        (added.kind, added.parent, added.height) = (2, contest.head(), contest.height() + 1);
+        (added.winner, added.time, added.target) = (solver, contest.headTime() + 1, PUZZLE_TARGET);
+    }
+
+    /// @dev Real hashing: 2^18 headers on average.
+    function solve(LearningBlock memory added) internal view returns (LearningBlock memory) {
+        bytes memory header = abi.encode(added);
+        (uint256 nonce, uint256 target, bool hashed) = (0, added.target, true);
+        assembly ("memory-safe") {
+            let data := add(header, 32)
+            for {} hashed { nonce := add(nonce, 1) } {
+                mstore(add(data, 384), nonce)
+                hashed := staticcall(gas(), 2, data, 416, 0, 32)
+                if iszero(gt(mload(0), target)) { break }
+            }
+        }
+        assertTrue(hashed, "sha256");
+        added.nonce = nonce;
+        return added;
     }
 
     function statusOf(ContestId contestId) internal view returns (uint256) {

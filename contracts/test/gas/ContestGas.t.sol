@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {ContestId, ContestParams, ScoreCertificate} from "../../src/types/Contest.sol";
+import {ContestId, ContestParams, LearningBlock, ScoreCertificate} from "../../src/types/Contest.sol";
 import {ContestFixture} from "../contest/ContestFixture.sol";
 
 /// @notice Gas of each step of a contest, and the sizes of its contracts.
 /// forge-config: default.isolate = true
 contract ContestGasTest is ContestFixture {
-    uint256 private constant BUDGET = 20_000;
+    uint256 private constant BUDGET = 22_000;
 
     function test_contest__eachStep__isMeasured() public {
         ContestParams memory p = someContest();
@@ -34,6 +34,13 @@ contract ContestGasTest is ContestFixture {
         vm.snapshotGasLastCall("contest", "close, 4 members");
         contest.collect(miner(2));
         vm.snapshotGasLastCall("contest", "collect");
+        contest.appendPuzzle(solve(puzzleBlock(stranger)), "");
+        vm.snapshotGasLastCall("contest", "appendPuzzle");
+        LearningBlock memory added = puzzleBlock(stranger);
+        bytes memory payloads = new bytes(1_000);
+        added.transactions = sha256(payloads);
+        contest.appendPuzzle(solve(added), payloads);
+        vm.snapshotGasLastCall("contest", "appendPuzzle, 1 kB of payloads");
     }
 
     function test_contest__size__fitsTheChain() public {

@@ -7,6 +7,7 @@ import {
     ContestId,
     ContestParams,
     ContestStatus,
+    LearningBlock,
     Outcome,
     ScoreCertificate
 } from "../../src/types/Contest.sol";
@@ -16,16 +17,34 @@ import {Test} from "../utils/Test.sol";
 /// @notice Anybody does anything about a few contests, in any order, with time going on.
 contract ContestHandler is ContestFixture {
     uint256 private constant MAX_CONTESTS = 4;
+    uint256 private constant SOLVED = 3;
 
     /// @dev Prizes that were booked, by contest.
     mapping(uint256 contestId => uint256) public prizes;
     uint256 public bonds;
+    uint256 public puzzles;
+    /// @dev Whether a puzzle was taken while somebody was to train.
+    bool public intruded;
+
+    LearningBlock[] private _solved;
 
     function setUp() public override {
         super.setUp();
         addValidators(3);
         vm.roll(vm.getBlockNumber() + EPOCH_LENGTH);
         committee.advanceEpoch();
+        solveSome();
+    }
+
+    /// @dev Puzzles that follow the genesis and each other: the search is too slow to be done in every step.
+    function solveSome() private {
+        LearningBlock memory added = puzzleBlock(stranger);
+        for (uint256 i = 0; i < SOLVED; ++i) {
+            added = solve(added);
+            _solved.push(added);
+            (added.parent, added.height, added.time) =
+            (sha256(abi.encode(added)), added.height + 1, added.time + 1);
+        }
     }
 
     modifier later(uint256 wait) {
@@ -92,6 +111,14 @@ contract ContestHandler is ContestFixture {
         } catch {}
     }
 
+    function appendOne(uint256 wait, uint256 which) external later(wait) {
+        bool training = unfinished() != 0;
+        try contest.appendPuzzle(_solved[which % SOLVED], "") {
+            ++puzzles;
+            intruded = intruded || training;
+        } catch {}
+    }
+
     function closeIt(uint256 wait, uint256 which) external later(wait) {
         tryClose(pick(which));
     }
@@ -116,6 +143,12 @@ contract ContestHandler is ContestFixture {
     function held() external view returns (uint256 sum) {
         for (uint256 i = 1; i <= contest.contestCount(); ++i) {
             sum += contest.held(ContestId.wrap(i));
+        }
+    }
+
+    function unfinished() public view returns (uint256 count) {
+        for (uint256 i = 1; i <= contest.contestCount(); ++i) {
+            if (contest.contest(ContestId.wrap(i)).status != ContestStatus.Closed) ++count;
         }
     }
 
@@ -169,7 +202,7 @@ contract ContestInvariants is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[9] memory all = [
+        bytes4[10] memory all = [
             ContestHandler.openContest.selector,
             ContestHandler.join.selector,
             ContestHandler.releaseKey.selector,
@@ -178,7 +211,8 @@ contract ContestInvariants is Test {
             ContestHandler.scoreIt.selector,
             ContestHandler.doubt.selector,
             ContestHandler.closeIt.selector,
-            ContestHandler.payOut.selector
+            ContestHandler.payOut.selector,
+            ContestHandler.appendOne.selector
         ];
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), new bytes4[](all.length));
@@ -199,7 +233,12 @@ contract ContestInvariants is Test {
             assertAtMost(handler.prizes(i), 1, "prizes");
             won += handler.prizes(i);
         }
-        assertEq(contest.height(), won, "one block for each contest that was won");
+        assertEq(contest.height(), won + handler.puzzles(), "one block for each contest won and each puzzle");
+    }
+
+    function invariant_puzzles__wait_whileSomebodyIsToTrain() public view {
+        assertEq(handler.contracts().openContests(), handler.unfinished(), "open contests");
+        assertTrue(!handler.intruded(), "a puzzle beside a contest");
     }
 
     /// @dev After enough time anybody can end every contest, and then all money is owed to somebody.

@@ -61,6 +61,10 @@ class TinyApplication:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         self._out.write(f"app {peer} {kind} {body.hex()}\n")
 
+    def offered(self, kind: str, body: bytes) -> bytes:
+        self._out.write(f"offer {kind} {body.hex()}\n")
+        return body
+
 
 async def main(path: str) -> None:
     config = json.loads(Path(path).read_text())

@@ -47,6 +47,10 @@ class Recorder:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         self.log.append("app")
 
+    def offered(self, kind: str, body: bytes) -> bytes:
+        self.log.append("offer")
+        return body
+
     def send(self, to: Iterable[Address], message: Message) -> None:
         self.log.append(f"send {type(message).__name__}")
 

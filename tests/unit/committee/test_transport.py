@@ -62,6 +62,11 @@ class Inbox:
             raise PeerMisbehaved("app", "a lie")
         self.apps.append((peer, kind, body))
 
+    def on_offer(self, kind: str, body: bytes) -> bytes:
+        if kind == "lie":
+            raise PeerMisbehaved("app", "a lie")
+        return body[::-1]
+
 
 async def until(condition: Callable[[], bool], timeout_s: float = 5) -> None:
     async with asyncio.timeout(timeout_s):
@@ -243,6 +248,22 @@ def test_client__asks_and_hears__but_may_say_nothing_else() -> None:
                 await client.send(encode_frame(Bundle(bodies=(b"x",))))
             assert await is_closed(client)
             assert inbox.messages == []
+
+    run(test)
+
+
+def test_client__application_message__is_answered_to_this_client_alone() -> None:
+    async def test() -> None:
+        async with transport(0) as (one, inbox):
+            client, other = await dial(one, None, ""), await dial(one, None, "")
+            await client.send(encode_frame(App(kind="word", body=b"abc")))
+            assert decode_frame(await client.recv()) == App(kind="word", body=b"cba")
+            for _ in range(CLIENT_LIMITS.offences + 1):
+                await client.send(encode_frame(App(kind="lie", body=b"")))
+            assert await is_closed(client)
+            one.send_app("fault", b"body")
+            assert decode_frame(await other.recv()) == App(kind="fault", body=b"body")
+            assert inbox.apps == []
 
     run(test)
 

@@ -79,7 +79,7 @@ def audit(shown: dict[int, bytes], stored: bool = True) -> AuditReport:
     verdicts = VerdictAudit(history(world, record, shown), world.blobs)
     replayer = Replayer(spec=world.spec, blobs=world.blobs, rounds=(1,), verdicts=verdicts, datasets=DATA)
     replayer.round(record.rounds[0])
-    report = AuditReport(task_id=1)
+    report = AuditReport(task_id=1, chain_id=1, market=DOMAIN.market)
     verdicts.finish(report)
     return report
 

@@ -14,8 +14,9 @@ from protocol.learning_chain import MAX_DRIFT_S, Tip, Win, append, choose, start
 from protocol.learning_payload import (
     MAX_DATA_BYTES,
     SignedPayload,
-    admissible,
     follow,
+    may_carry,
+    order_list,
     parse_payloads,
     payload_list,
     payloads_root,
@@ -73,7 +74,7 @@ def puzzle(parent: Block) -> Block:
 
 
 def grown(tip: Tip, block: Block, book: Book, payloads: tuple[SignedPayload, ...] = ()) -> Tip:
-    return append(tip, block, payloads, domain=DOMAIN, facts=book, now=NOW)
+    return append(tip, block, payload_list(payloads), domain=DOMAIN, facts=book, now=NOW)
 
 
 def test_header__round_trip__is_the_only_encoding() -> None:
@@ -210,13 +211,22 @@ def payloads() -> tuple[SignedPayload, ...]:
     )
 
 
-def test_payloads__in_a_block__move_their_authors_on() -> None:
+def test_payloads__in_a_block__move_their_authors_on_and_count_once() -> None:
     book, tip = Book(), start(GENESIS)
     tip = grown(tip, contest(GENESIS, 1, book, payloads=payloads()), book, payloads())
     assert dict(tip.sequences) == {ALICE.address: 2, BOB.address: 1}
-    again = contest(tip.block, 2, book, payloads=payloads())
-    with pytest.raises(PeerMisbehaved, match="is at number"):
-        grown(tip, again, book, payloads())
+    again = grown(tip, contest(tip.block, 2, book, payloads=payloads()), book, payloads())
+    assert (again.block.height, again.sequences) == (2, tip.sequences)
+
+
+def test_payloads__list_that_is_none__is_void_and_its_block_stands() -> None:
+    book = Book()
+    block = contest(GENESIS, 1, book)
+    root = sha256(b"no list")
+    book.wins[1] = dataclasses.replace(book.wins[1], transactions=root)
+    block = dataclasses.replace(block, transactions=root)
+    tip = append(start(GENESIS), block, b"no list", domain=DOMAIN, facts=book, now=NOW)
+    assert (tip.block, dict(tip.sequences)) == (block, {})
 
 
 def test_payloads__other_order_than_the_root__are_refused() -> None:
@@ -253,11 +263,43 @@ def test_payload__too_long__is_refused_by_its_author_and_by_readers() -> None:
         SignedPayload.from_json(value)
 
 
-def test_admissible__replayed_and_missing_numbers__are_left_out() -> None:
+def test_follow__replayed_missing_and_unsigned_ones__are_void_where_they_stand() -> None:
     one, two, three = payloads()
     gap = sign_payload(BOB, DOMAIN, 5, b"gap")
-    assert admissible({}, [three, one, two, one, gap, three], DOMAIN) == [one, two, three]
-    assert follow({}, [one, two, three], DOMAIN) == {ALICE.address: 2, BOB.address: 1}
+    forged = dataclasses.replace(sign_payload(BOB, DOMAIN, 1, b"x"), data=b"y")
+    found = follow({}, [three, one, two, one, gap, forged, three], DOMAIN)
+    assert found.taken == (one, two, three)
+    assert dict(found.sequences) == {ALICE.address: 2, BOB.address: 1}
+    assert [why.partition(":")[0] for why in found.void] == [f"payload {i}" for i in (0, 3, 4, 5)]
+    assert "not signed" in found.void[-1]
+
+
+def test_order__list_of_one_block_after_another__void_is_the_same_for_everybody() -> None:
+    first = order_list({}, payload_list(payloads()), DOMAIN)
+    late = (payloads()[0], sign_payload(ALICE, DOMAIN, 2, b"next"))
+    second = order_list(first.sequences, payload_list(late), DOMAIN)
+    assert (second.taken, len(second.void)) == (late[1:], 1)
+    assert order_list(second.sequences, b"", DOMAIN).sequences == second.sequences
+
+
+def test_may_carry__another_members_list__once_true_is_true_for_ever() -> None:
+    listed = payload_list(payloads())
+    assert may_carry({}, listed, DOMAIN) is True
+    assert may_carry({ALICE.address: 2, BOB.address: 7}, listed, DOMAIN) is True
+    ahead = payload_list((sign_payload(ALICE, DOMAIN, 1, b"x"),))
+    assert may_carry({}, ahead, DOMAIN) is None
+    assert may_carry({ALICE.address: 1}, ahead, DOMAIN) is True
+
+
+def test_may_carry__gap_repetition_forgery_or_no_list__is_false() -> None:
+    one, _, three = payloads()
+    gap = (one, sign_payload(ALICE, DOMAIN, 2, b"x"))
+    forged = (dataclasses.replace(one, data=b"y"),)
+    foreign = (sign_payload(ALICE, Domain(chain_id=1, market=DOMAIN.market), 0, b"x"),)
+    for wrong in (gap, (one, one), (three, one), forged, foreign):
+        assert may_carry({}, payload_list(wrong), DOMAIN) is False
+    for junk in (b"", b"[]", b"junk", payload_list((one,)) + b" "):
+        assert may_carry({}, junk, DOMAIN) is False
 
 
 def test_root__no_payloads__is_zero() -> None:

@@ -1,19 +1,23 @@
 """The learning chain from events alone: what does not hash to its name or follow its parent is refused."""
 
 import dataclasses
+from functools import cache
 from typing import Any, cast
 
 import pytest
+from eth_abi.abi import encode as abi_encode
 
-from protocol.blobs import BlobMissing, open_blob_store
+from protocol.blobs import open_blob_store
 from protocol.chain.client import BlockRef, ChainClient
-from protocol.chain.learning_log import BLOCK_APPENDED, check_payloads, read_chain
+from protocol.chain.learning_log import BLOCK_APPENDED, PAYLOADS_SHOWN, LearningLog, order_payloads
 from protocol.errors import PeerMisbehaved
+from protocol.hash_work import PUZZLE_TARGET
 from protocol.ids import Address, sha256
 from protocol.learning_block import Block, Kind, genesis
-from protocol.learning_payload import payload_list, payloads_root, sign_payload
+from protocol.learning_payload import list_root, payload_list, payloads_root, sign_payload
 from protocol.signing import KeySigner
 from protocol.typed_data import Domain
+from worker.hash_miner import solve
 
 CONTEST = Address("0x" + "22" * 20)
 DOMAIN = Domain(chain_id=31337, market=CONTEST)
@@ -29,22 +33,34 @@ class Node:
         self.names = [block.hash for block in blocks]
         self.head: bytes = blocks[-1].hash if blocks else genesis(DOMAIN.separator).hash
         self.separator = DOMAIN.separator
+        self.shown: list[bytes] = []
+        self.asked_from: list[int] = []
 
     def block(self) -> BlockRef:
         return BlockRef(number=9, hash=bytes(32), parent_hash=bytes(32), timestamp=9, base_fee=1)
 
     def logs(self, addresses: list[Address], first: int, last: int) -> list[dict[str, Any]]:
-        return [{"topics": [bytes(32)], "data": b""}] + [
+        self.asked_from.append(first)
+        shown = [
+            {"topics": [PAYLOADS_SHOWN, sha256(s)], "data": abi_encode(["bytes"], [s])} for s in self.shown
+        ]
+        appended = [
             {"topics": [BLOCK_APPENDED, name], "data": block.header}
             for name, block in zip(self.names, self.blocks, strict=True)
         ]
+        return [{"topics": [bytes(32)], "data": b""}, *shown, *appended]
 
     def rpc(self, method: str, call: dict[str, str], block: str) -> str:
         word = self.separator if call["data"] == "0xf698da25" else self.head
         return "0x" + word.hex()
 
+    def log(self) -> LearningLog:
+        return LearningLog(client=cast(ChainClient, self), contest=CONTEST, domain=DOMAIN, first_block=0)
+
     def read(self) -> list[Block]:
-        return read_chain(cast(ChainClient, self), CONTEST, DOMAIN, 0)
+        log = self.log()
+        log.read()
+        return log.blocks
 
 
 def chain(count: int = 3) -> list[Block]:
@@ -112,10 +128,67 @@ def test_read__last_block_that_no_contract_appends__is_refused(place: int, chang
         Node(blocks).read()
 
 
-def test_payloads__stored_list__is_found_under_its_root() -> None:
+def test_read__again__goes_on_from_the_last_block_or_begins_anew_after_a_reorganisation() -> None:
+    whole = chain()
+    node = Node(whole[:2])
+    log = node.log()
+    log.read()
+    log.read()
+    assert node.asked_from == [0]  # the head had not moved
+    node.blocks, node.names, node.head = whole[2:], [whole[2].hash], whole[2].hash
+    log.read()
+    assert [block.height for block in log.blocks] == [0, 1, 2, 3]
+    other = dataclasses.replace(whole[1], winner=CONTEST)
+    node.blocks, node.names, node.head = [whole[0], other], [whole[0].hash, other.hash], other.hash
+    log.read()
+    assert log.blocks[1:] == [whole[0], other]
+
+
+@cache
+def puzzle(listed: bytes = b"") -> Block:
+    parent = chain()[-1]
+    return solve(
+        Block(
+            kind=Kind.PUZZLE,
+            parent=parent.hash,
+            height=4,
+            winner=CONTEST,
+            time=parent.time + 1,
+            target=PUZZLE_TARGET,
+            transactions=list_root(listed),
+        )
+    )
+
+
+def test_read__solved_puzzle__stands_and_any_other_does_not() -> None:
+    assert Node([*chain(), puzzle()]).read()[-1] == puzzle()
+    changes: list[dict[str, Any]] = [
+        {"target": PUZZLE_TARGET * 2}, {"nonce": 1 << 200}, {"task": 9}, {"correct": 1},
+    ]  # fmt: skip
+    for change in changes:
+        wrong = dataclasses.replace(puzzle(), **change)
+        with pytest.raises(PeerMisbehaved):
+            Node([*chain(), wrong]).read()
+
+
+def test_payloads__stored_list__is_found_under_its_root_and_a_missing_one_names_its_block() -> None:
     blobs = open_blob_store("memory://learning-log")
-    with pytest.raises(BlobMissing):
-        check_payloads([genesis(DOMAIN.separator), *chain(2)], open_blob_store("memory://empty"), DOMAIN)
+    blocks = [genesis(DOMAIN.separator), *chain()]
+    with pytest.raises(PeerMisbehaved, match="block 2: its list of payloads"):
+        order_payloads(blocks, {}, open_blob_store("memory://empty"), DOMAIN)
     blobs.put(payload_list(PAYLOADS))
-    found = check_payloads([genesis(DOMAIN.separator), *chain()], blobs, DOMAIN)
-    assert [len(each) for each in found] == [0, 2, 0]
+    assert [len(each.taken) for each in order_payloads(blocks, {}, blobs, DOMAIN)] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("junk", [False, True])
+def test_payloads__of_a_puzzle__are_read_from_its_event_and_no_blob(junk: bool) -> None:
+    listed = b"junk" if junk else payload_list((*PAYLOADS, sign_payload(ALICE, DOMAIN, 2, b"three")))
+    node = Node([*chain(), puzzle(listed)])
+    node.shown = [listed]
+    log = node.log()
+    log.read()
+    blobs = open_blob_store("memory://learning-log-shown")
+    blobs.put(payload_list(PAYLOADS))
+    last = order_payloads(log.blocks, log.shown, blobs, DOMAIN)[-1]
+    assert [payload.data for payload in last.taken] == ([] if junk else [b"three"])
+    assert len(last.void) == (1 if junk else 2)
