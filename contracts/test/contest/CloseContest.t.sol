@@ -143,6 +143,66 @@ contract CloseContestTest is ContestFixture {
         assertEq(contest.owed(miner(0)), PRIZE, "the honest best wins");
     }
 
+    function test_close__falseTracesAroundAnHonestOne__eachPaysOnce() public {
+        ContestId contestId = revealed(3);
+        uint32[] memory scores = scoresOf(NONE, 150, NONE);
+        ScoreCertificate memory c = certificateOf(contestId, scores);
+        c.frauds = 5;
+        score(c, scores, THREE);
+        closeLate(contestId);
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE - SLASH, "first");
+        assertEq(vault.stakeOf(miner(1)), MINER_STAKE, "honest");
+        assertEq(vault.stakeOf(miner(2)), MINER_STAKE - SLASH, "third");
+    }
+
+    function test_close__falseTraceThatCostsNothing__endsAllTheSame() public {
+        ContestParams memory p = someContest();
+        p.slashPerFault = 0;
+        ContestId contestId = posted(p);
+        enter(contestId, 0);
+        closesTakingNothing(contestId);
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE, "stake");
+    }
+
+    function test_close__falseTraceOfWhoHasNothingLeft__endsAllTheSame() public {
+        ContestId contestId = entered(1);
+        vm.warp(vm.getBlockTimestamp() + 1);
+        loseAll();
+        closesTakingNothing(contestId);
+    }
+
+    /// @dev What was lost in the second of the commitment did not stand for it, and what was staked later does not.
+    function test_close__falseTraceOfWhoseStakeIsAllNew__costsNothing() public {
+        ContestId contestId = entered(1);
+        loseAll();
+        vm.warp(vm.getBlockTimestamp() + 1);
+        stakeAs(miner(0), MINER_STAKE);
+        closesTakingNothing(contestId);
+        assertEq(vault.stakeOf(miner(0)), MINER_STAKE, "stake");
+    }
+
+    /// @dev Two contests may end in one second: the learning chain's own clock goes on.
+    function test_close__twiceInOneSecond__blocksFollowEachOther() public {
+        ContestId one = revealed(3);
+        ContestId two = revealed(3);
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ScoreCertificate memory c = certificateOf(two, scores);
+        c.transactions = keccak256("transactions");
+        score(one, scores);
+        score(c, scores, THREE);
+        closeLate(one);
+        uint64 time = contest.headTime();
+        bytes32 parent = contest.head();
+        assertEq(time, vm.getBlockTimestamp(), "time");
+        contest.close(two);
+        LearningBlock memory added;
+        (added.kind, added.parent, added.height, added.winner) = (1, parent, 2, miner(2));
+        (added.task, added.model, added.correct, added.answers) = (two, modelOf(2), 250, ANSWERS);
+        (added.transactions, added.time) = (c.transactions, time + 1);
+        assertEq(contest.head(), sha256(abi.encode(added)), "head");
+        assertEq(contest.headTime(), time + 1, "later than its parent");
+    }
+
     function test_collect__owed__paysOnce() public {
         ContestId contestId = revealed(3);
         score(contestId, scoresOf(150, 200, 250));
@@ -152,6 +212,30 @@ contract CloseContestTest is ContestFixture {
         assertEq(token.balanceOf(miner(2)) - before, PRIZE, "paid");
         vm.expectRevert(abi.encodeWithSelector(ILearningContest.NothingOwed.selector, miner(2)));
         contest.collect(miner(2));
+    }
+
+    /// @dev The only entry is called a fraud, and the contest ends without anybody's stake.
+    function closesTakingNothing(ContestId contestId) private {
+        release(contestId);
+        show(contestId, 0);
+        uint32[] memory scores = new uint32[](1);
+        scores[0] = NONE;
+        ScoreCertificate memory c = certificateOf(contestId, scores);
+        c.frauds = 1;
+        score(c, scores, THREE);
+        vm.warp(contest.contest(contestId).endsAt);
+        vm.expectEmit(address(contest));
+        emit ILearningContest.EntrySlashed(contestId, 0, miner(0), 0);
+        contest.close(contestId);
+        ends(contestId, Outcome.NoWinner, PAID_IN - FEES);
+    }
+
+    /// @dev Another contract takes all stake of the first miner.
+    function loseAll() private {
+        address account = miner(0);
+        uint256 time = vm.getBlockTimestamp();
+        vm.prank(address(market));
+        vault.slash(account, MINER_STAKE, time, address(0), address(0));
     }
 
     function ends(ContestId contestId, Outcome outcome, uint256 refund) private view {
