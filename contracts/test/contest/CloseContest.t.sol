@@ -30,8 +30,7 @@ contract CloseContestTest is ContestFixture {
         vm.expectRevert(tooEarly(contestId, last + 1));
         contest.close(contestId);
         vm.warp(last + 1);
-        contest.close(contestId);
-        ends(contestId, Outcome.NoEntries, PAID_IN);
+        closes(contestId, Outcome.NoEntries, address(0), PAID_IN);
     }
 
     /// @dev Miners are made whole, and what was put by for entries that nobody made is lost to the poster.
@@ -42,8 +41,7 @@ contract CloseContestTest is ContestFixture {
         vm.expectRevert(tooEarly(contestId, last + 1));
         contest.close(contestId);
         vm.warp(last + 1);
-        contest.close(contestId);
-        ends(contestId, Outcome.NotReleased, uint256(PRIZE) + FEES);
+        closes(contestId, Outcome.NotReleased, address(0), uint256(PRIZE) + FEES);
         for (uint256 i = 0; i < 3; ++i) {
             assertEq(contest.owed(miner(i)), COMPENSATION, "miner");
         }
@@ -58,8 +56,7 @@ contract CloseContestTest is ContestFixture {
         vm.expectRevert(tooEarly(contestId, last + 1));
         contest.close(contestId);
         vm.warp(last + 1);
-        contest.close(contestId);
-        ends(contestId, Outcome.NothingRevealed, PAID_IN);
+        closes(contestId, Outcome.NothingRevealed, address(0), PAID_IN);
     }
 
     function test_close__committeeSilent__refundsEverything() public {
@@ -69,15 +66,14 @@ contract CloseContestTest is ContestFixture {
         vm.expectRevert(tooEarly(contestId, last + 1));
         contest.close(contestId);
         vm.warp(last + 1);
-        contest.close(contestId);
-        ends(contestId, Outcome.NotScored, PAID_IN);
+        closes(contestId, Outcome.NotScored, address(0), PAID_IN);
     }
 
     function test_close__badTestSet__minersAreMadeWholeAndSignersPaid() public {
         ContestId contestId = revealed(3);
         score(badSet(contestId), new uint32[](0), THREE);
-        closeLate(contestId);
-        ends(contestId, Outcome.BadTestSet, PRIZE);
+        vm.warp(contest.contest(contestId).endsAt);
+        closes(contestId, Outcome.BadTestSet, address(0), PRIZE);
         for (uint256 i = 0; i < 3; ++i) {
             assertEq(contest.owed(miner(i)), COMPENSATION, "miner");
             assertEq(contest.owed(validator(i)), FEES / 3, "signer");
@@ -87,8 +83,8 @@ contract CloseContestTest is ContestFixture {
     function test_close__nobodyGoodEnough__prizeComesBack() public {
         ContestId contestId = revealed(3);
         score(contestId, scoresOf(1, 2, NONE));
-        closeLate(contestId);
-        ends(contestId, Outcome.NoWinner, PAID_IN - FEES);
+        vm.warp(contest.contest(contestId).endsAt);
+        closes(contestId, Outcome.NoWinner, address(0), PAID_IN - FEES);
         assertEq(contest.height(), 0, "no block");
     }
 
@@ -101,8 +97,7 @@ contract CloseContestTest is ContestFixture {
         vm.expectRevert(tooEarly(contestId, windowEnds));
         contest.close(contestId);
         vm.warp(windowEnds);
-        contest.close(contestId);
-        ends(contestId, Outcome.Won, PAID_IN - PRIZE - FEES);
+        closes(contestId, Outcome.Won, miner(1), PAID_IN - PRIZE - FEES);
         assertEq(contest.owed(miner(1)), PRIZE, "prize");
         LearningBlock memory added;
         (added.kind, added.parent, added.height, added.winner) = (1, parent, 1, miner(1));
@@ -226,8 +221,7 @@ contract CloseContestTest is ContestFixture {
         vm.warp(contest.contest(contestId).endsAt);
         vm.expectEmit(address(contest));
         emit ILearningContest.EntrySlashed(contestId, 0, miner(0), 0);
-        contest.close(contestId);
-        ends(contestId, Outcome.NoWinner, PAID_IN - FEES);
+        closes(contestId, Outcome.NoWinner, address(0), PAID_IN - FEES);
     }
 
     /// @dev Another contract takes all stake of the first miner.
@@ -238,7 +232,10 @@ contract CloseContestTest is ContestFixture {
         vault.slash(account, MINER_STAKE, time, address(0), address(0));
     }
 
-    function ends(ContestId contestId, Outcome outcome, uint256 refund) private view {
+    function closes(ContestId contestId, Outcome outcome, address winner, uint256 refund) private {
+        vm.expectEmit(address(contest));
+        emit ILearningContest.ContestClosed(contestId, outcome, winner, refund);
+        contest.close(contestId);
         assertEq(outcomeOf(contestId), uint256(outcome), "outcome");
         assertEq(contest.owed(poster), refund, "refund");
         assertEq(debts(), token.balanceOf(address(contest)), "all money is owed to somebody");
