@@ -28,7 +28,9 @@ TARGETS: Final = (
     "libraries/CertificateLib", "libraries/SignatureLib", "libraries/MembersLib", "libraries/StakeLib",
     "libraries/LeafLib", "libraries/ContributionLib", "libraries/RecordLib", "libraries/DrawLib",
     "libraries/TaskLib", "libraries/BlsLib", "libraries/BlsKeysLib", "BlsKeys", "StakeVault",
-    "TrainingMarket", "Appeals", "Committee",
+    "TrainingMarket", "Appeals", "Committee", "libraries/MarkLib", "libraries/Sha256Lib",
+    "libraries/ScoreLib", "libraries/ContestTermsLib", "ContestPanels", "Canaries", "LearningContest",
+    "libraries/SampleLib",
 )  # fmt: skip
 SWAPS: Final = (
     (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),

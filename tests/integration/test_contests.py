@@ -26,7 +26,6 @@ from protocol.score_record import Standing
 from protocol.sealed import seal
 from tests.support.contest_world import ContestWorld
 from tests.support.contests import KEY, contest_spec, public_and_secret
-from tests.support.court_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(400)
 VALIDATORS = tuple(f"validator-{number}" for number in range(1, 5))
@@ -60,7 +59,6 @@ def contest_world(folder: Path) -> Iterator[ContestWorld]:
             accounts=accounts,
             blobs=open_blob_store((folder / "blobs").as_uri()),
         )
-        nodes = Nodes()
         try:
             for name, port in ports.items():
                 config = ValidatorConfig(
@@ -71,10 +69,10 @@ def contest_world(folder: Path) -> Iterator[ContestWorld]:
                     port=port,
                     view_timeout_ticks=100,
                 )
-                nodes.start(config, accounts[name])
+                made.nodes.start(config, accounts[name])
             yield made
         finally:
-            nodes.close()
+            made.nodes.close()
 
 
 def test_contest__whole_life__best_honest_miner_is_paid_and_appends_a_block(world: ContestWorld) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from protocol.ids import ZERO32, Address, Sha256, parse_address, sha256
 from protocol.score_record import ScoreRecord
 from protocol.sealed import key_hash
 from tests.support.contests import KEY, publish
+from tests.support.court_nodes import Nodes
 from tests.support.miner_network import eventually
 from worker.contest_journal import ContestJournal
 from worker.contestant import Contestant
@@ -37,6 +38,7 @@ class ContestWorld:
     contracts: Contracts
     accounts: Mapping[str, LocalAccount]
     blobs: BlobStore
+    nodes: Nodes = field(default_factory=Nodes)
 
     def address(self, name: str) -> Address:
         return parse_address(self.accounts[name].address)

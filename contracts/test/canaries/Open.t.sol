@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ICanaries} from "../../src/interfaces/ICanaries.sol";
+import {CanaryTerms} from "../../src/types/Canary.sol";
 import {MerkleTree} from "../utils/MerkleTree.sol";
 import {CanariesFixture} from "./CanariesFixture.sol";
 
@@ -27,6 +28,16 @@ contract OpenTest is CanariesFixture {
         canaries.open(taskId, miner(0), 0, proof);
         vm.expectRevert(abi.encodeWithSelector(ICanaries.NotPlanted.selector, taskId, miner(2)));
         canaries.open(taskId, miner(2), saltOf(0), proof);
+    }
+
+    /// @dev Zero is how a salt that nobody told reads, so it opens nothing even where it was planted.
+    function test_open_revertsIfThePlantedSaltIsZero() public {
+        CanaryTerms memory t = terms();
+        t.root = canaryLeaf(miner(0), 0);
+        vm.prank(poster);
+        canaries.plant(taskId, t);
+        vm.expectRevert(abi.encodeWithSelector(ICanaries.NotPlanted.selector, taskId, miner(0)));
+        canaries.open(taskId, miner(0), 0, noProof());
     }
 
     function test_open__planted__tellsTheSalt() public {

@@ -20,6 +20,16 @@ contract PlantTest is CanariesFixture {
         newCanaries(market, 3 days + 1);
     }
 
+    /// @dev The next thing that is looked at is the vault.
+    function test_constructor__termAtABound__isTaken() public {
+        bytes memory next =
+            abi.encodeWithSelector(ICanaries.MiswiredDeployment.selector, "vault.isSlasher(canaries)");
+        vm.expectRevert(next);
+        newCanaries(market, 1 minutes);
+        vm.expectRevert(next);
+        newCanaries(market, 3 days);
+    }
+
     function test_constructor_revertsIfTheVaultDoesNotNameIt() public {
         vm.expectRevert(
             abi.encodeWithSelector(ICanaries.MiswiredDeployment.selector, "vault.isSlasher(canaries)")
@@ -88,6 +98,13 @@ contract PlantTest is CanariesFixture {
         emit ICanaries.CanariesPlanted(taskId, t);
         plant();
         assertEq(keccak256(abi.encode(canaries.termsOf(taskId))), keccak256(abi.encode(t)), "terms");
+    }
+
+    function test_plant__leastOfEverything__isTaken() public {
+        CanaryTerms memory t = CanaryTerms(bytes32(uint256(1)), 0, 1);
+        vm.prank(poster);
+        canaries.plant(taskId, t);
+        assertEq(canaries.termsOf(taskId).penalty, 1, "penalty");
     }
 
     function refuses(CanaryTerms memory t, string memory field, uint256 value, uint256 min, uint256 max)

@@ -78,6 +78,36 @@ contract PunishTest is CanariesFixture {
         assertEq(vault.slashableOf(lazy), 0, "stake");
     }
 
+    /// @dev The last token that a member has left is taken too.
+    function test_punish__oneUnitLeft__isTaken() public {
+        openFirst();
+        lose(VALIDATOR_STAKE - 1);
+        assertEq(canaries.punish(taskId, canaries.accuse(charge(0, 0, 0)), lazy), 1, "taken");
+    }
+
+    /// @dev What was lost in the second of the snapshot did not stand for the signature, what came later does not.
+    function test_punish__stakeIsAllNew__costsNothing() public {
+        assertEq(committee.startedAt(market.task(taskId).epoch), vm.getBlockTimestamp(), "the same second");
+        lose(VALIDATOR_STAKE);
+        openFirst();
+        stakeAs(lazy, VALIDATOR_STAKE);
+        assertEq(canaries.punish(taskId, canaries.accuse(charge(0, 0, 0)), lazy), 0, "taken");
+        assertEq(vault.stakeOf(lazy), VALIDATOR_STAKE, "stake");
+    }
+
+    function test_accusationsEnd__anyTask__leavesTwoTermsBeforeTheStakesGo() public view {
+        uint256 gone =
+            market.task(taskId).deadline + market.settlementTime(WINDOW) + market.SETTLEMENT_MARGIN();
+        assertEq(canaries.accusationsEnd(taskId), gone - 2 * ANSWER_TERM, "end");
+    }
+
+    /// @dev Another contract takes `amount` of the sleeper's stake.
+    function lose(uint256 amount) private {
+        uint256 time = vm.getBlockTimestamp();
+        vm.prank(address(market));
+        vault.slash(lazy, amount, time, address(0), address(0));
+    }
+
     /// @dev The last second of an accusation leaves time for an answer and a punishment before any stake can be gone.
     function test_punish__accusedInTheLastSecond__stakeIsStillThere() public {
         plant();

@@ -29,6 +29,8 @@ contract CancelContestTest is ContestFixture {
 
     function test_cancel__noEntries__owesEverythingToThePoster() public {
         ContestId contestId = posted();
+        vm.expectEmit(address(contest));
+        emit ILearningContest.ContestClosed(contestId, Outcome.Cancelled, address(0), PAID_IN);
         vm.prank(poster);
         contest.cancel(contestId);
         assertEq(contest.owed(poster), PAID_IN, "owed");

@@ -86,6 +86,9 @@ contract CertifyContestTest is ContestFixture {
         ScoreCertificate memory c = certificateOf(contestId, scores);
         c.badTestSet = true;
         scoreExpecting(c, scores, mismatch(contestId, "badTestSet"));
+        c = badSet(contestId);
+        c.frauds = 1;
+        scoreExpecting(c, new uint32[](0), mismatch(contestId, "badTestSet"));
     }
 
     function test_certify_revertsIfAScoreCannotBe() public {
@@ -161,6 +164,13 @@ contract CertifyContestTest is ContestFixture {
         ContestId contestId = revealed(3);
         score(contestId, scoresOf(200, 300, 300));
         assertEq(contest.contest(contestId).winner, 1, "winner");
+    }
+
+    function test_certify__theLeastItself__wins() public {
+        ContestId contestId = revealed(3);
+        score(contestId, scoresOf(LEAST - 1, LEAST, NONE));
+        assertEq(contest.contest(contestId).winner, 1, "winner");
+        assertEq(contest.contest(contestId).winnerCorrect, LEAST, "correct");
     }
 
     function test_certify__everybodyBelowTheLeast__nobodyWins() public {

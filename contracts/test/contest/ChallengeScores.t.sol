@@ -65,6 +65,7 @@ contract ChallengeScoresTest is ContestFixture {
         uint32[] memory scores = scoresOf(150, 200, 250);
         ContestId contestId = challenged(scores);
         assertEq(token.balanceOf(address(contest)), PAID_IN + BOND, "bond is in");
+        assertEq(contest.contest(contestId).endsAt, vm.getBlockTimestamp() + COURT_TERM, "court's end");
         score(contestId, scores);
         assertEq(contest.owed(miner(2)), BOND / 2, "winner");
         assertEq(contest.owed(treasury), BOND - BOND / 2, "treasury");
@@ -82,6 +83,54 @@ contract ChallengeScoresTest is ContestFixture {
         assertEq(vault.stakeOf(validator(0)), before, "stake");
         assertEq(contest.owed(stranger), 0, "bond");
         assertEq(uint256(contest.contest(contestId).transactions), 0, "list");
+    }
+
+    /// @dev Nothing is left to wait for, and the bond is not booked again.
+    function test_close__courtAgreed__inTheSameSecondWithoutTheBond() public {
+        uint32[] memory scores = scoresOf(150, 200, 250);
+        ContestId contestId = challenged(scores);
+        vm.warp(vm.getBlockTimestamp() + 1 hours);
+        score(contestId, scores);
+        contest.close(contestId);
+        assertEq(contest.owed(stranger), 0, "challenger");
+        assertEq(contest.owed(miner(2)), PRIZE + BOND / 2, "winner");
+        assertEq(debts(), token.balanceOf(address(contest)), "all money is owed to somebody");
+    }
+
+    function test_close__courtDiffered__inTheSameSecondWithTheBondOnce() public {
+        ContestId contestId = challenged(scoresOf(150, 300, 250));
+        vm.warp(vm.getBlockTimestamp() + 1 hours);
+        score(contestId, scoresOf(150, 200, 250));
+        contest.close(contestId);
+        assertEq(contest.owed(stranger), BOND, "challenger");
+        assertEq(debts(), token.balanceOf(address(contest)), "all money is owed to somebody");
+    }
+
+    /// @dev Where nobody wins it is the poster whose refund was doubted.
+    function test_certify__courtAgreesThatNobodyWins__thePosterIsWronged() public {
+        uint32[] memory scores = scoresOf(1, 2, 3);
+        ContestId contestId = challenged(scores);
+        score(contestId, scores);
+        assertEq(contest.owed(poster), BOND / 2, "poster");
+        assertEq(contest.owed(treasury), BOND - BOND / 2, "treasury");
+    }
+
+    /// @dev A signer without stake blocks nobody else's money, and the challenger has its bounty of the others.
+    function test_certify__signerHasNothingLeft__theOthersPay() public {
+        ContestId contestId = challenged(scoresOf(150, 300, 250));
+        uint256 all = vault.slashableOf(validator(1));
+        address signer = validator(1);
+        uint256 time = vm.getBlockTimestamp();
+        vm.prank(address(market));
+        vault.slash(signer, all, time, address(0), address(0));
+        uint256 before = token.balanceOf(stranger);
+        vm.expectEmit(address(contest));
+        emit ILearningContest.SignerSlashed(contestId, validator(0), VALIDATOR_STAKE / 10);
+        vm.expectEmit(address(contest));
+        emit ILearningContest.SignerSlashed(contestId, validator(1), 0);
+        score(certificateOf(contestId, scoresOf(150, 200, 250)), scoresOf(150, 200, 250), 14);
+        assertEq(token.balanceOf(stranger) - before, 2 * MAX_BOUNTY, "bounties");
+        assertEq(contest.owed(stranger), BOND, "bond");
     }
 
     function test_certify__courtDiffers__itsScoresCountAndSignersLoseStake() public {

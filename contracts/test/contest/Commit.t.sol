@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ILearningContest} from "../../src/interfaces/ILearningContest.sol";
-import {ContestId, ContestParams, ContestStatus} from "../../src/types/Contest.sol";
+import {ContestId, ContestParams, ContestStatus, Entry} from "../../src/types/Contest.sol";
 import {ContestFixture} from "./ContestFixture.sol";
 
 contract CommitTest is ContestFixture {
@@ -70,7 +70,12 @@ contract CommitTest is ContestFixture {
         for (uint256 i = 0; i < 3; ++i) {
             enter(contestId, i);
             assertEq(contest.entryNumber(contestId, miner(i)), i + 1, "number");
-            assertEq(contest.entryOf(contestId, i).miner, miner(i), "miner");
+            Entry memory entry = contest.entryOf(contestId, i);
+            assertEq(entry.miner, miner(i), "miner");
+            assertEq(entry.committedAt, vm.getBlockTimestamp(), "time");
+            assertEq(entry.commitment, commitmentOf(contestId, i), "commitment");
+            assertEq(entry.model, bytes32(0), "no model yet");
+            assertEq(entry.traceRoot, bytes32(0), "no trace yet");
         }
         assertEq(contest.contest(contestId).entries, 3, "entries");
         vm.expectPartialRevert(ILearningContest.NotEntered.selector);

@@ -2,7 +2,10 @@
 pragma solidity ^0.8.24;
 
 import {IContestPanels} from "../../src/interfaces/IContestPanels.sol";
+import {DrawLib} from "../../src/libraries/DrawLib.sol";
+import {MembersLib} from "../../src/libraries/MembersLib.sol";
 import {ContestId, ContestParams} from "../../src/types/Contest.sol";
+import {Epoch} from "../../src/types/Ids.sol";
 import {ContestFixture} from "./ContestFixture.sol";
 
 contract PanelsTest is ContestFixture {
@@ -72,6 +75,53 @@ contract PanelsTest is ContestFixture {
         vm.roll(drawBlock + 257 + wait % 100_000);
         panels.draw(contestId, 0);
         assertEq(keccak256(abi.encode(panels.members(contestId, 0))), first, "members");
+    }
+
+    /// @dev In the last block in which its hash is in reach, that block draws.
+    function testFuzz_draw__hashInReach__drawsByIt(bytes32 hash) public {
+        ContestId contestId = releasedOfTen();
+        uint256 drawBlock = panels.panelOf(contestId, 0).drawBlock;
+        vm.roll(drawBlock + panels.BLOCKHASH_WINDOW());
+        vm.setBlockhash(drawBlock, hash);
+        uint256[] memory words = new uint256[](10);
+        for (uint256 i = 0; i < 10; ++i) {
+            words[i] = MembersLib.word(validator(i), VALIDATOR_STAKE);
+        }
+        bytes32 seed = keccak256(abi.encode(blockhash(drawBlock), panels, contestId, 0));
+        uint256[] memory drawn = DrawLib.sample(words, seed, 4);
+        panels.draw(contestId, 0);
+        address[] memory members = panels.members(contestId, 0);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(members[i], MembersLib.accountOf(drawn[i]), "member");
+        }
+    }
+
+    /// @dev Whoever asks for as many as there are has all of them, with nothing to draw.
+    function test_assign__sizeOfTheSnapshot__isAllAtOnce() public {
+        ContestParams memory p = someContest();
+        p.committeeSize = 4;
+        ContestId contestId = posted(p);
+        enter(contestId, 0);
+        release(contestId);
+        assertEq(panels.members(contestId, 0).length, 4, "members");
+        assertEq(panels.panelOf(contestId, 0).size, 4, "size");
+        assertEq(Epoch.unwrap(panels.panelOf(contestId, 0).epoch), 1, "epoch");
+        assertEq(panels.panelOf(contestId, 0).drawBlock, 0, "nothing to draw");
+    }
+
+    function test_checkSize__tenMembers__takesOneMoreThanThriceTheFaulty() public {
+        releasedOfTen();
+        uint8[6] memory refused = [1, 3, 5, 6, 8, 13];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IContestPanels.CommitteeSizeInvalid.selector, refused[i], 10)
+            );
+            panels.checkSize(Epoch.wrap(2), refused[i]);
+        }
+        uint8[4] memory taken = [0, 4, 7, 10];
+        for (uint256 i = 0; i < taken.length; ++i) {
+            panels.checkSize(Epoch.wrap(2), taken[i]);
+        }
     }
 
     /// @dev One entry, a committee of four among ten validators.

@@ -5,7 +5,8 @@ import {ICommittee} from "../../src/interfaces/ICommittee.sol";
 import {IContestPanels} from "../../src/interfaces/IContestPanels.sol";
 import {ILearningContest} from "../../src/interfaces/ILearningContest.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
-import {Contest, ContestId, ContestParams} from "../../src/types/Contest.sol";
+import {Contest, ContestId, ContestParams, LearningBlock} from "../../src/types/Contest.sol";
+import {Epoch} from "../../src/types/Ids.sol";
 import {Permit} from "../../src/types/Permit.sol";
 import {ContestFixture} from "./ContestFixture.sol";
 
@@ -51,6 +52,9 @@ contract PostTest is ContestFixture {
         p.compensation = uint128(1) << 96;
         outOfBounds(p, "compensation", p.compensation, 0, type(uint96).max);
         p = someContest();
+        p.minerStake = uint128(1) << 96;
+        outOfBounds(p, "minerStake", p.minerStake, 0, type(uint96).max);
+        p = someContest();
         p.slashPerFault = p.minerStake + 1;
         outOfBounds(p, "slashPerFault", p.slashPerFault, 0, p.minerStake);
     }
@@ -72,6 +76,31 @@ contract PostTest is ContestFixture {
         p = someContest();
         p.challengeWindow = 7 days + 1;
         outOfBounds(p, "challengeWindow", 7 days + 1, 0, 7 days);
+    }
+
+    function test_post__leastOfEverything__isTaken() public {
+        ContestParams memory p = someContest();
+        (p.testAnswers, p.targetCorrect, p.minCorrect, p.maxEntries) = (1, 1, 1, 1);
+        (p.reward, p.fee, p.compensation, p.minerStake, p.slashPerFault) = (1, 0, 0, 0, 0);
+        p.commitDeadline = uint64(vm.getBlockTimestamp()) + 10;
+        (p.releaseTerm, p.revealTerm, p.scoreTerm, p.challengeWindow) = (10, 10, 10, 0);
+        assertEq(contest.held(posted(p)), 1, "escrow");
+    }
+
+    /// @dev As much as fits, in the last second of the snapshot's age; the stakes stay to the second.
+    function test_post__mostOfEverything__isTaken() public {
+        uint256 startedAt = vm.getBlockTimestamp();
+        vm.warp(startedAt + 7 days);
+        ContestParams memory p = someContest();
+        (p.testAnswers, p.targetCorrect, p.minCorrect, p.maxEntries) = (NONE - 1, NONE - 1, NONE - 1, 64);
+        (p.reward, p.fee, p.compensation) = (PRIZE, FEES, COMPENSATION);
+        (p.minerStake, p.slashPerFault) = (type(uint96).max, type(uint96).max);
+        p.commitDeadline = uint64(startedAt + 30 days);
+        (p.releaseTerm, p.revealTerm, p.scoreTerm) = (8 hours, 8 hours, 8 hours);
+        p.challengeWindow = 4 days;
+        assertEq(UNBONDING_DELAY, 30 days + 3 * 8 hours + 4 days + COURT_TERM + 7 days, "to the second");
+        ContestId contestId = posted(p);
+        assertEq(contest.held(contestId), uint256(PRIZE) + FEES + 64 * uint256(COMPENSATION), "escrow");
     }
 
     function test_post_revertsIfSnapshotIsStale() public {
@@ -111,6 +140,9 @@ contract PostTest is ContestFixture {
         Contest memory state = contest.contest(contestId);
         assertEq(state.poster, poster, "poster");
         assertEq(state.parent, contest.head(), "parent");
+        assertEq(state.endsAt, someContest().commitDeadline, "commitments' end");
+        assertEq(state.winner, contest.NO_WINNER(), "nobody has won");
+        assertEq(Epoch.unwrap(state.epoch), 1, "epoch");
         assertEq(
             keccak256(abi.encode(contest.paramsOf(contestId))), keccak256(abi.encode(someContest())), "params"
         );
@@ -137,12 +169,34 @@ contract PostTest is ContestFixture {
     function test_constructor_revertsIfOutOfBounds() public {
         IStakeVault other = nextVault(2);
         ICommittee its = newCommittee(other, address(market));
-        uint256 state = vm.snapshotState();
-        vm.expectPartialRevert(ILearningContest.OutOfBounds.selector);
-        this.deployed(abi.encode(other, its, 1, COURT_TERM));
-        vm.revertToState(state);
-        vm.expectPartialRevert(ILearningContest.OutOfBounds.selector);
-        this.deployed(abi.encode(other, its, BOND, 59));
+        uint256 most = type(uint96).max;
+        refusesToDeploy(other, its, 1, COURT_TERM, outOfBounds("bond", 1, 2, most));
+        refusesToDeploy(other, its, most + 1, COURT_TERM, outOfBounds("bond", most + 1, 2, most));
+        refusesToDeploy(other, its, BOND, 59, outOfBounds("courtTerm", 59, 1 minutes, 7 days));
+        refusesToDeploy(other, its, BOND, 7 days + 1, outOfBounds("courtTerm", 7 days + 1, 1 minutes, 7 days));
+    }
+
+    function test_constructor__boundsThemselves__areTaken() public {
+        uint256[2][2] memory edges = [[uint256(2), 1 minutes], [uint256(type(uint96).max), 7 days]];
+        for (uint256 i = 0; i < 2; ++i) {
+            IStakeVault other = nextVault(2);
+            ICommittee its = newCommittee(other, address(market));
+            ILearningContest made =
+                ILearningContest(this.deployed(abi.encode(other, its, edges[i][0], edges[i][1])));
+            assertEq(made.BOND(), edges[i][0], "bond");
+            assertEq(made.COURT_TERM(), edges[i][1], "court term");
+            assertEq(address(made.TOKEN()), address(token), "token");
+            assertEq(address(made.VAULT()), address(other), "vault");
+            assertEq(address(made.COMMITTEE()), address(its), "committee");
+        }
+    }
+
+    /// @dev The learning chain begins with the contract itself, so no chain fits two contracts.
+    function test_constructor__genesis__namesTheContract() public view {
+        LearningBlock memory genesis;
+        genesis.parent = contest.domainSeparator();
+        assertEq(contest.head(), sha256(abi.encode(genesis)), "head");
+        assertEq(contest.height(), 0, "height");
     }
 
     /// @dev A vault that lets the contract slash which this one is going to create `ahead` creations later.
@@ -159,10 +213,31 @@ contract PostTest is ContestFixture {
         return abi.encodeWithSelector(ILearningContest.MiswiredDeployment.selector, link);
     }
 
+    function refusesToDeploy(
+        IStakeVault vault_,
+        ICommittee committee_,
+        uint256 bond,
+        uint256 courtTerm,
+        bytes memory revertData
+    ) private {
+        uint256 state = vm.snapshotState();
+        vm.expectRevert(revertData);
+        this.deployed(abi.encode(vault_, committee_, bond, courtTerm));
+        require(vm.revertToState(state), "state");
+    }
+
+    function outOfBounds(string memory field, uint256 value, uint256 min, uint256 max)
+        private
+        pure
+        returns (bytes memory)
+    {
+        return abi.encodeWithSelector(ILearningContest.OutOfBounds.selector, field, value, min, max);
+    }
+
     function outOfBounds(ContestParams memory p, string memory field, uint256 value, uint256 min, uint256 max)
         private
     {
-        refused(p, abi.encodeWithSelector(ILearningContest.OutOfBounds.selector, field, value, min, max));
+        refused(p, outOfBounds(field, value, min, max));
     }
 
     function refused(ContestParams memory p, bytes memory revertData) private {

@@ -48,6 +48,7 @@ contract ReleaseTest is ContestFixture {
         ContestId contestId = entered(1);
         release(contestId);
         assertEq(statusOf(contestId), uint256(ContestStatus.Released), "status");
+        assertEq(contest.contest(contestId).endsAt, vm.getBlockTimestamp() + TERM, "reveals' end");
         address[] memory members = panels.members(contestId, 0);
         assertEq(members.length, 4, "members");
         for (uint256 i = 0; i < 4; ++i) {

@@ -25,6 +25,12 @@ contract ContestHandler is ContestFixture {
     uint256 public puzzles;
     /// @dev Whether a puzzle was taken while somebody was to train.
     bool public intruded;
+    /// @dev What posters and challengers paid in, and what was collected.
+    uint256 public paidIn;
+    uint256 public paidOut;
+    /// @dev Last second of the longest way through a contest.
+    mapping(uint256 contestId => uint256) public longest;
+    bool public chainBroken;
 
     LearningBlock[] private _solved;
 
@@ -58,7 +64,10 @@ contract ContestHandler is ContestFixture {
         ContestParams memory p = someContest();
         p.challengeWindow = wait % 3 == 0 ? 0 : TERM;
         p.committeeSize = committeeSize % 2 == 0 ? 0 : 4;
-        posted(p);
+        ContestId contestId = posted(p);
+        paidIn += PAID_IN;
+        longest[ContestId.unwrap(contestId)] =
+            uint256(p.commitDeadline) + 3 * uint256(TERM) + p.challengeWindow + COURT_TERM;
     }
 
     function join(uint256 wait, uint256 which, uint256 who) external later(wait) {
@@ -108,6 +117,7 @@ contract ContestHandler is ContestFixture {
         vm.prank(stranger);
         try contest.challenge(pick(which)) {
             bonds += BOND;
+            paidIn += BOND;
         } catch {}
     }
 
@@ -126,17 +136,17 @@ contract ContestHandler is ContestFixture {
     function payOut(uint256 wait, uint256 who) external later(wait) {
         address[3] memory some = [poster, miner(who % 4), validator(who % validatorKeys.length)];
         for (uint256 i = 0; i < some.length; ++i) {
-            try contest.collect(some[i]) {} catch {}
+            try contest.collect(some[i]) returns (uint256 amount) {
+                paidOut += amount;
+            } catch {}
         }
     }
 
-    /// @dev Whatever the state, time alone lets anybody end every contest.
+    /// @dev Whatever the state, once the longest way is over one call of anybody ends a contest.
     function endEverything() external {
         for (uint256 i = 1; i <= contest.contestCount(); ++i) {
-            for (uint256 tries = 0; tries < 3; ++tries) {
-                vm.warp(vm.getBlockTimestamp() + 3 days);
-                tryClose(ContestId.wrap(i));
-            }
+            if (vm.getBlockTimestamp() <= longest[i]) vm.warp(longest[i] + 1);
+            tryClose(ContestId.wrap(i));
         }
     }
 
@@ -166,9 +176,16 @@ contract ContestHandler is ContestFixture {
 
     function tryClose(ContestId contestId) private {
         bool challenged_ = contest.contest(contestId).status == ContestStatus.Challenged;
+        (bytes32 head, uint64 height, uint64 time) = (contest.head(), contest.height(), contest.headTime());
         try contest.close(contestId) returns (Outcome outcome) {
             if (challenged_) bonds -= BOND;
-            if (outcome == Outcome.Won) ++prizes[ContestId.unwrap(contestId)];
+            if (outcome != Outcome.Won) {
+                if (contest.head() != head || contest.height() != height) chainBroken = true;
+                return;
+            }
+            ++prizes[ContestId.unwrap(contestId)];
+            bool grown = contest.head() != head && contest.height() == height + 1;
+            if (!grown || contest.headTime() <= time) chainBroken = true;
         } catch {}
     }
 
@@ -226,6 +243,24 @@ contract ContestInvariants is Test {
         assertEq(handler.balance(), accounted, "balance");
     }
 
+    /// @dev Whatever was paid in was collected, or is still there.
+    function invariant_money__inIsCollectedPlusThere() public view {
+        assertEq(handler.paidIn(), handler.paidOut() + handler.balance(), "in");
+    }
+
+    /// @dev No phase ends later than the terms allow, a court included.
+    function invariant_phase__neverOutlastsTheTerms() public view {
+        ILearningContest contest = handler.contracts();
+        for (uint256 i = 1; i <= contest.contestCount(); ++i) {
+            assertAtMost(contest.contest(ContestId.wrap(i)).endsAt, handler.longest(i), "end");
+        }
+    }
+
+    /// @dev A contest that is won appends one block with a later time; any other leaves the chain alone.
+    function invariant_chain__growsByOneBlockForEachContestThatIsWon() public view {
+        assertTrue(!handler.chainBroken(), "chain");
+    }
+
     function invariant_winner__isPaidAtMostOnce() public view {
         ILearningContest contest = handler.contracts();
         uint256 won = 0;
@@ -241,7 +276,7 @@ contract ContestInvariants is Test {
         assertTrue(!handler.intruded(), "a puzzle beside a contest");
     }
 
-    /// @dev After enough time anybody can end every contest, and then all money is owed to somebody.
+    /// @dev After the longest way one call ends each contest, and then all money is owed to somebody.
     function afterInvariant() public {
         handler.endEverything();
         ILearningContest contest = handler.contracts();
