@@ -9,15 +9,16 @@ before the largest is looked at for the same reason.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.contest_recipe import ContestRecipe, TraceTerms
-from protocol.sampling import detection
 from worker.training.contest_step import State
 from worker.training.errors import InvalidRecipe
 
@@ -91,7 +92,8 @@ def found_by_chance(recipe: ContestRecipe, false_segments: int) -> float:
     if recipe.trace is None:
         return 0.0
     rest = recipe.segments - recipe.trace.largest
-    return detection(rest, min(false_segments, rest), recipe.trace.random, 1)
+    true = rest - min(false_segments, rest)
+    return float(1 - Fraction(math.comb(true, recipe.trace.random), math.comb(rest, recipe.trace.random)))
 
 
 def _ticket(seed: bytes, segment: int) -> bytes:

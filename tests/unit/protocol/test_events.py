@@ -34,7 +34,7 @@ def test_event__lists_and_bytes__become_tuples_and_plain_bytes() -> None:
     assert drawn == CourtDrawn(where=WHERE, task_id=TaskId(3), dispute=1, members=(ONE, TWO))
     args = {
         "taskId": 3, "dispute": 1, "number": 2, "challenger": ONE, "kind": 1, "index": 6, "miner": TWO,
-        "leaf": HexBytes(b"l" * 32),
+        "leaf": HexBytes(b"l" * 32), "batch": 1,
     }  # fmt: skip
     brought = APPEALS_EVENTS["CaseBrought"](WHERE, args)
     assert isinstance(brought, CaseBrought)
