@@ -194,6 +194,10 @@ def efficiency(
     rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of the task.")] = 30,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of a round.")] = 10,
     samples: Annotated[int, typer.Option(min=256, max=1 << 20, help="Samples of a shard.")] = 2_048,
+    micro_batch: Annotated[
+        int,
+        typer.Option(min=32, max=1 << 16, help="Samples of a micro-batch: each is committed to by itself."),
+    ] = 1_024,
     laps: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds by each single process.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
 ) -> Reply:
@@ -207,6 +211,7 @@ def efficiency(
         rounds=rounds,
         shards=shards,
         samples=samples,
+        micro_batch=micro_batch,
         laps=laps,
         seed=seed,
         say=_say,

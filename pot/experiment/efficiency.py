@@ -46,14 +46,15 @@ SAMPLE_PPM: Final = least_share_ppm(BAD_OF, BAD, HONEST, WANTED) or PPM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficiencyPlan:
-    """A task of ``rounds`` x ``shards`` of ``samples`` each for ``miners``; ``laps`` rounds of it by single
-    processes, as many of them at a time as there are miners."""
+    """A task of ``rounds`` x ``shards`` of ``samples`` each, in micro-batches of ``micro_batch``, for
+    ``miners``; ``laps`` rounds of it by single processes, as many of them at a time as there are miners."""
 
     folder: Path
     miners: int
     rounds: int
     shards: int
     samples: int
+    micro_batch: int
     laps: int
     seed: int
     say: Callable[[str], None] = lambda line: None
@@ -95,7 +96,7 @@ def measure(plan: EfficiencyPlan) -> Experiment:
         settings={
             **{
                 name: getattr(plan, name)
-                for name in ("miners", "rounds", "shards", "samples", "laps", "seed")
+                for name in ("miners", "rounds", "shards", "samples", "micro_batch", "laps", "seed")
             },
             "members": MEMBERS,
             "sample_ppm": SAMPLE_PPM,
@@ -240,7 +241,7 @@ def _document(plan: EfficiencyPlan) -> dict[str, Any]:
             "rounds": plan.rounds,
             "shards": plan.shards,
             "global_batch": plan.shards * plan.samples,
-            "micro_batch": 256,
+            "micro_batch": min(plan.micro_batch, plan.samples),
             "seed": plan.seed,
         },
         "verification": {"sample": f"{SAMPLE_PPM / (PPM / 100):.4f}%"},

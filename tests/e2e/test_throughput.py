@@ -34,7 +34,9 @@ def test_throughput__every_part_killed_once__every_round_is_certified_and_paid(t
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_efficiency__small_task__counts_every_program_and_every_sample(tmp_path: Path) -> None:
-    plan = EfficiencyPlan(folder=tmp_path, miners=2, rounds=2, shards=2, samples=256, laps=1, seed=5)
+    plan = EfficiencyPlan(
+        folder=tmp_path, miners=2, rounds=2, shards=2, samples=256, micro_batch=128, laps=1, seed=5
+    )
     document = efficiency(plan).document()
     network, exact, plain = document["sheets"]["network-and-one-process"]
     programs = {row["programs"]: row for row in document["sheets"]["where-the-time-goes"]}
