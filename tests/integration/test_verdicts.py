@@ -25,7 +25,7 @@ from tests.support.committee_client import CommitteeClient
 from tests.support.miner_network import digits, digits_spec
 from worker.training.checkpoint import initial_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LAZY = "lazy-validator"
 ROUNDS = 3
 HEARD_S = 20.0
