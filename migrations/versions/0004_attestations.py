@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("segment", sa.LargeBinary(32), nullable=False),
         sa.Column("validator", sa.String(42), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("task_id", "segment", "validator", name="pk_attestations"),
+        sa.PrimaryKeyConstraint("task_id", "segment", "validator"),
     )
 
 
