@@ -34,6 +34,7 @@ contract ContestGasTest is ContestFixture {
         vm.snapshotGasLastCall("contest", "close, 4 members");
         contest.collect(miner(2));
         vm.snapshotGasLastCall("contest", "collect");
+        vm.warp(vm.getBlockTimestamp() + 2);
         contest.appendPuzzle(solve(puzzleBlock(stranger)), "");
         vm.snapshotGasLastCall("contest", "appendPuzzle");
         LearningBlock memory added = puzzleBlock(stranger);
