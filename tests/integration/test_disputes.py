@@ -145,6 +145,8 @@ def test_dispute__contribution_challenged_for_one_micro_batch__is_overturned_on_
     contracts, task = world.contracts, world.post()
     record = world.certify_round(task, doubled=(1,))
     signed = world.history(task).segments[0].record.rounds[0].contributions[1]
+    guilty = (signed.contribution.miner, *world.history(task).ledger.members[:3])
+    stake = {account: world.stake(account) for account in guilty}
     leave_one_batch(world, monkeypatch, signed, 1)
     world.start_court(task)
     challenge(world, task, record, CaseKind.CONTRIBUTION, 1, batch=1)
@@ -154,6 +156,9 @@ def test_dispute__contribution_challenged_for_one_micro_batch__is_overturned_on_
     assert contracts.appeals.dispute(task, 1).upheld == 1
     assert contracts.market.task(task).status is TaskStatus.OVERTURNED
     settled(world, task)
+    eventually(
+        lambda: all(world.stake(a) < stake[a] for a in guilty), "the miner and the signers to be slashed"
+    )
 
 
 def test_dispute__fault_in_one_micro_batch_appealed__is_judged_on_that_alone(
