@@ -61,9 +61,11 @@ forge: $(VENV)/.dev tools
 browser: $(VENV)/.dev
 	$(BIN)/python -m anvil.browser
 
-# pytest comes last, so that its closing line is the last thing printed.
+# Tests of pure code share the cores; those that start networks have them to themselves. pytest comes last, so that
+# its closing line is the last thing printed.
 test: lint forge browser
-	@$(BIN)/python -m pytest -m "$(FAST)" $(ARGS)
+	@$(BIN)/python -m pytest -m "$(FAST)" --numprocesses 2 --dist loadfile tests/unit tests/simulation
+	@$(BIN)/python -m pytest -m "$(FAST)" $(ARGS) tests/integration tests/e2e tests/browser
 
 # Measure gas and sizes of the contracts anew, on purpose.
 snapshots: $(VENV)/.dev tools

@@ -227,6 +227,7 @@ def test_dispute__blob_withheld__nobody_signs_anything(world: CourtWorld) -> Non
     assert contracts.appeals.dispute(task, 1).upheld == 0
 
 
+@pytest.mark.slow
 def test_dispute__two_of_seven_judges_are_down__the_others_decide(world: CourtWorld) -> None:
     contracts, task = world.contracts, world.post()
     record = world.certify_round(task, zeros=(0,))
@@ -239,6 +240,7 @@ def test_dispute__two_of_seven_judges_are_down__the_others_decide(world: CourtWo
     assert contracts.appeals.dispute(task, 1).upheld == 1
 
 
+@pytest.mark.slow
 def test_dispute__judges_restarted_before_the_verdict__decide_all_the_same(world: CourtWorld) -> None:
     contracts, task = world.contracts, world.post()
     record = world.certify_round(task, zeros=(0,))
