@@ -3,7 +3,7 @@
 from typing import Final
 
 LONGEST_TIMES: Final = 2
-"""Longer ones idle cheaper, but everybody's next step waits for them: at 6 a demo trained 44 % longer."""
+"""Longer ones idle cheaper, but whoever acts next waits for them."""
 
 
 class Pauses:
