@@ -31,7 +31,7 @@ from protocol.signing import Signer
 
 log = logging.getLogger(__name__)
 
-STAGGER_TICKS: Final = 4
+STAGGER_TICKS: Final = 2
 """How long each member lets the one before it go first in accusing."""
 MAX_TASKS: Final = 256
 """Tasks with canaries that are kept in mind; the oldest are dropped first."""

@@ -82,6 +82,11 @@ class ChainWatch:
         """The hash of the newest block seen; empty before the first poll."""
         return self._last.hash if self._last is not None else b""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be tried again though no block has come."""
+        return bool(self._doubted) or any(feed.waiting for feed in self._feeds.values())
+
     def undrawn(self) -> list[Undrawn]:
         """Tasks whose committee, of which this validator may become a member, can be drawn now."""
         last = self._last

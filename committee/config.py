@@ -21,9 +21,9 @@ class ValidatorConfig:
     state_dir: Path
     host: str = "127.0.0.1"
     port: int = 0
-    tick_s: float = 0.05
+    tick_s: float = 0.1
     poll_s: float = 0.1
-    view_timeout_ticks: int = 60
+    view_timeout_ticks: int = 30
     max_check_ticks: int = 2400
     threads: int = 1
     device: str = "cpu"

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SEQ: Final = 1
 """A panel decides once."""
-STAGGER_TICKS: Final = 10
+STAGGER_TICKS: Final = 5
 """How long each member lets the one before it go first in sending."""
 MAX_QUESTIONS: Final = 64
 _NUMBER_BITS: Final = 48

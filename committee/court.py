@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SEQ = 1
 """A court decides once."""
-STAGGER_TICKS = 10
+STAGGER_TICKS = 5
 """How long each member lets the one before it go first in sending."""
 MAX_QUESTIONS = 64
 """Values of the agreement that wait for our own findings; the oldest ones are dropped first."""

@@ -36,6 +36,7 @@ class Directory:
         self._wanted = wanted
         self._endpoints: dict[Address, str] = {}
         self._due_at = 0.0
+        self._read_at = b""
         self._errands = Errands()
 
     def meet(self, members: AbstractSet[Address]) -> None:
@@ -43,11 +44,12 @@ class Directory:
         if members - set(self._endpoints):
             self._errands.spawn(self._refresh())
 
-    async def refresh_when_due(self) -> None:
-        """Members move: read all endpoints again from time to time."""
+    async def refresh_when_due(self, head: bytes) -> None:
+        """Members move: read all endpoints again from time to time, when the newest block, ``head``, is
+        another one."""
         now = asyncio.get_running_loop().time()
-        if now >= self._due_at and self._wanted():
-            self._due_at = now + EVERY_S
+        if now >= self._due_at and head != self._read_at and self._wanted():
+            self._due_at, self._read_at = now + EVERY_S, head
             await self._refresh()
 
     async def _refresh(self) -> None:

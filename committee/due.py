@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-RETRY_TICKS: Final = 10
+RETRY_TICKS: Final = 5
 """The wait before the first retry; each further one is twice as long."""
-MAX_RETRY_TICKS: Final = 400
+MAX_RETRY_TICKS: Final = 200
 """The longest such wait."""
 
 

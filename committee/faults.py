@@ -16,8 +16,8 @@ MAX_OPEN_REPORTS = 16
 """Reports of one member that have not come true here; further ones are not heard until some do."""
 MAX_FAULTS_PER_MINER = 4
 """Confirmed faults of one miner after which further reports about it are not worth an examination."""
-RETRY_TICKS = 10
-MAX_RETRY_TICKS = 400
+RETRY_TICKS = 5
+MAX_RETRY_TICKS = 200
 
 
 @dataclass(slots=True)

@@ -59,6 +59,9 @@ class Application(Protocol):
     def behind(self, task: int, seq: int) -> None:
         """Read the chain from ``seq`` on, then call ``Host.finalized``."""
 
+    def tick(self) -> None:
+        """Time went on by one tick, for the replicas before."""
+
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         """An application message that ``peer`` handed over; raises PeerMisbehaved when it is not true."""
 
@@ -225,6 +228,8 @@ class Host:
                 running.overdue = bool(running.persist)
                 self._take(running, running.replica.tick())
                 self._plan_flush(running)
+        with self._guard:
+            self._application.tick()
 
     # ------------------------------------------------------------------ outputs
 

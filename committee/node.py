@@ -10,6 +10,7 @@ import logging
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -29,7 +30,7 @@ from committee.court_submitter import CourtSubmitter
 from committee.court_watch import CourtWatch
 from committee.desk import Desk
 from committee.directory import Directory
-from committee.drawing import DrawDuty
+from committee.drawing import DrawDuty, Undrawn
 from committee.evidence_file import EvidenceFile
 from committee.evidence_keeper import EvidenceKeeper
 from committee.host import Host
@@ -46,6 +47,7 @@ from committee.verify import Checker
 from protocol.blobs import open_blob_store
 from protocol.bls import BlsSecret
 from protocol.chain.contracts import Contracts
+from protocol.chain.heads import HeadBell
 from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
 from protocol.evidence import FaultReport
 from protocol.frames import FAULT_KIND
@@ -92,10 +94,10 @@ class ValidatorNode:
         await self._listen()
         self._desk.start(self._transport)
         self._host.start(self._transport)
+        self._heads.start()
         log.info("validator %s listens on port %s", self._me, self._transport.port)
         jobs: list[asyncio.Future[Any]] = [
             asyncio.create_task(self._follow_chain()),
-            asyncio.create_task(self._tick()),
             asyncio.create_task(self._stopping.wait()),
             self._host.failed,
         ]
@@ -108,6 +110,7 @@ class ValidatorNode:
                 job.result()
 
     async def _shut_down(self, jobs: list[asyncio.Future[Any]]) -> None:
+        self._heads.stop()
         self._desk.stop()  # a transaction that waits must not keep the process
         await self._host.stop()
         for job in jobs:
@@ -127,6 +130,9 @@ class ValidatorNode:
         config = self._config
         checking, sending = self._connect(), self._connect()
         checker = self._make_checker(checking)
+        loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._heads = HeadBell(config.rpc_url, lambda: loop.call_soon_threadsafe(self._news.set))
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
         self._contest_watch = ContestWatch(contracts)
@@ -240,8 +246,9 @@ class ValidatorNode:
     async def _follow_chain(self) -> None:
         loop = asyncio.get_running_loop()
         courts_at, judged = 0.0, b""
-        pauses, head = Pauses(self._config.poll_s), b""
+        pauses, head, undrawn = Pauses(self._config.poll_s), b"", list[Undrawn]()
         while True:
+            self._news.clear()
             try:
                 histories = await loop.run_in_executor(self._reader, self._watch.poll)
                 for history in histories:
@@ -249,19 +256,23 @@ class ValidatorNode:
                     self._roster.seen(history)
                 if histories:
                     self._directory.meet(self._roster.members)
-                for task in self._draws.due(self._watch.undrawn(), loop.time()):
+                undrawn = self._watch.undrawn()
+                for task in self._draws.due(undrawn, loop.time()):
                     self._desk.draw(task)
                 # Courts and contests change with blocks alone.
                 if self._watch.head != judged and loop.time() >= courts_at:
                     courts_at, newest = loop.time() + COURTS_EVERY_S, self._watch.head
                     await self._follow_courts()
                     judged = newest
-                await self._directory.refresh_when_due()
+                await self._directory.refresh_when_due(self._watch.head)
             except PotError as error:
                 log.warning("the chain is read again later: %s", error)
                 await asyncio.sleep(1.0)
             news, head = head != self._watch.head, self._watch.head
-            await asyncio.sleep(pauses.after(news=news))
+            pause_s = pauses.after(news=news)
+            waits = self._watch.waiting or undrawn or self._watch.head != judged
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), pause_s if waits else self._heads.pause_s(pause_s))
 
     async def _follow_courts(self) -> None:
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
@@ -279,15 +290,6 @@ class ValidatorNode:
         if views:
             self._directory.meet(self._contests.members)
 
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self._config.tick_s)
-            self._bench.tick()
-            self._contests.tick()
-            self._roster.tick()
-            self._prosecution.tick()
-            self._canaries.tick()
-
     def requested(self, task: int, value: bytes) -> None:
         """Somebody asks for a value: it may be what a member was caught signing."""
         self._prosecution.learn(TaskId(task), value)
@@ -298,6 +300,13 @@ class ValidatorNode:
         self._canaries.hear(message)
 
     # ---------------------------------------------------------------- committee.host.Application
+
+    def tick(self) -> None:
+        self._bench.tick()
+        self._contests.tick()
+        self._roster.tick()
+        self._prosecution.tick()
+        self._canaries.tick()
 
     def verify(self, task: int, question: Verify) -> None:
         if is_contest(task):

@@ -20,7 +20,7 @@ from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
-STAGGER_TICKS: Final = 4
+STAGGER_TICKS: Final = 2
 """How long each member lets the one before it go first in sending."""
 MAX_CASES: Final = 256
 """Proofs that wait to be sent; further ones are in the file only."""

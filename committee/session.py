@@ -27,7 +27,7 @@ from protocol.typed_data import Domain
 
 log = logging.getLogger(__name__)
 
-STAGGER_TICKS = 4
+STAGGER_TICKS = 2
 """How long each member lets the one before it go first in submitting."""
 KEPT_DECISIONS = 64
 """Posted certificates that are kept, should a reorganisation of the chain undo them."""

@@ -318,7 +318,10 @@ class Transport:
         if config.listen_host is not None and int(self._signer.address, 16) > int(address, 16):
             await asyncio.sleep(config.second_dialler_after_s)
         while True:
-            if self._endpoints[address] and address not in self._links:
+            link = self._links.get(address)
+            if link is not None:
+                await link.connection.wait_closed()
+            elif self._endpoints[address]:
                 started = loop.time()
                 await self._dial(address)
                 lasted = loop.time() - started

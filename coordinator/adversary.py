@@ -15,6 +15,7 @@ from coordinator.bootstrap import Coordinator, run
 from coordinator.config import CoordinatorConfig
 from coordinator.domain.view import MinerView
 from coordinator.rounds import RoundsLoop
+from coordinator.services.context import Context
 from coordinator.store.miners import Miners
 from coordinator.store.unit_of_work import Store, Transaction
 from coordinator.web.desk import Desk
@@ -62,9 +63,8 @@ class CensoringStore(Store):
 class CensoringCoordinator(Coordinator):
     """Decides who works on the censored view; everything else is the honest coordinator."""
 
-    def _drive(self) -> None:
-        ctx = replace(self.ctx, store=CensoringStore(self.store))
-        RoundsLoop(ctx, self._config.rounds_poll_s, self._metrics.turns.observe).run(self._stopping)
+    def _make_rounds(self, ctx: Context) -> RoundsLoop:
+        return super()._make_rounds(replace(ctx, store=CensoringStore(self.store)))
 
 
 def run_censor(config: CoordinatorConfig, kind: str, desk: Desk | None = None) -> int:

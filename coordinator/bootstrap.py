@@ -13,7 +13,7 @@ import uvicorn
 
 from coordinator.api.app import create_app
 from coordinator.api.deps import Api
-from coordinator.api.feed_hub import FeedHub
+from coordinator.api.feed_hub import POLL_S, FeedHub
 from coordinator.bell import Bell
 from coordinator.blob_cache import BlobCache
 from coordinator.chain.committee_client import CommitteeClient
@@ -38,6 +38,7 @@ from coordinator.web.desk import Desk, NoDesk
 from coordinator.web.render import Pages, Site, contract_addresses
 from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
+from protocol.chain.heads import HeadBell
 from protocol.chain.local import is_local
 from protocol.errors import ConfigurationError, ServiceUnreachable
 from protocol.ids import Address
@@ -47,7 +48,9 @@ from worker.training.data import DatasetCache
 JOIN_TIMEOUT_S: Final = 10.0
 SHUTDOWN_S: Final = 3
 RETRY_S: Final = 1.0
-EVALUATE_POLL_S: Final = 1.0
+EVALUATE_POLL_S: Final = 2.0
+EVALUATE_AFTER: Final = ("round.closed", "certificate.accepted")
+STOP_POLL_S: Final = 0.25
 log = structlog.get_logger("coordinator")
 
 
@@ -68,6 +71,8 @@ class Coordinator:
         engine = open_engine(config.database_url)
         migrate(engine)
         self.store = Store(engine, Bell())
+        self._blocks = Bell()
+        self._heads = HeadBell(config.rpc_url, self._blocks.ring)
         blobs = BlobCache(open_blob_store(config.blob_url))
         self._producer = JobProducer(config.broker_url)
         self._sink = Sink()
@@ -122,6 +127,7 @@ class Coordinator:
         """End every part, within JOIN_TIMEOUT_S each, and raise the first failure, if there is one."""
         self.request_stop()
         self.store.bell.ring()
+        self._blocks.ring()
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT_S)
         self._producer.close()
@@ -144,19 +150,26 @@ class Coordinator:
     def _index(self) -> None:
         indexer = Indexer(self._contracts, self.store, time.time)
         pauses, seen = Pauses(self._config.index_poll_s), b""
+        self._heads.start()
         while not self._stopping.is_set():
+            heard = self._blocks.rings
             try:
                 if not indexer.poll():
                     continue
                 news, seen = seen != indexer.head, indexer.head
-                pause = pauses.after(news=news)
+                pause = self._heads.pause_s(pauses.after(news=news))
             except (ServiceUnreachable, CursorMoved) as error:
                 log.warning("index waits", why=str(error))
                 pause = RETRY_S
-            self._stopping.wait(pause)
+            self._blocks.wait(heard, pause)
+        self._heads.stop()
 
     def _drive(self) -> None:
-        RoundsLoop(self.ctx, self._config.rounds_poll_s, self._metrics.turns.observe).run(self._stopping)
+        self._make_rounds(self.ctx).run(self._stopping)
+
+    def _make_rounds(self, ctx: Context) -> RoundsLoop:
+        poll_s = self._config.rounds_poll_s
+        return RoundsLoop(ctx, poll_s, self._config.pause_s(poll_s), self._metrics.turns.observe)
 
     def _tell_of_contests(self) -> None:
         contracts = Contracts.connect(self._config.rpc_url, self._config.deployment)
@@ -167,7 +180,7 @@ class Coordinator:
             producer.close()
 
     def _evaluate(self) -> None:
-        bell = self.store.bell
+        bell = self.store.bell.about(EVALUATE_AFTER)
         while not self._stopping.is_set():
             heard = bell.rings
             try:
@@ -185,13 +198,14 @@ class Coordinator:
         running = asyncio.create_task(self._committee.run())
         try:
             while not self._stopping.is_set() and not running.done():
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(STOP_POLL_S)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
     def _serve(self) -> None:
-        api = Api(config=self._config, ctx=self.ctx, hub=FeedHub(self.store), metrics=self._metrics)
+        hub = FeedHub(self.store, poll_s=self._config.pause_s(POLL_S))
+        api = Api(config=self._config, ctx=self.ctx, hub=hub, metrics=self._metrics)
         app = create_app(api)
         install_pages(app, self._web(api))
         options = uvicorn.Config(

@@ -19,7 +19,7 @@ from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address
 from protocol.job import ContestJob
 
-POLL_S: Final = 1.0
+POLL_S: Final = 2.0
 RESEND_S: Final = 120.0
 MAX_OPEN: Final = 64
 """Open contests that are looked at in one turn, the newest ones."""

@@ -36,8 +36,10 @@ class FeedHub:
     Nothing is queued per client, so a slow one costs nothing.
     """
 
-    def __init__(self, store: Store, kept: int = KEPT) -> None:
+    def __init__(self, store: Store, kept: int = KEPT, poll_s: float = POLL_S) -> None:
+        """``poll_s`` is how often to look without being told: for news of other processes."""
         self._store = store
+        self._poll_s = poll_s
         self._entries: deque[Entry] = deque(maxlen=kept)
         self._complete_after = 0  # every entry above this id that exists is in memory
         self._lock = threading.Lock()
@@ -86,7 +88,7 @@ class FeedHub:
             return
 
     def _follow(self) -> None:
-        heard, pauses = 0, Pauses(POLL_S)
+        heard, pauses = 0, Pauses(self._poll_s)
         while not self._stopping.is_set():
             heard, before = self._store.bell.rings, self.newest_id
             try:

@@ -43,7 +43,7 @@ from protocol.signing import is_signed_by
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 RECONNECT_MIN_S: Final = 0.1
 RECONNECT_MAX_S: Final = 5.0
-REFRESH_S: Final = 1.0
+REFRESH_S: Final = 2.0
 MAX_LINKS: Final = 128
 MAX_REQUESTS: Final = 256
 FRAMES_PER_S: Final = 200.0

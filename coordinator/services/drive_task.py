@@ -22,9 +22,11 @@ from coordinator.services.context import Context
 from coordinator.services.lease_shards import lease_shards
 from coordinator.services.load_view import load_view
 from coordinator.services.open_round import open_round
-from coordinator.services.prepare_task import prepare_task
+from coordinator.services.prepare_task import chain_time_s, prepare_task
 from coordinator.services.propose_segment import propose_segment, resend_segment
 from coordinator.services.roll_back import roll_back
+from coordinator.store.chain_tables import Task
+from coordinator.store.unit_of_work import Transaction
 from protocol.ids import TaskId
 
 MAX_STEPS: Final = 16
@@ -35,23 +37,32 @@ def drive_task(ctx: Context, task_id: TaskId) -> bool:
 
     Raises ServiceUnreachable, BlobMissing, VerificationFailed or Diverged when it cannot go on at present.
     """
-    if not adopt_certificates(ctx, task_id):
-        return False
-    prepare_task(ctx, task_id)
+    prepared = False
     for _ in range(MAX_STEPS):
         now_s = ctx.now_s()
         with ctx.store.read() as tx:
             task = tx.tasks.get(task_id)
-            if task is None or task.status != TaskStatus.RUNNING:
+            if task is None:
                 return True
-            if not is_adopted(task):
+            view = load_view(ctx, tx, task, now_s) if _runs(ctx, tx, task) else None
+        if view is None:
+            if prepared:
+                return task.status != TaskStatus.RUNNING or is_adopted(task)
+            if not adopt_certificates(ctx, task_id):
                 return False
-            view = load_view(ctx, tx, task, now_s)
+            prepare_task(ctx, task_id)
+            prepared = True
+            continue
         actions = decide(view, now_s)
         if not actions:
             return True
         _perform(ctx, view, actions)
     return False
+
+
+def _runs(ctx: Context, tx: Transaction, task: Task) -> bool:
+    """There is nothing to prepare: it runs, on what was certified last."""
+    return task.status == TaskStatus.RUNNING and is_adopted(task) and chain_time_s(ctx, tx) <= task.deadline
 
 
 def _perform(ctx: Context, view: TaskView, actions: list[Action]) -> None:

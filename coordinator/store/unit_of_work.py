@@ -59,7 +59,7 @@ class Store:
         with self._session(self._writing) as transaction:
             yield transaction
         if transaction.feed.added:
-            self.bell.ring()
+            self.bell.ring(transaction.feed.added)
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Transaction]:

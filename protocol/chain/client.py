@@ -1,20 +1,18 @@
-"""One JSON-RPC endpoint behind web3: every failure is ServiceUnreachable or a decoded Refused, every wait
+"""One JSON-RPC endpoint of a chain: every failure is ServiceUnreachable or a decoded Refused, every wait
 bounded."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-from eth_typing import ChecksumAddress
-from web3 import HTTPProvider, Web3
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
-from web3.types import LogReceipt, RPCEndpoint
+from eth_typing import BlockNumber
+from hexbytes import HexBytes
+from web3.types import LogReceipt
 
-from protocol.chain.reverts import decode_revert, refusal, revert_data
-from protocol.errors import Refused, ServiceUnreachable
+from protocol.chain.reverts import refusal
+from protocol.chain.rpc import RpcEndpoint
+from protocol.errors import Refused
 from protocol.ids import Address
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -37,36 +35,11 @@ class ChainClient:
 
     def __init__(self, rpc_url: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.rpc_url = rpc_url
-        self._provider = HTTPProvider(
-            rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
-        )
-        self.web3 = Web3(self._provider)
-
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn whatever web3 raises inside the block into ServiceUnreachable or a decoded Refused."""
-        try:
-            yield
-        except (requests.RequestException, ConnectionError, json.JSONDecodeError, RecursionError) as error:
-            raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
-        except ContractLogicError as error:
-            data = revert_data(error.data)
-            if data is not None:
-                raise decode_revert(data) from error
-            raise Refused(f"The contract refused: {error.message or 'no reason given'}.", "Error") from error
-        except BadFunctionCallOutput as error:
-            raise Refused(
-                f"What is deployed on {self.rpc_url} is not this version of our contracts.", "NoContract"
-            ) from error
-        except Web3RPCError as error:
-            raise refusal(dict((error.rpc_response or {}).get("error") or {"message": str(error)})) from error
-        except Web3Exception as error:
-            raise ServiceUnreachable("the chain", self.rpc_url, _short(error)) from error
+        self._endpoint = RpcEndpoint(rpc_url, timeout_s)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """One raw call. Raises ServiceUnreachable when nobody answers, Refused when the node says no."""
-        with self.errors():
-            answer: Any = self._provider.make_request(RPCEndpoint(method), list(params))
+        answer = self._endpoint.call(method, list(params))
         with self._sense():
             if "error" in answer:
                 raise refusal(dict(answer["error"]))
@@ -78,8 +51,8 @@ class ChainClient:
         try:
             yield
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ServiceUnreachable(
-                "the chain", self.rpc_url, f"what listens there does not answer like one ({error!r})"[:200]
+            raise self._endpoint.unreachable(
+                f"what listens there does not answer like one ({error!r})"
             ) from error
 
     def quantity(self, method: str, *params: Any) -> int:
@@ -118,15 +91,22 @@ class ChainClient:
         found: list[LogReceipt] = []
         for start in range(first_block, last_block + 1, MAX_LOG_BLOCKS):
             end = min(start + MAX_LOG_BLOCKS - 1, last_block)
-            query = {"address": addresses, "fromBlock": start, "toBlock": end}
-            with self.errors():
-                found.extend(self.web3.eth.get_logs(query))  # type: ignore[arg-type]
+            query = {"address": addresses, "fromBlock": hex(start), "toBlock": hex(end)}
+            raw = self.rpc("eth_getLogs", query)
+            with self._sense():
+                found.extend(_log(item) for item in raw)
         return found
+
+    def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
+        """What a view answers to calldata ``data`` at ``block``. Raises as ``rpc``."""
+        tag = hex(block) if isinstance(block, int) else block
+        raw = self.rpc("eth_call", {"to": to, "data": "0x" + data.hex()}, tag)
+        with self._sense():
+            return bytes.fromhex(raw[2:])
 
     def balance(self, account: Address) -> int:
         """The account's native coin in wei."""
-        with self.errors():
-            return int(self.web3.eth.get_balance(ChecksumAddress(account)))  # type: ignore[arg-type]
+        return self.quantity("eth_getBalance", account, "latest")
 
     def transaction_input(self, tx_hash: bytes) -> bytes:
         """The calldata of a mined transaction. Raises Refused when it is unknown."""
@@ -163,11 +143,16 @@ class ChainClient:
         return raw
 
 
-def _short(error: Exception) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, json.JSONDecodeError | RecursionError):
-        return "what listens there does not answer like one"
-    if isinstance(error, requests.ConnectionError | ConnectionError):
-        return "connection refused or cut"
-    return f"{type(error).__name__}: {error}"[:200]
+def _log(raw: dict[str, Any]) -> LogReceipt:
+    """A log as web3's decoders take it."""
+    return LogReceipt(
+        address=raw["address"],
+        topics=[HexBytes(topic) for topic in raw["topics"]],
+        data=HexBytes(raw["data"]),
+        blockNumber=BlockNumber(int(raw["blockNumber"], 16)),
+        blockHash=HexBytes(raw["blockHash"]),
+        transactionHash=HexBytes(raw["transactionHash"]),
+        transactionIndex=int(raw["transactionIndex"], 16),
+        logIndex=int(raw["logIndex"], 16),
+        removed=bool(raw.get("removed", False)),
+    )

@@ -3,18 +3,24 @@ decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
+from web3 import Web3
+from web3.providers import BaseProvider
 from web3.types import LogReceipt
 
 from protocol.chain.abi import load_abi
 from protocol.chain.client import ChainClient
+from protocol.chain.codec import function_codec
+from protocol.errors import Refused
 from protocol.ids import Address
 
 Block = int | str
+
+_OFFLINE: Final = Web3(BaseProvider())
+"""For its decoders of events and calldata; it asks nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,28 +41,23 @@ class ContractClient:
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.client = client
         self.address = address
-        checksum = to_checksum_address(address)
-        self._contract = client.web3.eth.contract(
-            address=checksum,
-            abi=load_abi(self.NAME),
-            decode_tuples=True,
-        )
-        # Event arguments nest as dicts, which builders read by name.
-        self._events = client.web3.eth.contract(
-            address=checksum,
-            abi=load_abi(self.NAME),
-        )
+        self._events = _OFFLINE.eth.contract(address=to_checksum_address(address), abi=load_abi(self.NAME))
 
     def view(self, function: str, *args: Any, block: Block = "latest") -> Any:
         """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
-        with self.client.errors():
-            # ``get_function_by_name`` would forget ``decode_tuples``.
-            bound: Any = self._contract.functions[function](*args)
-            return bound.call(block_identifier=block)
+        codec = function_codec(self.NAME, function)
+        answer = self.client.call(self.address, codec.calldata(args), block)
+        try:
+            return codec.result(answer)
+        except ValueError as error:
+            raise Refused(
+                f"What is deployed on {self.client.rpc_url} is not this version of our contracts.",
+                "NoContract",
+            ) from error
 
     def write(self, function: str, *args: Any) -> Call:
-        data = self._contract.encode_abi(function, list(args))
-        return Call(to=self.address, data=bytes.fromhex(data[2:]), label=f"{self.NAME}.{function}")
+        data = function_codec(self.NAME, function).calldata(args)
+        return Call(to=self.address, data=data, label=f"{self.NAME}.{function}")
 
     def event(self, name: str) -> tuple[bytes, Callable[[LogReceipt], dict[str, Any]]]:
         """(topic 0, decoder of a raw log into arguments by name) of one of the contract's events."""
@@ -69,7 +70,7 @@ class ContractClient:
 
     def selector(self, function: str) -> bytes:
         """The four bytes that a call of ``function`` begins with."""
-        return bytes(function_abi_to_4byte_selector(self._events.get_function_by_name(function).abi))
+        return function_codec(self.NAME, function).selector
 
     def arguments(self, function: str, data: bytes) -> dict[str, Any]:
         """Decode calldata of ``function`` by argument name; bytes after the arguments do not matter. Raises

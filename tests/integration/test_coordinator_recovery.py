@@ -164,7 +164,7 @@ def test_segment_record__withheld__the_task_waits_and_says_so(w: World) -> None:
         }
     )
     w.certify(unknown.encode())
-    loop = RoundsLoop(w.ctx, 0.1, lambda _: None)
+    loop = RoundsLoop(w.ctx, 0.1, 0.1, lambda _: None)
     loop.turn()
     assert "is not in the blob store" in task_of(w).note
     assert task_of(w).status == "running"
@@ -196,7 +196,7 @@ def test_spec__other_money_than_on_the_chain__the_task_is_unusable_and_says_why(
         object.__setattr__(event.params, "reward_per_shard", 11)
         made.blobs.put(made.spec.blob)
         made.mine(event)
-        loop = RoundsLoop(made.ctx, 0.1, lambda _: None)
+        loop = RoundsLoop(made.ctx, 0.1, 0.1, lambda _: None)
         loop.turn()
         loop.turn()
         assert task_of(made).status == "unusable"

@@ -61,6 +61,9 @@ class TinyApplication:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         self._out.write(f"app {peer} {kind} {body.hex()}\n")
 
+    def tick(self) -> None:
+        pass
+
     def offered(self, kind: str, body: bytes) -> bytes:
         self._out.write(f"offer {kind} {body.hex()}\n")
         return body

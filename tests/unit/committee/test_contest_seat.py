@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from committee.contest_seat import SEQ, Act, ContestSeat, contest_instance
+from committee.due import RETRY_TICKS
 from committee.state import Verify
 from committee.submitter import Outcome
 from protocol.chain.contest_log import ContestView
@@ -129,7 +130,7 @@ def test_seat__list_that_is_not_there__gets_no_word_until_it_is(world: World) ->
     world.verdicts.clear()
     digest = world.proposed(replace(TRUE, transactions=THEIRS))
     world.answers[0](None)
-    for _ in range(5):
+    for _ in range(RETRY_TICKS - 1):
         world.seat.tick()
     assert (world.asked, world.verdicts) == ([THEIRS], [])
     for _ in range(50):

@@ -47,6 +47,9 @@ class Recorder:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         self.log.append("app")
 
+    def tick(self) -> None:
+        pass
+
     def offered(self, kind: str, body: bytes) -> bytes:
         self.log.append("offer")
         return body

@@ -135,6 +135,9 @@ class App:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         raise AssertionError("there are no such messages here")
 
+    def tick(self) -> None:
+        pass
+
     def offered(self, kind: str, body: bytes) -> bytes:
         raise AssertionError("there are no clients here")
 

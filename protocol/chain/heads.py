@@ -1,0 +1,107 @@
+"""New blocks, told by the endpoint as they come: ``eth_subscribe`` on the websocket beside its HTTP.
+
+Only a bell: what it rings for is read and checked over HTTP as before, so an endpoint that pushes nothing, or
+nonsense, costs time and no truth. Anvil and the large providers listen for both on one address.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from urllib3.util import parse_url
+from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+log = logging.getLogger(__name__)
+
+QUIET_S: Final = 1.0
+"""How long a follower waits at most while heads are pushed: what waits for something else than a block."""
+LEAST_S: Final = 0.01
+"""Between two rings: a burst of blocks is read together."""
+RETRY_S: Final = 1.0
+RETRY_MAX_S: Final = 60.0
+OPEN_TIMEOUT_S: Final = 5.0
+MAX_MESSAGE_BYTES: Final = 1 << 16
+_SUBSCRIBE: Final = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
+
+
+class HeadBell:
+    """Calls ``ring`` in a thread of its own for each block, and when a connection came or went. ``pushing``
+    says whether blocks are told at present; when not, whoever follows the chain has to ask often."""
+
+    def __init__(self, rpc_url: str, ring: Callable[[], object]) -> None:
+        self._url = socket_url(rpc_url)
+        self._ring = ring
+        self._stopping = threading.Event()
+        self._connection: ClientConnection | None = None
+        self._thread = threading.Thread(target=self._run, name="heads", daemon=True)
+        self.pushing = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; waits for it OPEN_TIMEOUT_S at most."""
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+        if self._thread.is_alive():
+            self._thread.join(OPEN_TIMEOUT_S)
+
+    def pause_s(self, asking_s: float) -> float:
+        """How long to wait for the bell, when ``asking_s`` is the pause without one."""
+        return max(QUIET_S, asking_s) if self.pushing else asking_s
+
+    def _run(self) -> None:
+        pause_s = RETRY_S
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+                pause_s = RETRY_S
+            except InvalidURI:
+                return
+            except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+                # A node that speaks HTTP alone refuses: it is asked again, seldom.
+                refused = isinstance(error, InvalidHandshake)
+                pause_s = RETRY_MAX_S if refused else min(2 * pause_s, RETRY_MAX_S)
+                log.debug("no blocks are pushed by %s: %s", self._url, error)
+            self._stopping.wait(pause_s)
+
+    def _listen(self) -> None:
+        """Until the connection ends, which is an exception unless we ended it."""
+        with connect(
+            self._url,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=1,
+            max_size=MAX_MESSAGE_BYTES,
+            compression=None,
+        ) as connection:
+            self._connection = connection
+            try:
+                connection.send(_SUBSCRIBE)
+                if "result" not in _object(connection.recv(OPEN_TIMEOUT_S)):
+                    raise ValueError("it offers no subscriptions")
+                self.pushing = True
+                self._ring()
+                for _ in connection:
+                    self._ring()
+                    self._stopping.wait(LEAST_S)
+            finally:
+                self._connection, self.pushing = None, False
+                self._ring()
+
+
+def socket_url(rpc_url: str) -> str:
+    """The websocket at the address of an HTTP endpoint."""
+    url = parse_url(rpc_url)
+    return url._replace(scheme="wss" if url.scheme == "https" else "ws").url
+
+
+def _object(message: str | bytes) -> dict[str, object]:
+    found = json.loads(message)
+    if not isinstance(found, dict):
+        raise ValueError("it does not answer like a chain")
+    return found
