@@ -68,6 +68,8 @@ class ChainWatch:
         self._last: BlockRef | None = None
         self._known: OrderedDict[int, bytes] = OrderedDict()  # number -> hash of blocks seen as the head
         self._feeds: dict[TaskId, _Feed] = {}
+        self.stirred = True
+        """Whether a block since somebody set it to False may hold something of ours."""
         self._polls = 0
         self._doubted = ""
         self._reread_at = 0
@@ -120,7 +122,7 @@ class ChainWatch:
     def _was_reorganised(self, latest: BlockRef) -> bool:
         """Whether the newest block known at or below ``latest`` is no longer on the chain. An endpoint that
         merely lags behind still knows that one."""
-        if self._last is None or self._last.hash == latest.hash:
+        if self._last is None or self._last.hash == latest.hash or latest.follows(self._last):
             return False
         below = [number for number in self._known if number <= latest.number]
         if not below:
@@ -130,6 +132,10 @@ class ChainWatch:
         return found.hash != self._known[number]
 
     def _read(self, latest: BlockRef) -> None:
+        ours = self._contracts.deployment.all_addresses
+        if self._last is not None and latest.follows(self._last) and not latest.may_concern(ours):
+            self._advance(latest)
+            return
         first = self._contracts.deployment.block if self._last is None else self._last.number + 1
         events = self._reader.read(first, latest.number)
         if self._contracts.client.block(latest.number).hash != latest.hash:
@@ -140,6 +146,10 @@ class ChainWatch:
                 feed = self._feeds.setdefault(task_id, _Feed())
                 if not feed.ignored:
                     feed.waiting.append(event)
+        self.stirred = True
+        self._advance(latest)
+
+    def _advance(self, latest: BlockRef) -> None:
         self._last = latest
         self._known[latest.number] = latest.hash
         if len(self._known) > KNOWN_BLOCKS:

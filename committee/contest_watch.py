@@ -25,6 +25,11 @@ class ContestWatch:
         self._running: list[int] = []
         self._closed_at: dict[int, int] = {}
 
+    @property
+    def running(self) -> frozenset[int]:
+        """The contests that are followed."""
+        return frozenset(self._running)
+
     def poll(self) -> list[ContestView]:
         """The contests as they are, when there is a new block; once more when they have closed. Raises
         ServiceUnreachable or Refused when the chain does not answer; nothing is lost then."""

@@ -259,7 +259,6 @@ class ValidatorNode:
                 undrawn = self._watch.undrawn()
                 for task in self._draws.due(undrawn, loop.time()):
                     self._desk.draw(task)
-                # Courts and contests change with blocks alone.
                 if self._watch.head != judged and loop.time() >= courts_at:
                     courts_at, newest = loop.time() + COURTS_EVERY_S, self._watch.head
                     await self._follow_courts()
@@ -271,10 +270,20 @@ class ValidatorNode:
             news, head = head != self._watch.head, self._watch.head
             pause_s = pauses.after(news=news)
             waits = self._watch.waiting or undrawn or self._watch.head != judged
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), pause_s if waits else self._heads.pause_s(pause_s))
+            await self._hear(pause_s if waits else self._heads.pause_s(pause_s))
+
+    async def _hear(self, timeout_s: float) -> None:
+        """Until a block is told, at most ``timeout_s``. Not ``wait_for``: it loses a cancellation that comes
+        together with the news."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
 
     async def _follow_courts(self) -> None:
+        """They change with blocks alone: with any where some are running, else with one that holds news."""
+        if not (self._watch.stirred or self._court_watch.running or self._contest_watch.running):
+            return
+        self._watch.stirred = False
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
         for docket in dockets:
             self._bench.seen(docket)

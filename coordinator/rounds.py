@@ -76,9 +76,9 @@ class RoundsLoop:
         """
         ctx, now_s = self._ctx, self._ctx.now_s()
         with ctx.store.read() as tx:
-            active = tx.tasks.active()
-            tasks = {TaskId(t.task_id): t.note for t in (*active, *tx.tasks.behind())}
-        self._starting = any(task.status == TaskStatus.WAITING for task in active)
+            rows = tx.tasks.to_drive()
+        tasks = {TaskId(task.task_id): task.note for task in rows}
+        self._starting = any(task.status == TaskStatus.WAITING for task in rows)
         self._paused = {task: until for task, until in self._paused.items() if until > now_s}
         done = [self._drive(task, note) for task, note in tasks.items() if task not in self._paused]
         send_jobs(ctx)

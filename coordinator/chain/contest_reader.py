@@ -30,6 +30,11 @@ class ContestReader:
         self._panels: ContestPanels | None = None
         self._events = ContestEventReader(contracts)
 
+    @property
+    def addresses(self) -> list[Address]:
+        """The contracts whose events are read."""
+        return self._events.addresses
+
     def events(self, first_block: int, last_block: int) -> list[ContestEvent]:
         return self._events.read(first_block, last_block)
 

@@ -51,15 +51,22 @@ class Indexer:
         if cursor is not None and (cursor.number, cursor.hash) == (head.number, head.hash):
             self.head = head.hash
             return False
-        fork = self._fork(cursor)
+        follows = cursor is not None and (head.parent_hash, head.number) == (cursor.hash, cursor.number + 1)
+        if follows and not head.may_concern(self._addresses()):
+            index_blocks(self._store, _nothing_in(head), self._now_s())
+            return False
+        fork = None if follows else self._fork(cursor)
         base = fork if fork is not None else cursor.number if cursor is not None else NOTHING_STANDS
         first = max(base + 1, self._contracts.deployment.block)
         if first > head.number and fork is None:
             return False  # the deployment is in a block to come, or the node fell behind
-        last = self._block(min(head.number, first + BATCH_BLOCKS - 1))
+        last = head if follows else self._block(min(head.number, first + BATCH_BLOCKS - 1))
         batch = self._read(cursor.number if cursor else None, fork, first, last)
         index_blocks(self._store, batch, self._now_s())
         return last.number < head.number
+
+    def _addresses(self) -> Iterable[Address]:
+        return (*self._contracts.deployment.addresses, *self._contests.addresses)
 
     def _fork(self, cursor: Block | None) -> int | None:
         """None while the cursor's block stands; else the highest block remembered that does."""
@@ -137,3 +144,18 @@ class Indexer:
 
     def _changed(self) -> ServiceUnreachable:
         return ServiceUnreachable("the chain", self._client.rpc_url, "it was reorganised while it was read")
+
+
+def _nothing_in(block: BlockRef) -> Batch:
+    """The block after the last one, which concerns nobody here."""
+    return Batch(
+        after=block.number - 1,
+        fork=None,
+        last=block,
+        events=[],
+        blocks={block.number: block},
+        gas={},
+        stakes={},
+        contests={},
+        owed={},
+    )

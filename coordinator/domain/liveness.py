@@ -5,7 +5,7 @@ The pace follows the number of miners, so that signs of life are a bounded load 
 
 from typing import Final
 
-SHORTEST_PAUSE_S: Final = 2.0
+SHORTEST_PAUSE_S: Final = 3.0
 LONGEST_PAUSE_S: Final = 60.0
 BEATS_PER_S: Final = 20
 """Signs of life of all miners together, as far as LONGEST_PAUSE_S allows."""

@@ -57,6 +57,8 @@ def drive_task(ctx: Context, task_id: TaskId) -> bool:
         if not actions:
             return True
         _perform(ctx, view, actions)
+        if all(isinstance(action, AssignShard | ReassignExpired) for action in actions):
+            return True  # whoever has work is waited for
     return False
 
 

@@ -10,7 +10,7 @@ from coordinator.store.chain_tables import Task
 from coordinator.store.work_tables import CertifiedPayout, TaskAccount
 from protocol.ids import Address, TaskId, Wei
 
-MAX_ACTIVE = 1000
+MAX_DRIVEN = 1000
 
 
 def committee_of(task: Task) -> tuple[Address, ...]:
@@ -28,18 +28,15 @@ class Tasks:
     def get(self, task_id: TaskId | int) -> Task | None:
         return self._session.get(Task, task_id)
 
-    def active(self) -> list[Task]:
-        """Tasks that may still need something, oldest first."""
+    def to_drive(self) -> list[Task]:
+        """Tasks that may still need something, and those in any state whose certificates were not all
+        adopted; oldest first."""
         done = [status.value for status in FINAL_TASK_STATUSES]
-        query = select(Task).where(Task.status.not_in(done)).order_by(Task.task_id).limit(MAX_ACTIVE)
-        return list(self._session.scalars(query))
-
-    def behind(self) -> list[Task]:
-        """Tasks in any state whose certificates were not all adopted."""
-        query = select(Task).where(
-            (Task.certified_round != Task.adopted_round) | Task.certified_tx.is_distinct_from(Task.adopted_tx)
+        behind = (Task.certified_round != Task.adopted_round) | Task.certified_tx.is_distinct_from(
+            Task.adopted_tx
         )
-        return list(self._session.scalars(query.order_by(Task.task_id).limit(MAX_ACTIVE)))
+        query = select(Task).where(Task.status.not_in(done) | behind)
+        return list(self._session.scalars(query.order_by(Task.task_id).limit(MAX_DRIVEN)))
 
     def step(self, task: Task, event: TaskEvent) -> bool:
         """Take the lifecycle step; whether the status changed. Raises IllegalTransition."""

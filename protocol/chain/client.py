@@ -1,7 +1,7 @@
 """One JSON-RPC endpoint of a chain: every failure is ServiceUnreachable or a decoded Refused, every wait
 bounded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from eth_typing import BlockNumber
 from hexbytes import HexBytes
 from web3.types import LogReceipt
 
+from protocol.chain.bloom import may_hold
 from protocol.chain.reverts import refusal
 from protocol.chain.rpc import RpcEndpoint
 from protocol.errors import Refused
@@ -21,13 +22,22 @@ MAX_LOG_BLOCKS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
-    """A block by number and hash; ``timestamp`` is Unix seconds, ``base_fee`` wei per gas."""
+    """A block by number and hash; ``timestamp`` is Unix seconds, ``base_fee`` wei per gas, ``bloom`` tells
+    whose logs it may hold."""
 
     number: int
     hash: bytes
     parent_hash: bytes
     timestamp: int
     base_fee: int
+    bloom: bytes = b""
+
+    def follows(self, other: "BlockRef") -> bool:
+        return self.parent_hash == other.hash and self.number == other.number + 1
+
+    def may_concern(self, addresses: Iterable[Address]) -> bool:
+        """Whether it may hold logs of ``addresses``; False is certain."""
+        return may_hold(self.bloom, addresses)
 
 
 class ChainClient:
@@ -84,6 +94,7 @@ class ChainClient:
                 parent_hash=bytes.fromhex(raw["parentHash"][2:]),
                 timestamp=int(raw["timestamp"], 16),
                 base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
+                bloom=bytes.fromhex((raw.get("logsBloom") or "0x")[2:]),
             )
 
     def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[LogReceipt]:

@@ -40,11 +40,15 @@ class ContestEventReader:
         self._contracts = contracts
         self._known: dict[tuple[str, bytes], tuple[str, Callable[[LogReceipt], Args]]] = {}
 
+    @property
+    def addresses(self) -> list[Address]:
+        """The contracts whose logs are read. Raises ServiceUnreachable, Refused."""
+        return [Address(name) for name in sorted({address for address, _ in self._decoders()})]
+
     def read(self, first_block: int, last_block: int) -> list[ContestEvent]:
         """All events of ``first_block..last_block`` in chain order. Raises ServiceUnreachable, Refused, and
         PeerMisbehaved for a block whose hash is not the one it was appended under."""
-        addresses = sorted({address for address, _ in self._decoders()})
-        logs = self._contracts.client.logs([Address(name) for name in addresses], first_block, last_block)
+        logs = self._contracts.client.logs(self.addresses, first_block, last_block)
         events = (self._decode(log) for log in logs)
         return [event for event in events if event is not None]
 

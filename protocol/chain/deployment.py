@@ -35,6 +35,11 @@ class Deployment:
         return Domain(chain_id=self.chain_id, market=self.contest)
 
     @property
+    def all_addresses(self) -> list[Address]:
+        """Those, and the contract of contests, which are told apart from tasks."""
+        return [*self.addresses, self.contest]
+
+    @property
     def addresses(self) -> list[Address]:
         """The contracts whose events tell a network's history."""
         return [self.market, self.vault, self.committee, self.appeals, self.canaries]

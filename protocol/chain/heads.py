@@ -23,6 +23,7 @@ LEAST_S: Final = 0.01
 RETRY_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
 OPEN_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 0.2
 MAX_MESSAGE_BYTES: Final = 1 << 16
 _SUBSCRIBE: Final = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
 
@@ -75,7 +76,7 @@ class HeadBell:
         with connect(
             self._url,
             open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=1,
+            close_timeout=CLOSE_TIMEOUT_S,
             max_size=MAX_MESSAGE_BYTES,
             compression=None,
         ) as connection:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psutil
 import pytest
 from eth_account.signers.local import LocalAccount
 from msgspec import structs
@@ -27,6 +28,7 @@ from tests.support.rounds import train_round
 from worker.training.checkpoint import initial_checkpoint
 
 CERTIFIED_S = 30.0
+STOP_S = 6.0
 
 
 @dataclass(kw_only=True)
@@ -209,3 +211,14 @@ def test_validators__primary_killed__the_next_view_certifies(stage: Stage) -> No
         pytest.fail("the client lost its other links")
     stage.certified(task, 1, timeout_s=40)
     assert ledger.members[0] not in stage.ledger(task).last_signers
+
+
+def test_validators__told_to_stop__end_before_they_would_be_killed(stage: Stage) -> None:
+    """The last test: SIGTERM ends each of those that are left, blocks or not."""
+    running = [e.process for e in stage.network.supervisor.table if e.name.startswith("validator")]
+    left = [process for process in running if process is not None]
+    assert len(left) >= 3
+    for process in left:
+        process.terminate()
+    _, still = psutil.wait_procs(left, timeout=STOP_S)
+    assert not still

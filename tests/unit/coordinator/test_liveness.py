@@ -12,7 +12,7 @@ def test_pause__any_number_of_miners__bounds_the_load_or_is_the_longest(alive: i
 
 
 def test_pause__few_miners__is_short_and_death_soon_noticed() -> None:
-    assert (pause_s(4), patience_s(pause_s(4))) == (2.0, 7.0)
+    assert (pause_s(4), patience_s(pause_s(4))) == (3.0, 8.0)
     assert (pause_s(1_000), patience_s(pause_s(1_000))) == (50.0, 62.5)
 
 
