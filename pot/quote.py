@@ -171,7 +171,7 @@ class Quote:
         fee = (CREATE_GAS + CLOSE_GAS) * self.gas_price
         lines: list[tuple[str, object]] = [
             ("escrow", f"{format_amount(spec.escrow_wei)} (what is not earned comes back)"),
-            ("  for miners", f"{self.shards:,} shards x {format_amount(spec.money.reward_per_shard_wei)}"),
+            ("  for miners", f"{_shards(self.shards)} x {format_amount(spec.money.reward_per_shard_wei)}"),
             (
                 "  for validators",
                 f"{spec.recipe.rounds:,} rounds x {format_amount(spec.money.fee_per_round_wei)}",
@@ -182,7 +182,7 @@ class Quote:
             ("detection", f"a cheated shard is caught with {percent(self.detection)}"),
             (
                 "  over the task",
-                "; ".join(f"{m:,} shards {percent(self.caught_within(m))}" for m in self._cheated_counts()),
+                "; ".join(f"{_shards(m)} {percent(self.caught_within(m))}" for m in self._cheated_counts()),
             ),
             *self._wish(),
             ("cheating", self._verdict()),
@@ -285,6 +285,10 @@ def measure_shard_s(draft: Draft) -> float:
     start = time.perf_counter()
     shard_gradient(draft.spec, checkpoint, draft.dataset, 1, 0)
     return time.perf_counter() - start
+
+
+def _shards(count: int) -> str:
+    return f"{count:,} shard" if count == 1 else f"{count:,} shards"
 
 
 def _mean(shards: Fraction | float) -> str:

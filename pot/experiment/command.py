@@ -191,18 +191,20 @@ def throughput(
 def efficiency(
     out: Out = Path("efficiency"),
     miners: Annotated[int, typer.Option(min=1, max=64, help="Miners, and single processes at a time.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of the task.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds of the task.")] = 12,
     shards: Annotated[int, typer.Option(min=1, max=1_024, help="Shards of a round.")] = 10,
-    samples: Annotated[int, typer.Option(min=256, max=1 << 20, help="Samples of a shard.")] = 2_048,
+    samples: Annotated[int, typer.Option(min=256, max=1 << 20, help="Samples of a shard.")] = 8_192,
     micro_batch: Annotated[
         int,
         typer.Option(min=32, max=1 << 16, help="Samples of a micro-batch: each is committed to by itself."),
     ] = 1_024,
-    laps: Annotated[int, typer.Option(min=1, max=1_024, help="Rounds by each single process.")] = 3,
+    laps: Annotated[
+        int, typer.Option(min=1, max=1_024, help="Rounds by each single process, before and after.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
 ) -> Reply:
     """What share of one process's throughput does the network keep, certified and sampled, where a shard
-    takes a core about a second? Also: what each process does when idle."""
+    takes a core seconds? Also: what each process does when idle."""
     from pot.experiment.efficiency import EfficiencyPlan, measure
 
     plan = EfficiencyPlan(

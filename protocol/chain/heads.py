@@ -38,6 +38,7 @@ class HeadBell:
         self._stopping = threading.Event()
         self._connection: ClientConnection | None = None
         self._thread = threading.Thread(target=self._run, name="heads", daemon=True)
+        self._retry_s = RETRY_S
         self.pushing = False
 
     def start(self) -> None:
@@ -57,19 +58,17 @@ class HeadBell:
         return max(QUIET_S, asking_s) if self.pushing else asking_s
 
     def _run(self) -> None:
-        pause_s = RETRY_S
         while not self._stopping.is_set():
             try:
                 self._listen()
-                pause_s = RETRY_S
             except InvalidURI:
                 return
-            except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+            except (OSError, TimeoutError, WebSocketException, ValueError, ImportError) as error:
                 # A node that speaks HTTP alone refuses: it is asked again, seldom.
                 refused = isinstance(error, InvalidHandshake)
-                pause_s = RETRY_MAX_S if refused else min(2 * pause_s, RETRY_MAX_S)
-                log.debug("no blocks are pushed by %s: %s", self._url, error)
-            self._stopping.wait(pause_s)
+                self._retry_s = RETRY_MAX_S if refused else min(2 * self._retry_s, RETRY_MAX_S)
+                log.debug("no blocks are pushed: %s", error)
+            self._stopping.wait(self._retry_s)
 
     def _listen(self) -> None:
         """Until the connection ends, which is an exception unless we ended it."""
@@ -85,7 +84,7 @@ class HeadBell:
                 connection.send(_SUBSCRIBE)
                 if "result" not in _object(connection.recv(OPEN_TIMEOUT_S)):
                     raise ValueError("it offers no subscriptions")
-                self.pushing = True
+                self.pushing, self._retry_s = True, RETRY_S
                 self._ring()
                 for _ in connection:
                     self._ring()

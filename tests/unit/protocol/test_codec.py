@@ -32,7 +32,7 @@ def sample(kind: str, components: list[dict[str, Any]] | None = None) -> Any:
 @pytest.mark.parametrize(
     ("contract", "item"), FUNCTIONS, ids=lambda value: value if isinstance(value, str) else value["name"]
 )
-def test_calldata__of_every_function__is_what_web3_encodes(contract: str, item: dict[str, Any]) -> None:
+def test_calldata__of_every_function__is_what_web3_encodes(contract: str, item: Any) -> None:
     arguments = [sample(each["type"], each.get("components")) for each in item["inputs"]]
     theirs = Web3(BaseProvider()).eth.contract(
         address=Web3.to_checksum_address(ADDRESS), abi=load_abi(contract)
@@ -44,7 +44,7 @@ def test_calldata__of_every_function__is_what_web3_encodes(contract: str, item: 
 @pytest.mark.parametrize(
     ("contract", "item"), FUNCTIONS, ids=lambda value: value if isinstance(value, str) else value["name"]
 )
-def test_result__of_every_function__comes_back_by_name(contract: str, item: dict[str, Any]) -> None:
+def test_result__of_every_function__comes_back_by_name(contract: str, item: Any) -> None:
     values = [sample(each["type"], each.get("components")) for each in item["outputs"]]
     found = function_codec(contract, item["name"]).result(encode(get_abi_output_types(item), values))
     expected = values[0] if len(values) == 1 else tuple(values)
