@@ -49,10 +49,12 @@ class Directory:
         another one."""
         now = asyncio.get_running_loop().time()
         if now >= self._due_at and head != self._read_at and self._wanted():
-            self._due_at, self._read_at = now + EVERY_S, head
-            await self._refresh()
+            self._due_at = now + EVERY_S
+            if await self._refresh():
+                self._read_at = head
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> bool:
+        """Whether they could be read."""
         wanted = sorted(self._wanted())
 
         def read() -> dict[Address, str]:
@@ -62,7 +64,8 @@ class Directory:
             found = await asyncio.get_running_loop().run_in_executor(self._reader, read)
         except PotError as error:
             log.warning("endpoints not read: %s", error)
-            return
+            return False
         if found != self._endpoints:
             self._endpoints = found
             self._transport.set_members(found)
+        return True

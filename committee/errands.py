@@ -9,9 +9,9 @@ class Errands:
     """Holds a reference to each until it ends: the event loop alone would let it be collected."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Run ``work`` on the running loop."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)

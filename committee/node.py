@@ -283,7 +283,6 @@ class ValidatorNode:
         """They change with blocks alone: with any where some are running, else with one that holds news."""
         if not (self._watch.stirred or self._court_watch.running or self._contest_watch.running):
             return
-        self._watch.stirred = False
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
         for docket in dockets:
             self._bench.seen(docket)
@@ -298,6 +297,7 @@ class ValidatorNode:
             self._contests.seen(view)
         if views:
             self._directory.meet(self._contests.members)
+        self._watch.stirred = False  # not before: what could not be read is read again
 
     def requested(self, task: int, value: bytes) -> None:
         """Somebody asks for a value: it may be what a member was caught signing."""
