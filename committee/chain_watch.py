@@ -27,6 +27,9 @@ MAX_WAIT_POLLS = 100
 """Longest pause, in polls, before a task whose data is not there is tried again; and the shortest between two
 readings of the whole chain because of a doubt."""
 
+STIRS = 2
+"""Looks after a block that may hold something of ours: the first may meet a server that lags behind."""
+
 _LATER = (BlobMissing, BlobCorrupt, BlobTooLarge, ServiceUnreachable, Refused)
 """What says nothing about the task: a store or an endpoint that does not deliver yet."""
 
@@ -68,8 +71,8 @@ class ChainWatch:
         self._last: BlockRef | None = None
         self._known: OrderedDict[int, bytes] = OrderedDict()  # number -> hash of blocks seen as the head
         self._feeds: dict[TaskId, _Feed] = {}
-        self.stirred = True
-        """Whether a block since somebody set it to False may hold something of ours."""
+        self.stirs = STIRS
+        """Looks left at what changes with such blocks only; whoever takes them counts down."""
         self._polls = 0
         self._doubted = ""
         self._reread_at = 0
@@ -146,7 +149,7 @@ class ChainWatch:
                 feed = self._feeds.setdefault(task_id, _Feed())
                 if not feed.ignored:
                     feed.waiting.append(event)
-        self.stirred = True
+        self.stirs = STIRS
         self._advance(latest)
 
     def _advance(self, latest: BlockRef) -> None:

@@ -24,7 +24,8 @@ class ValidatorConfig:
     tick_s: float = 0.1
     poll_s: float = 0.1
     view_timeout_ticks: int = 30
-    max_check_ticks: int = 2400
+    retransmit_ticks: int = 2
+    max_check_ticks: int = 1200
     threads: int = 1
     device: str = "cpu"
     aggregate_from: int = AGGREGATE_FROM

@@ -36,7 +36,7 @@ class Directory:
         self._wanted = wanted
         self._endpoints: dict[Address, str] = {}
         self._due_at = 0.0
-        self._read_at = b""
+        self._read_at: tuple[bytes, frozenset[Address]] | None = None
         self._errands = Errands()
 
     def meet(self, members: AbstractSet[Address]) -> None:
@@ -45,13 +45,14 @@ class Directory:
             self._errands.spawn(self._refresh())
 
     async def refresh_when_due(self, head: bytes) -> None:
-        """Members move: read all endpoints again from time to time, when the newest block, ``head``, is
-        another one."""
+        """Members move: read all endpoints again from time to time, when they are others or the
+        newest block, ``head``, is."""
         now = asyncio.get_running_loop().time()
-        if now >= self._due_at and head != self._read_at and self._wanted():
+        wanted = frozenset(self._wanted())
+        if now >= self._due_at and wanted and (head, wanted) != self._read_at:
             self._due_at = now + EVERY_S
             if await self._refresh():
-                self._read_at = head
+                self._read_at = (head, wanted)
 
     async def _refresh(self) -> bool:
         """Whether they could be read."""

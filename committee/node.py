@@ -11,6 +11,7 @@ import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -61,6 +62,8 @@ from worker.training.data import DatasetCache
 log = logging.getLogger(__name__)
 
 COURTS_EVERY_S = 0.5
+COURTS_ANYWAY_S = 30.0
+"""Courts, contests and the learning chain are read at some block this often, whatever its bloom says."""
 DOUBT_EVERY_S = 60.0
 """The agreement may make us read the whole chain again this often."""
 
@@ -80,6 +83,7 @@ class ValidatorNode:
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chain")
         self._draws = DrawDuty()
         self._doubt_at = 0.0
+        self._look_at = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -110,7 +114,7 @@ class ValidatorNode:
                 job.result()
 
     async def _shut_down(self, jobs: list[asyncio.Future[Any]]) -> None:
-        self._heads.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._heads.stop)
         self._desk.stop()  # a transaction that waits must not keep the process
         await self._host.stop()
         for job in jobs:
@@ -132,7 +136,7 @@ class ValidatorNode:
         checker = self._make_checker(checking)
         loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
-        self._heads = HeadBell(config.rpc_url, lambda: loop.call_soon_threadsafe(self._news.set))
+        self._heads = HeadBell(config.rpc_url, partial(_ring, loop, self._news))
         self._watch = ChainWatch(contracts, self._blobs, self._me)
         self._court_watch = CourtWatch(contracts)
         self._contest_watch = ContestWatch(contracts)
@@ -281,7 +285,11 @@ class ValidatorNode:
 
     async def _follow_courts(self) -> None:
         """They change with blocks alone: with any where some are running, else with one that holds news."""
-        if not (self._watch.stirred or self._court_watch.running or self._contest_watch.running):
+        now, running = (
+            asyncio.get_running_loop().time(),
+            self._court_watch.running or self._contest_watch.running,
+        )
+        if not (self._watch.stirs or running or now >= self._look_at):
             return
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
         for docket in dockets:
@@ -297,7 +305,10 @@ class ValidatorNode:
             self._contests.seen(view)
         if views:
             self._directory.meet(self._contests.members)
-        self._watch.stirred = False  # not before: what could not be read is read again
+        # Not before: what could not be read is read again.
+        if numbers is not None:
+            self._watch.stirs = max(0, self._watch.stirs - 1)
+        self._look_at = now + COURTS_ANYWAY_S
 
     def requested(self, task: int, value: bytes) -> None:
         """Somebody asks for a value: it may be what a member was caught signing."""
@@ -371,6 +382,11 @@ class ValidatorNode:
         session = self._roster.session(report.task_id)
         if session is not None:
             session.hear(report)
+
+
+def _ring(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+        loop.call_soon_threadsafe(news.set)
 
 
 async def _main(config: ValidatorConfig, account: LocalAccount) -> None:

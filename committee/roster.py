@@ -147,6 +147,7 @@ class Roster:
             instance=Instance(domain=self._domain.separator, task=task, members=members),
             me=index,
             view_timeout_ticks=self._config.view_timeout_ticks,
+            retransmit_ticks=self._config.retransmit_ticks,
             max_check_ticks=self._config.max_check_ticks,
         )
 

@@ -160,7 +160,8 @@ class Coordinator:
                 pause = self._heads.pause_s(pauses.after(news=news))
             except (ServiceUnreachable, CursorMoved) as error:
                 log.warning("index waits", why=str(error))
-                pause = RETRY_S
+                self._stopping.wait(RETRY_S)
+                continue
             self._blocks.wait(heard, pause)
         self._heads.stop()
 

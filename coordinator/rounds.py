@@ -11,6 +11,7 @@ from coordinator.domain.lifecycle import TaskStatus
 from coordinator.jobs.sweeper import Sweeper
 from coordinator.services.context import Context
 from coordinator.services.drive_task import drive_task
+from coordinator.services.index_blocks import CHAIN_MOVED
 from coordinator.services.prepare_task import clear_trouble, note_trouble
 from coordinator.services.send_jobs import send_jobs
 from protocol.errors import PotError, ServiceUnreachable
@@ -19,13 +20,12 @@ from protocol.pauses import Pauses
 
 TROUBLE_PAUSE_S: Final = 2.0
 CALLS: Final = (
-    "chain.event",
+    CHAIN_MOVED,
     "chain.reorganised",
     "contribution.accepted",
     "contribution.rejected",
     "fault.proven",
     "miner.live",
-    "task.created",
 )
 """News that others bring and that may take a task forward. What this loop itself has done it goes on from at
 once, and an answer of a validator counts only when a segment would be sent again."""

@@ -4,6 +4,7 @@ transaction.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Final
 from typing import Any
 
 from coordinator.domain.lifecycle import TaskStatus
@@ -58,6 +59,10 @@ class Batch:
     owed: Mapping[Address, int] = field(default_factory=dict)
 
 
+CHAIN_MOVED: Final = "chain.moved"
+"""Events were indexed: whoever acts on them wakes, whether or not people are told."""
+
+
 def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
     """Apply ``batch`` atomically. Raises CursorMoved when it does not start at the cursor."""
     with store.write() as tx:
@@ -77,6 +82,8 @@ def index_blocks(store: Store, batch: Batch, now_s: float) -> None:
             tx.chain.set_stake(account, view.stake, view.unbonding, view.unlocks_at)
         told = [event for event in batch.events if isinstance(event, ContestEvent)]
         index_contests(tx, told, batch.contests, batch.owed)
+        if rows:
+            tx.feed.call(CHAIN_MOVED)
         tx.session.flush()
         derive(tx, touched_by(rows), undone, now_s)
 

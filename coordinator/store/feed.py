@@ -18,12 +18,16 @@ class Feed:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.added: set[str] = set()
-        """Kinds of the entries added in this transaction."""
+        """Kinds of the news in this transaction."""
 
     def add(self, kind: str, now_s: float, task_id: TaskId | int | None, **data: Any) -> None:
         """Append an entry; ``data`` must be JSON."""
         number = self.next("news", now_s)
         self._session.add(News(id=number, at_s=now_s, kind=kind, task_id=task_id, data=data))
+        self.added.add(kind)
+
+    def call(self, kind: str) -> None:
+        """Wake those who wait for ``kind`` once this is committed; no entry says so."""
         self.added.add(kind)
 
     def next(self, name: str, now_s: float) -> int:

@@ -10,7 +10,7 @@ from coordinator.store.chain_tables import Task
 from coordinator.store.work_tables import CertifiedPayout, TaskAccount
 from protocol.ids import Address, TaskId, Wei
 
-MAX_DRIVEN = 1000
+MAX_DRIVEN = 2000
 
 
 def committee_of(task: Task) -> tuple[Address, ...]:

@@ -94,7 +94,7 @@ class ChainClient:
                 parent_hash=bytes.fromhex(raw["parentHash"][2:]),
                 timestamp=int(raw["timestamp"], 16),
                 base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
-                bloom=bytes.fromhex((raw.get("logsBloom") or "0x")[2:]),
+                bloom=_bloom(raw),
             )
 
     def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[LogReceipt]:
@@ -152,6 +152,12 @@ class ChainClient:
         """The raw receipt, or None while the transaction is not mined."""
         raw: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", "0x" + tx_hash.hex())
         return raw
+
+
+def _bloom(raw: dict[str, Any]) -> bytes:
+    """None where it tells of no log although something happened: some chains leave it at zero."""
+    bloom = bytes.fromhex((raw.get("logsBloom") or "0x")[2:])
+    return bloom if any(bloom) or int(raw["gasUsed"], 16) == 0 else b""
 
 
 def _log(raw: dict[str, Any]) -> LogReceipt:

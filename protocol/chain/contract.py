@@ -3,24 +3,19 @@ decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
-from web3 import Web3
-from web3.providers import BaseProvider
 from web3.types import LogReceipt
 
 from protocol.chain.abi import load_abi
 from protocol.chain.client import ChainClient
-from protocol.chain.codec import function_codec
+from protocol.chain.codec import OFFLINE, function_codec
 from protocol.errors import Refused
 from protocol.ids import Address
 
 Block = int | str
-
-_OFFLINE: Final = Web3(BaseProvider())
-"""For its decoders of events and calldata; it asks nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +36,11 @@ class ContractClient:
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.client = client
         self.address = address
-        self._events = _OFFLINE.eth.contract(address=to_checksum_address(address), abi=load_abi(self.NAME))
+        self._events = OFFLINE.eth.contract(address=to_checksum_address(address), abi=load_abi(self.NAME))
 
     def view(self, function: str, *args: Any, block: Block = "latest") -> Any:
-        """Call a view at ``block``. Raises Refused (decoded) or ServiceUnreachable."""
+        """Call a view at ``block``. Raises Refused (decoded), ServiceUnreachable, or
+        InvalidInput for arguments out of range."""
         codec = function_codec(self.NAME, function)
         answer = self.client.call(self.address, codec.calldata(args), block)
         try:

@@ -11,19 +11,22 @@ from collections.abc import Callable
 from typing import Final
 
 from urllib3.util import parse_url
-from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection, connect
+
+from protocol.chain.rpc import proxy_of
 
 log = logging.getLogger(__name__)
 
 QUIET_S: Final = 1.0
 """How long a follower waits at most while heads are pushed: what waits for something else than a block."""
-LEAST_S: Final = 0.01
+LEAST_S: Final = 0.05
 """Between two rings: a burst of blocks is read together."""
 RETRY_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
 OPEN_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 0.2
+JOIN_TIMEOUT_S: Final = 1.0
 MAX_MESSAGE_BYTES: Final = 1 << 16
 _SUBSCRIBE: Final = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
 
@@ -34,6 +37,7 @@ class HeadBell:
 
     def __init__(self, rpc_url: str, ring: Callable[[], object]) -> None:
         self._url = socket_url(rpc_url)
+        self._proxy = proxy_of(rpc_url)
         self._ring = ring
         self._stopping = threading.Event()
         self._connection: ClientConnection | None = None
@@ -45,13 +49,13 @@ class HeadBell:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; waits for it OPEN_TIMEOUT_S at most."""
+        """End the thread, and wait for it JOIN_TIMEOUT_S at most: one that connects just now ends later."""
         self._stopping.set()
         connection = self._connection
         if connection is not None:
             connection.close()
         if self._thread.is_alive():
-            self._thread.join(OPEN_TIMEOUT_S)
+            self._thread.join(JOIN_TIMEOUT_S)
 
     def pause_s(self, asking_s: float) -> float:
         """How long to wait for the bell, when ``asking_s`` is the pause without one."""
@@ -63,10 +67,15 @@ class HeadBell:
                 self._listen()
             except InvalidURI:
                 return
-            except (OSError, TimeoutError, WebSocketException, ValueError, ImportError) as error:
-                # A node that speaks HTTP alone refuses: it is asked again, seldom.
-                refused = isinstance(error, InvalidHandshake)
-                self._retry_s = RETRY_MAX_S if refused else min(2 * self._retry_s, RETRY_MAX_S)
+            except (
+                OSError,
+                TimeoutError,
+                WebSocketException,
+                ValueError,
+                ImportError,
+                RecursionError,
+            ) as error:
+                self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
                 log.debug("no blocks are pushed: %s", error)
             self._stopping.wait(self._retry_s)
 
@@ -78,9 +87,12 @@ class HeadBell:
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=MAX_MESSAGE_BYTES,
             compression=None,
+            proxy=self._proxy,
         ) as connection:
             self._connection = connection
             try:
+                if self._stopping.is_set():
+                    return
                 connection.send(_SUBSCRIBE)
                 if "result" not in _object(connection.recv(OPEN_TIMEOUT_S)):
                     raise ValueError("it offers no subscriptions")
@@ -88,7 +100,8 @@ class HeadBell:
                 self._ring()
                 for _ in connection:
                     self._ring()
-                    self._stopping.wait(LEAST_S)
+                    if self._stopping.wait(LEAST_S):
+                        return
             finally:
                 self._connection, self.pushing = None, False
                 self._ring()

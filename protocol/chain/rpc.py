@@ -5,11 +5,12 @@ a look costs a quarter of the processor time this way (``benchmarks/chain_views.
 """
 
 import json
+import os
 from itertools import count
 from typing import Any, Final
-from urllib.request import getproxies, proxy_bypass
 
 import certifi
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TookTooLong
@@ -18,6 +19,8 @@ from urllib3.util import make_headers, parse_url
 from protocol.errors import ServiceUnreachable
 
 _HEADERS: Final = {"content-type": "application/json", "user-agent": "proof-of-training"}
+MAX_KEPT: Final = 16
+"""Connections that stay open, for as many threads."""
 _STRANGE: Final = "what listens there does not answer like one"
 
 
@@ -55,15 +58,25 @@ class RpcEndpoint:
         return ServiceUnreachable("the chain", self.url, reason[:200])
 
 
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for ``url``, as ``requests`` reads it (``no_proxy`` with networks,
+    ``all_proxy``)."""
+    found: str | None = select_proxy(url, get_environ_proxies(url))
+    return found
+
+
 def _pool(url: str, timeout: Timeout) -> PoolManager:
-    place, trusted = parse_url(url), certifi.where()
-    if place.scheme not in ("http", "https"):
+    if parse_url(url).scheme not in ("http", "https"):
         raise LocationValueError("it begins neither with http:// nor with https://")
-    proxy = getproxies().get(place.scheme or "")
-    if proxy is None or proxy_bypass(place.host or ""):
-        return PoolManager(timeout=timeout, retries=False, ca_certs=trusted)
-    headers = make_headers(proxy_basic_auth=parse_url(proxy).auth)
-    return ProxyManager(proxy, proxy_headers=headers, timeout=timeout, retries=False, ca_certs=trusted)
+    named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    trusted = next(filter(None, named), certifi.where())
+    options: dict[str, Any] = {
+        "timeout": timeout, "retries": False, "maxsize": MAX_KEPT, "ca_certs": trusted
+    }  # fmt: skip
+    proxy = proxy_of(url)
+    if proxy is None:
+        return PoolManager(**options)
+    return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=parse_url(proxy).auth), **options)
 
 
 def _reason(error: Exception) -> str:

@@ -67,7 +67,7 @@ def contest_world(folder: Path) -> Iterator[ContestWorld]:
                     blob_url=(folder / "blobs").as_uri(),
                     state_dir=folder / "state" / name,
                     port=port,
-                    view_timeout_ticks=100,
+                    view_timeout_ticks=50,
                 )
                 made.nodes.start(config, accounts[name])
             yield made

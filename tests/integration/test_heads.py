@@ -13,7 +13,7 @@ from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
 from protocol.chain.client import ChainClient
 from protocol.chain.heads import QUIET_S, HeadBell, socket_url
 
-SOON_S = 10.0
+SOON_S = 30.0
 
 
 def eventually(true: Callable[[], bool]) -> None:

@@ -187,7 +187,7 @@ def test_chain__primary_hides_its_list__the_view_changes_and_the_contest_is_won(
             blob_url=(world.folder / "blobs").as_uri(),
             state_dir=world.folder / "state" / name,
             port=int(world.contracts.committee.endpoint_of(primary).rpartition(":")[2]),
-            view_timeout_ticks=20,
+            view_timeout_ticks=10,
         ),
         world.accounts[name],
         HidingNode,

@@ -239,7 +239,7 @@ class CourtWorld:
             "blob_url": (self.folder / "blobs").as_uri(),
             "state_dir": self.folder / "state" / name,
             "port": self.ports[name],
-            "view_timeout_ticks": 20,
+            "view_timeout_ticks": 10,
         }
 
     def stop_nodes(self) -> None:

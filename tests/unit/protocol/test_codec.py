@@ -10,6 +10,7 @@ from web3.providers import BaseProvider
 
 from protocol.chain.abi import CONTRACTS, load_abi
 from protocol.chain.codec import function_codec
+from protocol.errors import InvalidInput
 
 ADDRESS = "0x5B38Da6a701c568545dCfcB03FcB875f56beddC4"
 FUNCTIONS = [
@@ -64,3 +65,20 @@ def test_result__of_what_is_none__is_refused(data: bytes) -> None:
 def test_codec__of_an_unknown_function__is_none() -> None:
     with pytest.raises(KeyError, match=r"StakeVault\.steal"):
         function_codec("StakeVault", "steal")
+
+
+@pytest.mark.parametrize(
+    ("contract", "function", "arguments"),
+    [
+        ("LearningContest", "contest", (2**256,)),
+        ("LearningContest", "contest", (-1,)),
+        ("StakeVault", "stakeOf", ("0x12",)),
+        ("TrainingMarket", "slashed", (1, b"short")),
+        ("Committee", "pool", (1,)),
+    ],
+)
+def test_calldata__of_what_no_contract_takes__is_bad_input(
+    contract: str, function: str, arguments: tuple[Any, ...]
+) -> None:
+    with pytest.raises(InvalidInput, match="No contract takes"):
+        function_codec(contract, function).calldata(arguments)

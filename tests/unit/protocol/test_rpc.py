@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from protocol.chain.rpc import RpcEndpoint
+from protocol.chain.rpc import RpcEndpoint, proxy_of
 from protocol.errors import ServiceUnreachable
 
 
@@ -87,3 +87,22 @@ def test_endpoint__behind_a_proxy__asks_the_proxy(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("no_proxy", "")
         RpcEndpoint("http://chain.invalid", 2.0).call("eth_chainId", [])
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("exempt", ["127.0.0.1", "127.0.0.0/8"])
+def test_proxy__of_an_exempt_address__is_none(monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", exempt)
+    assert proxy_of("http://127.0.0.1:8545") is None
+    assert proxy_of("http://10.1.2.3:8545") == "http://proxy.invalid:3128"
+
+
+def test_call__by_several_threads__keeps_their_connections() -> None:
+    with chain() as (port, seen):
+        endpoint = RpcEndpoint(f"http://127.0.0.1:{port}", 5.0)
+        threads = [threading.Thread(target=endpoint.call, args=("eth_chainId", [])) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(seen) == 8
