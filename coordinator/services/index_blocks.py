@@ -4,8 +4,7 @@ transaction.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final
-from typing import Any
+from typing import Any, Final
 
 from coordinator.domain.lifecycle import TaskStatus
 from coordinator.services.derive import derive
