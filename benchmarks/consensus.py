@@ -87,6 +87,9 @@ class EmptyApplication:
     def message(self, peer: Address, kind: str, body: bytes) -> None:
         """There are none."""
 
+    def tick(self) -> None:
+        pass
+
     def offered(self, kind: str, body: bytes) -> bytes:
         raise PeerMisbehaved("message of a client", f"its kind {kind!r} is unknown")
 
