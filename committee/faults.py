@@ -6,6 +6,7 @@ did not come true, and nobody is re-examined once he is known to be bad.
 
 from dataclasses import dataclass, field
 
+from committee.due import MAX_RETRY_TICKS, RETRY_TICKS
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import Fault, FaultReport
 from protocol.ids import Address
@@ -16,8 +17,6 @@ MAX_OPEN_REPORTS = 16
 """Reports of one member that have not come true here; further ones are not heard until some do."""
 MAX_FAULTS_PER_MINER = 4
 """Confirmed faults of one miner after which further reports about it are not worth an examination."""
-RETRY_TICKS = 5
-MAX_RETRY_TICKS = 200
 
 
 @dataclass(slots=True)

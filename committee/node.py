@@ -285,10 +285,8 @@ class ValidatorNode:
 
     async def _follow_courts(self) -> None:
         """They change with blocks alone: with any where some are running, else with one that holds news."""
-        now, running = (
-            asyncio.get_running_loop().time(),
-            self._court_watch.running or self._contest_watch.running,
-        )
+        now = asyncio.get_running_loop().time()
+        running = self._court_watch.running or self._contest_watch.running
         if not (self._watch.stirs or running or now >= self._look_at):
             return
         dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)

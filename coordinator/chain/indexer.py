@@ -156,6 +156,4 @@ def _nothing_in(block: BlockRef) -> Batch:
         blocks={block.number: block},
         gas={},
         stakes={},
-        contests={},
-        owed={},
     )

@@ -36,7 +36,7 @@ class Deployment:
 
     @property
     def all_addresses(self) -> list[Address]:
-        """Those, and the contract of contests, which are told apart from tasks."""
+        """``addresses``, and the contract of contests, whose events are read apart from those of tasks."""
         return [*self.addresses, self.contest]
 
     @property

@@ -67,14 +67,7 @@ class HeadBell:
                 self._listen()
             except InvalidURI:
                 return
-            except (
-                OSError,
-                TimeoutError,
-                WebSocketException,
-                ValueError,
-                ImportError,
-                RecursionError,
-            ) as error:
+            except (OSError, WebSocketException, ValueError, ImportError, RecursionError) as error:
                 self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
                 log.debug("no blocks are pushed: %s", error)
             self._stopping.wait(self._retry_s)

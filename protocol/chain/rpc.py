@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 over HTTP: one endpoint, one kept connection, every wait bounded.
+"""JSON-RPC 2.0 over HTTP: one endpoint, connections that stay open, every wait bounded.
 
 urllib3 and not web3's provider on top of ``requests``: a network looks at the chain many times a second, and
 a look costs a quarter of the processor time this way (``benchmarks/chain_views.py``).

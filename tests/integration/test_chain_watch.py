@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
-from committee.chain_watch import MAX_WAIT_POLLS, ChainWatch
+from committee.chain_watch import MAX_WAIT_POLLS, STIRS, ChainWatch
 from protocol.blobs import BlobMissing, BlobStore
 from protocol.chain.client import BlockRef, ChainClient
 from protocol.chain.contracts import Contracts
@@ -225,3 +225,26 @@ def test_poll__spec_never_published__costs_ever_less(network: PotNetwork) -> Non
     for _ in range(1000):
         seen.poll()
     assert counting.asked <= tasks * 20
+
+
+def test_poll__next_block_without_our_logs__is_noted_and_nothing_asked_about_it(
+    network: PotNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, client = watch(network), network.contracts.client
+    seen.poll()
+    ask, asked = client.rpc, list[str]()
+
+    def note(method: str, *params: object) -> object:
+        asked.append(method)
+        return ask(method, *params)
+
+    mine(network, 1)
+    seen.stirs = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "rpc", note)
+        seen.poll()
+    assert asked == ["eth_getBlockByNumber"]
+    assert (seen.head, seen.stirs) == (client.block().hash, 0)
+    task = post(network)
+    assert of(seen.poll(), task) is not None
+    assert seen.stirs == STIRS

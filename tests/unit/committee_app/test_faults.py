@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from committee.faults import MAX_FAULTS_PER_MINER, MAX_OPEN_REPORTS, MAX_RETRY_TICKS, FaultBook
+from committee.due import MAX_RETRY_TICKS
+from committee.faults import MAX_FAULTS_PER_MINER, MAX_OPEN_REPORTS, FaultBook
 from protocol.errors import PeerMisbehaved
 from protocol.evidence import FaultReport
 from protocol.ids import sha256
