@@ -80,20 +80,29 @@ class _Scene:
 
 def _read_chain(contracts: Contracts, task_id: TaskId) -> _Scene:
     latest = contracts.client.block().number
+    state = _state(contracts, task_id, latest)
     everything = EventReader(contracts).read(contracts.deployment.block, latest)
     events = [event for event in everything if getattr(event, "task_id", None) == task_id]
     created = next((event for event in events if isinstance(event, TaskCreated)), None)
     if created is None:
         raise InvalidInput(f"There is no task {task_id} here. `pot task list` shows those there are.")
-    market = contracts.market
+    # Asked for its newest block while it mines, Anvil answers with the state of the next one; of a block that
+    # has a successor it answers truly.
+    if contracts.client.block().number != latest:
+        state = _state(contracts, task_id, latest)
     return _Scene(
         contracts=contracts,
         created=created,
         events=events,
         stake_slashes=[event for event in everything if isinstance(event, StakeSlashed)],
-        task=market.task(task_id, latest),
-        held=market.held(task_id, latest),
+        task=state[0],
+        held=state[1],
     )
+
+
+def _state(contracts: Contracts, task_id: TaskId, block: int) -> tuple[OnchainTask, int]:
+    """The task, and what the contract holds for it."""
+    return contracts.market.task(task_id, block), contracts.market.held(task_id, block)
 
 
 def _audit(

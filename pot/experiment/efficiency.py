@@ -184,7 +184,10 @@ def _network(plan: EfficiencyPlan, document: dict[str, Any]) -> Run:
         _await(poster, posted, plan.rounds, began + GIVE_UP_S)
         seconds, after = time.monotonic() - began, processor_s(table)
         return Run(
-            samples=_accepted(poster, posted), seconds=seconds, processor=spent(before, after), idle=idle
+            samples=_accepted(poster, posted, plan.rounds),
+            seconds=seconds,
+            processor=spent(before, after),
+            idle=idle,
         )
     finally:
         local.stop()
@@ -199,9 +202,9 @@ def _await(poster: Client, posted: Posted, rounds: int, end: float) -> None:
         time.sleep(POLL_S)
 
 
-def _accepted(poster: Client, posted: Posted) -> int:
-    """The samples of all contributions that certificates name."""
-    history = read_task(poster.contracts, poster.blobs, posted.task_id)
+def _accepted(poster: Client, posted: Posted, rounds: int) -> int:
+    """The samples of all contributions that the certificates of ``rounds`` rounds name."""
+    history = read_task(poster.contracts, poster.blobs, posted.task_id, at_least=rounds)
     return sum(
         signed.contribution.samples
         for segment in history.segments

@@ -274,7 +274,7 @@ def _outcome(
     miners, contributions, unpaid = set[str](), 0, 0
     waits: list[Wait] = []
     for item, seen in zip(posted, times, strict=True):
-        history = read_task(poster.contracts, poster.blobs, item.task_id)
+        history = read_task(poster.contracts, poster.blobs, item.task_id, at_least=len(seen) - 1)
         reward = history.ledger.spec.money.reward_per_shard_wei
         earned: dict[str, int] = {}
         spans = [(s.record.rounds[0].round, s.record.rounds[-1].round) for s in history.segments]

@@ -1,7 +1,9 @@
 """A task's life rebuilt from public data alone: contract events, and the blobs that their hashes name."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from protocol.blobs import BlobStore
 from protocol.chain.canary_events import CanaryEvent
@@ -31,6 +33,10 @@ from protocol.ledger import TaskLedger
 from protocol.segment import MAX_RECORD_BYTES, SegmentRecord
 from protocol.spec import MAX_SPEC_BYTES, TaskSpec
 from protocol.typed_data import Domain
+
+LOGS_LAG_S: Final = 5.0
+"""Logs that are not there so long after the state are withheld."""
+LOGS_LAG_POLL_S: Final = 0.02
 
 
 class EventsMissing(VerificationFailed):
@@ -251,11 +257,27 @@ def follow(
     return history
 
 
-def read_task(contracts: Contracts, blobs: BlobStore, task_id: TaskId) -> TaskHistory:
-    """The whole history of a task up to the latest block. Raises Refused when there is no such task."""
-    latest = contracts.client.block().number
-    events = EventReader(contracts).read(contracts.deployment.block, latest)
-    history = follow(contracts, blobs, events, None, task_id)
-    if history is None:
-        raise Refused(f"There is no task {task_id} on chain {contracts.deployment.chain_id}.", "TaskUnknown")
-    return history
+def read_task(contracts: Contracts, blobs: BlobStore, task_id: TaskId, at_least: int = 0) -> TaskHistory:
+    """The whole history of a task up to the latest block, with ``at_least`` rounds certified.
+
+    A node may answer a view from a state whose logs it does not give yet: Anvil while it mines, servers of
+    one address that are not equally far. Whoever knows of a round from a view names it, and waits. Raises
+    Refused when there is no such task, EventsMissing when the rounds are not told of within LOGS_LAG_S.
+    """
+    give_up = time.monotonic() + LOGS_LAG_S
+    while True:
+        latest = contracts.client.block().number
+        events = EventReader(contracts).read(contracts.deployment.block, latest)
+        history = follow(contracts, blobs, events, None, task_id)
+        if history is None:
+            raise Refused(
+                f"There is no task {task_id} on chain {contracts.deployment.chain_id}.", "TaskUnknown"
+            )
+        last_round = history.ledger.last_round
+        if last_round >= at_least:
+            return history
+        if time.monotonic() >= give_up:
+            raise EventsMissing(
+                f"task {task_id}", f"round {at_least} is certified, the events end at round {last_round}"
+            )
+        time.sleep(LOGS_LAG_POLL_S)

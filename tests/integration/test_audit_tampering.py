@@ -18,7 +18,7 @@ from protocol.chain.client import ChainClient
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
 from protocol.chain.events import certificate_behind
-from protocol.chain.history import TaskHistory, read_task
+from protocol.chain.history import EventsMissing, TaskHistory, read_task
 from protocol.chain.market import TaskParams
 from protocol.chain.sender import Sender
 from protocol.errors import InvalidInput, Refused, ServiceUnreachable, VerificationFailed
@@ -350,3 +350,60 @@ def test_audit__blob_store_is_down__is_no_verdict(network: PotNetwork, task: Tas
         audit_task(network.contracts, open_blob_store("http://127.0.0.1:9"), task, lambda n: ())
     with pytest.raises(InvalidInput):
         audit_task(network.contracts, network.blobs, TaskId(0), lambda n: ())
+
+
+# ------------------------------------------------------------------ nodes whose state is ahead of their logs
+
+
+class Mining(ChainClient):
+    """Mines while it is asked for the state of its newest block, and then tells that of the next: so does
+    Anvil."""
+
+    mines: Callable[[], None] | None = None
+
+    def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
+        if self.mines is not None and isinstance(block, int):
+            mines, self.mines = self.mines, None
+            mines()
+            block = "latest"
+        return super().call(to, data, block)
+
+
+def test_audit__node_mines_while_it_is_asked__is_judged_as_it_was(network: PotNetwork) -> None:
+    number = post(network)
+    network.certify_round(number)
+    client = Mining(network.contracts.client.rpc_url)
+    client.mines = lambda: network.certify_round(number)
+    report = audit(network, number, Contracts.at(client, network.contracts.deployment))
+    assert history(network, number).ledger.last_round == 2
+    assert report.lie is None
+    assert report.rounds_certified == 1
+
+
+class Lagging(ChainClient):
+    """Gives its logs up to an older block the first few times."""
+
+    asked = 0
+    late = 3
+
+    def logs(self, addresses: list[Address], first_block: int, last_block: int) -> list[Any]:
+        self.asked += 1
+        return super().logs(addresses, first_block, last_block - (self.asked < self.late))
+
+
+def test_read_task__logs_are_behind_the_state__waits_for_them(network: PotNetwork) -> None:
+    number = post(network)
+    network.certify_round(number)
+    client = Lagging(network.contracts.client.rpc_url)
+    found = read_task(Contracts.at(client, network.contracts.deployment), network.blobs, number, at_least=1)
+    assert (found.ledger.last_round, client.asked) == (1, client.late)
+
+
+def test_read_task__round_that_no_log_tells_of__is_withheld(
+    network: PotNetwork, task: TaskId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.chain.history.LOGS_LAG_S", 0.0)
+    with pytest.raises(
+        EventsMissing, match=f"round {ROUNDS + 1} is certified, the events end at round {ROUNDS}"
+    ):
+        read_task(network.contracts, network.blobs, task, at_least=ROUNDS + 1)

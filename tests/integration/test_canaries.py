@@ -168,7 +168,7 @@ def test_canary__in_nobodys_sample__is_certified_and_everybody_clears_itself(
 
     def certified() -> bool:
         stage.propose(ledger, record)
-        return stage.contracts.market.task(task).last_round == 1
+        return stage.history(task).ledger.last_round == 1
 
     assert stage.client.read_until(certified, SOON_S), said(stage)
     opened(stage, task, canaries)

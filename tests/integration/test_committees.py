@@ -68,6 +68,7 @@ class Stage:
 
     def completed(self, task: TaskId) -> None:
         self.until(lambda: self.poster.task(task).status is TaskStatus.COMPLETED, f"task {task}'s last round")
+        read_task(self.poster.contracts, self.poster.blobs, task, at_least=self.poster.task(task).last_round)
 
     def drawn(self, task: TaskId) -> CommitteeDrawn:
         contracts = self.poster.contracts

@@ -99,6 +99,7 @@ class Stage:
         done = self.client.read_until(lambda: market.task(task).last_round >= last_round, timeout_s)
         logs = "\n".join(self.network.supervisor.log_tail(f"validator-{i}") for i in range(1, 5))
         assert done, f"round {last_round} was not certified; {self.client.statuses}\n{logs}"
+        read_task(self.contracts, self.blobs, task, at_least=last_round)
 
 
 @pytest.fixture(scope="module")
