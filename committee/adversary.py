@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import logging
 import random
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -19,7 +18,7 @@ from msgspec import structs
 from committee.blind import WRONG, BlindChecker
 from committee.config import ValidatorConfig
 from committee.contest_judge import ContestJudge, Findings
-from committee.node import ValidatorNode
+from committee.node import ValidatorNode, serve
 from committee.state import Verify
 from committee.transport import Receiver, Transport, TransportConfig
 from protocol.certificate import RoundCertificate
@@ -233,21 +232,10 @@ CONTEST_KINDS: Final[Mapping[str, Build]] = {"lying-scorer": LyingScorer}
 """Those that do wrong in contests alone."""
 
 
-async def _main(node: ValidatorNode) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.stop)
-    await node.run()
-
-
 def run(config: ValidatorConfig, account: LocalAccount, kind: str) -> None:
     """Run a wrong-doer of that kind until SIGTERM or SIGINT. Raises ConfigurationError when there is none,
-    and what ``ValidatorNode.run`` raises."""
+    and what ``serve`` raises."""
     kinds = {**KINDS, **CONTEST_KINDS}
     if kind not in kinds:
         raise ConfigurationError(f"{kind!r} is no adversary; known are {', '.join(kinds)}.")
-
-    async def main() -> None:
-        await _main(kinds[kind](config, account))
-
-    asyncio.run(main())
+    asyncio.run(serve(kinds[kind](config, account)))

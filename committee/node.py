@@ -10,8 +10,6 @@ import logging
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -31,9 +29,9 @@ from committee.court_submitter import CourtSubmitter
 from committee.court_watch import CourtWatch
 from committee.desk import Desk
 from committee.directory import Directory
-from committee.drawing import DrawDuty, Undrawn
 from committee.evidence_file import EvidenceFile
 from committee.evidence_keeper import EvidenceKeeper
+from committee.follower import ChainFollower, Hearers, Watches
 from committee.host import Host
 from committee.learning_watch import LearningWatch
 from committee.noise_book import NoiseBook
@@ -48,24 +46,16 @@ from committee.verify import Checker
 from protocol.blobs import open_blob_store
 from protocol.bls import BlsSecret
 from protocol.chain.contracts import Contracts
-from protocol.chain.heads import HeadBell
-from protocol.errors import ConfigurationError, PeerMisbehaved, PotError
+from protocol.errors import ConfigurationError, PeerMisbehaved
 from protocol.evidence import FaultReport
 from protocol.frames import FAULT_KIND
 from protocol.ids import Address, TaskId, parse_address
 from protocol.parsing import peer_value
-from protocol.pauses import Pauses
 from protocol.pbft_messages import Evidence, Prepare
 from protocol.signing import KeySigner
 from worker.training.data import DatasetCache
 
 log = logging.getLogger(__name__)
-
-COURTS_EVERY_S = 0.5
-COURTS_ANYWAY_S = 30.0
-"""Courts, contests and the learning chain are read at some block this often, whatever its bloom says."""
-DOUBT_EVERY_S = 60.0
-"""The agreement may make us read the whole chain again this often."""
 
 
 class ValidatorNode:
@@ -81,9 +71,6 @@ class ValidatorNode:
         self._domain = config.deployment.domain
         self._blobs = open_blob_store(config.blob_url)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chain")
-        self._draws = DrawDuty()
-        self._doubt_at = 0.0
-        self._look_at = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -98,10 +85,10 @@ class ValidatorNode:
         await self._listen()
         self._desk.start(self._transport)
         self._host.start(self._transport)
-        self._heads.start()
+        self._follower.start()
         log.info("validator %s listens on port %s", self._me, self._transport.port)
         jobs: list[asyncio.Future[Any]] = [
-            asyncio.create_task(self._follow_chain()),
+            asyncio.create_task(self._follower.run()),
             asyncio.create_task(self._stopping.wait()),
             self._host.failed,
         ]
@@ -114,7 +101,7 @@ class ValidatorNode:
                 job.result()
 
     async def _shut_down(self, jobs: list[asyncio.Future[Any]]) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._heads.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._follower.stop)
         self._desk.stop()  # a transaction that waits must not keep the process
         await self._host.stop()
         for job in jobs:
@@ -134,13 +121,7 @@ class ValidatorNode:
         config = self._config
         checking, sending = self._connect(), self._connect()
         checker = self._make_checker(checking)
-        loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
-        self._heads = HeadBell(config.rpc_url, partial(_ring, loop, self._news))
         self._watch = ChainWatch(contracts, self._blobs, self._me)
-        self._court_watch = CourtWatch(contracts)
-        self._contest_watch = ContestWatch(contracts)
-        self._learning_watch = LearningWatch(contracts, self._blobs)
         self._pool = PayloadPool(config.deployment.contest_domain)
         self._host = Host(self, config.state_dir, config.tick_s, self.requested, self.accepted)
         self._desk = self._make_desk(sending)
@@ -157,11 +138,34 @@ class ValidatorNode:
         self._bench = self._make_bench(judge, CourtSubmitter(sending, self._blobs, self._desk.sender))
         self._contests = self._make_contests(sending)
         self._transport = self._make_transport()
-        self._directory = Directory(
+        self._follower = self._make_follower(contracts)
+
+    def _make_follower(self, contracts: Contracts) -> ChainFollower:
+        directory = Directory(
             contracts=contracts,
             reader=self._reader,
             transport=self._transport,
             wanted=lambda: self._roster.members | self._bench.members | self._contests.members,
+        )
+        return ChainFollower(
+            rpc_url=self._config.rpc_url,
+            poll_s=self._config.poll_s,
+            reader=self._reader,
+            watches=Watches(
+                tasks=self._watch,
+                courts=CourtWatch(contracts),
+                contests=ContestWatch(contracts),
+                learning=LearningWatch(contracts, self._blobs),
+            ),
+            hearers=Hearers(
+                roster=self._roster,
+                canaries=self._canaries,
+                desk=self._desk,
+                bench=self._bench,
+                contests=self._contests,
+                pool=self._pool,
+                directory=directory,
+            ),
         )
 
     def _make_transport(self) -> Transport:
@@ -245,68 +249,7 @@ class ValidatorNode:
         config = self._config
         return ContestJudge(blobs=self._blobs, threads=config.threads, device=config.device)
 
-    # ---------------------------------------------------------------- loops
-
-    async def _follow_chain(self) -> None:
-        loop = asyncio.get_running_loop()
-        courts_at, judged = 0.0, b""
-        pauses, head, undrawn = Pauses(self._config.poll_s), b"", list[Undrawn]()
-        while True:
-            self._news.clear()
-            try:
-                histories = await loop.run_in_executor(self._reader, self._watch.poll)
-                for history in histories:
-                    self._canaries.seen(history)
-                    self._roster.seen(history)
-                if histories:
-                    self._directory.meet(self._roster.members)
-                undrawn = self._watch.undrawn()
-                for task in self._draws.due(undrawn, loop.time()):
-                    self._desk.draw(task)
-                if self._watch.head != judged and loop.time() >= courts_at:
-                    courts_at, newest = loop.time() + COURTS_EVERY_S, self._watch.head
-                    await self._follow_courts()
-                    judged = newest
-                await self._directory.refresh_when_due(self._watch.head)
-            except PotError as error:
-                log.warning("the chain is read again later: %s", error)
-                await asyncio.sleep(1.0)
-            news, head = head != self._watch.head, self._watch.head
-            pause_s = pauses.after(news=news)
-            waits = self._watch.waiting or undrawn or self._watch.head != judged
-            await self._hear(pause_s if waits else self._heads.pause_s(pause_s))
-
-    async def _hear(self, timeout_s: float) -> None:
-        """Until a block is told, at most ``timeout_s``. Not ``wait_for``: it loses a cancellation that comes
-        together with the news."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-
-    async def _follow_courts(self) -> None:
-        """They change with blocks alone: with any where some are running, else with one that holds news."""
-        now = asyncio.get_running_loop().time()
-        running = self._court_watch.running or self._contest_watch.running
-        if not (self._watch.stirs or running or now >= self._look_at):
-            return
-        dockets = await asyncio.get_running_loop().run_in_executor(self._reader, self._court_watch.poll)
-        for docket in dockets:
-            self._bench.seen(docket)
-        self._bench.retain(self._court_watch.running)
-        if dockets:
-            self._directory.meet(self._bench.members)
-        numbers = await asyncio.get_running_loop().run_in_executor(self._reader, self._learning_watch.poll)
-        if numbers is not self._pool.numbers:
-            self._pool.moved(numbers)
-        views = await asyncio.get_running_loop().run_in_executor(self._reader, self._contest_watch.poll)
-        for view in views:
-            self._contests.seen(view)
-        if views:
-            self._directory.meet(self._contests.members)
-        # Not before: what could not be read is read again.
-        if numbers is not None:
-            self._watch.stirs = max(0, self._watch.stirs - 1)
-        self._look_at = now + COURTS_ANYWAY_S
+    # ---------------------------------------------------------------- committee.host's callbacks
 
     def requested(self, task: int, value: bytes) -> None:
         """Somebody asks for a value: it may be what a member was caught signing."""
@@ -362,11 +305,9 @@ class ValidatorNode:
     def behind(self, task: int, seq: int) -> None:
         """The chain is followed all the time, so what is missing arrives by itself; unless the endpoint
         withheld something, which only a fresh reading shows."""
-        now = asyncio.get_running_loop().time()
         session = self._roster.session(task)
-        if session is not None and session.history.certificates < seq and now >= self._doubt_at:
-            self._doubt_at = now + DOUBT_EVERY_S
-            self._watch.doubt(f"members are at certificate {seq} of task {task}")
+        if session is not None and session.history.certificates < seq:
+            self._follower.doubt(f"members are at certificate {seq} of task {task}")
 
     def offered(self, kind: str, body: bytes) -> bytes:
         """A user's payload, or its question which ones wait."""
@@ -382,13 +323,8 @@ class ValidatorNode:
             session.hear(report)
 
 
-def _ring(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
-    with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-        loop.call_soon_threadsafe(news.set)
-
-
-async def _main(config: ValidatorConfig, account: LocalAccount) -> None:
-    node = ValidatorNode(config, account)
+async def serve(node: ValidatorNode) -> None:
+    """Run ``node`` until SIGTERM or SIGINT. Raises what ``ValidatorNode.run`` raises."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
@@ -396,5 +332,5 @@ async def _main(config: ValidatorConfig, account: LocalAccount) -> None:
 
 
 def run(config: ValidatorConfig, account: LocalAccount) -> None:
-    """Run a validator until SIGTERM or SIGINT. Raises what ``ValidatorNode.run`` raises."""
-    asyncio.run(_main(config, account))
+    """Run a validator as ``serve`` does."""
+    asyncio.run(serve(ValidatorNode(config, account)))
