@@ -35,6 +35,7 @@ class Node:
         self.separator = DOMAIN.separator
         self.shown: list[bytes] = []
         self.asked_from: list[int] = []
+        self.ahead: list[bytes] = []
 
     def block(self) -> BlockRef:
         return BlockRef(number=9, hash=bytes(32), parent_hash=bytes(32), timestamp=9, base_fee=1)
@@ -51,8 +52,9 @@ class Node:
         return [{"topics": [bytes(32)], "data": b""}, *shown, *appended]
 
     def rpc(self, method: str, call: dict[str, str], block: str) -> str:
-        word = self.separator if call["data"] == "0xf698da25" else self.head
-        return "0x" + word.hex()
+        if call["data"] == "0xf698da25":
+            return "0x" + self.separator.hex()
+        return "0x" + (self.ahead.pop() if self.ahead else self.head).hex()
 
     def log(self) -> LearningLog:
         return LearningLog(client=cast(ChainClient, self), contest=CONTEST, domain=DOMAIN, first_block=0)
@@ -115,6 +117,12 @@ def test_read__head_of_another_chain_or_foreign_contract__is_refused() -> None:
     node.separator = sha256(b"separator")
     with pytest.raises(PeerMisbehaved, match="another domain"):
         node.read()
+
+
+def test_read__node_mined_when_asked_for_its_head__asks_again() -> None:
+    node = Node(chain())
+    node.ahead = [sha256(b"the block to come")]
+    assert [block.height for block in node.read()] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
