@@ -42,7 +42,7 @@ def live_miners(api_url: str) -> frozenset[str]:
     found: set[str] = set()
     after: str | None = ""
     while after is not None:
-        page = _get(f"{api_url}/miners?limit={MINERS_PER_PAGE}&after={after}")
+        page = get_json(f"{api_url}/miners?limit={MINERS_PER_PAGE}&after={after}")
         if page is None:
             return frozenset()
         found.update(item["address"] for item in page["items"] if item["live"])
@@ -50,7 +50,8 @@ def live_miners(api_url: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _get(url: str) -> dict[str, Any] | None:
+def get_json(url: str) -> dict[str, Any] | None:
+    """What a service of this machine answers, None when it does not answer with an object."""
     # Loopback is never asked through a proxy.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -29,6 +29,8 @@ HASHES: Final = 60_000
 """Hashes of a block of proof of work at the first target: a few hundredths of a second."""
 LOOK_EVERY: Final = 10
 """Steps between a miner's looks at its own accuracy."""
+TASK_ROUNDS: Final = 1_024
+"""Of a pooled task: as many as a spec allows."""
 MIX: Final = ((DIGITS, RECOMMENDED, 0.90), (CANCER, 24, 0.93), (DIGITS, 32, 0.88))
 """Tasks of different kinds: data, size of Z, target accuracy."""
 
@@ -111,17 +113,18 @@ class ContestMaker:
 
 @dataclass(kw_only=True)
 class PooledMaker:
-    """A pooled task's rounds: the shards are shared out, each miner computes its own one after the other,
-    then the round is aggregated."""
+    """Rounds of pooled tasks, one task after the other: the shards are shared out, each miner computes its
+    own one after the other, then the round is aggregated."""
 
     seed: int
     _blob: bytes = b""
 
     def block(self, number: int, miners: int) -> float:
         shape = Shape(arch="mlp", compute="float64", micro_batch=32)
-        spec = spec_of(shape, seed=self.seed, rounds=1_024)
+        spec = spec_of(shape, seed=self.seed, rounds=TASK_ROUNDS)
         data = load_dataset(dataset_blob(shape), spec.dataset)
-        self._blob = self._blob or initial_checkpoint(spec)
+        if number % TASK_ROUNDS == 0 or not self._blob:
+            self._blob = initial_checkpoint(spec)
         checkpoint = load_checkpoint(spec, self._blob)
         gradients, took = {}, [0.0] * miners
         for shard in range(spec.recipe.shards):

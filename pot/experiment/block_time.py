@@ -79,10 +79,14 @@ def _series(name: str, maker: Maker, blocks: int) -> Series:
         maker.block(number, MINERS)
     steady = [maker.block(WARM_UP + number, MINERS) for number in range(blocks)]
     churn = [
-        maker.block(WARM_UP + blocks + number, CHURN[min(number * len(CHURN) // blocks, len(CHURN) - 1)])
-        for number in range(blocks)
+        maker.block(WARM_UP + blocks + number, CHURN[quarter(number, blocks)]) for number in range(blocks)
     ]
     return Series(name=name, steady=tuple(steady), churn=tuple(churn))
+
+
+def quarter(number: int, blocks: int) -> int:
+    """In which part of the churn block ``number`` of so many is made."""
+    return number * len(CHURN) // blocks
 
 
 def _cv(intervals: Sequence[float]) -> float:
@@ -92,7 +96,11 @@ def _cv(intervals: Sequence[float]) -> float:
 def _steadiness(found: Sequence[Series]) -> Sheet:
     work, rows = found[0], list[tuple[Any, ...]]()
     for s in found:
-        quarters = [s.churn[k * len(s.churn) // 4 : (k + 1) * len(s.churn) // 4] for k in range(4)]
+        blocks = len(s.churn)
+        quarters = [
+            [interval for number, interval in enumerate(s.churn) if quarter(number, blocks) == part]
+            for part in range(len(CHURN))
+        ]
         rows.append(
             (
                 s.name,

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ from pot.output import Reply, Table, facts
 from protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pot.experiment.findings import Findings
     from pot.experiment.sheets import Experiment
     from protocol.policy import Policy
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for data and plots.")]
+MAX_SEED = 1 << 52
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Everything random follows from it.")]
 
 
 @app.callback()
@@ -40,7 +45,7 @@ def verification(
     policy: Annotated[
         str, typer.Option(metavar="shipped|FILE", help="Limits to try where none are derived.")
     ] = "shipped",
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 100,
+    seed: Seed = 100,
 ) -> Reply:
     """How often does the check reject honest work here, and what does it catch? Tries the shipped policy, or
     derives one."""
@@ -48,6 +53,7 @@ def verification(
     from pot.experiment.pages import write
     from pot.experiment.verification import measure
 
+    _writable(out)
     derived = 2 if full else derive
     plan = Plan(
         calibrating=derived,
@@ -69,7 +75,7 @@ def verification(
 def robustness(
     out: Out = Path("robustness"),
     rounds: Annotated[int, typer.Option(min=1, max=1024, help="Rounds of 12 shards.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="So many seeds, from that one on.")] = 1,
     quarter: Annotated[
         bool, typer.Option("--quarter", help="No attackers and a quarter of them, nothing between.")
@@ -77,25 +83,12 @@ def robustness(
 ) -> Reply:
     """How much accuracy do attackers cost whom nobody samples? Every aggregation rule against every attack
     and number of attackers, in one process."""
-    from pot.experiment.robustness import RobustnessPlan, measure, spread, write
+    from pot.experiment.robustness import RobustnessPlan, measure
 
     plan = RobustnessPlan(rounds=rounds, seeds=tuple(range(seed, seed + seeds)))
     if quarter:
         plan = replace(plan, forged=(0, plan.shards // 4))
-    cells = measure(plan, lambda line: print(line, file=sys.stderr, flush=True))
-    table, picture = write(cells, out)
-    rules, attacks = (tuple(dict.fromkeys(getattr(c, name) for c in cells)) for name in ("rule", "attack"))
-    forged = plan.shards // 4
-    rows = [(rule, *(spread(cells, rule, attack, forged) for attack in ("none", *attacks))) for rule in rules]
-    return Reply(
-        data={"csv": str(table), "png": str(picture), "cells": len(cells)},
-        text=[
-            f"Test accuracy in percent with {forged} of {plan.shards} contributions forged, "
-            f"median (worst) of {seeds} seed(s):",
-            Table(columns=("rule", "no attack", *attacks), rows=rows),
-            *facts([("table", table), ("picture", picture)]),
-        ],
-    )
+    return _reply(lambda: measure(plan, _say), out)
 
 
 @app.command()
@@ -105,14 +98,14 @@ def sml(
     thefts: Annotated[int, typer.Option(min=1, max=1_000_000, help="Thefts against the trace.")] = 240,
     miners: Annotated[int, typer.Option(min=2, max=64, help="Honest miners whose weights are stolen.")] = 3,
     every: Annotated[int, typer.Option(min=1, max=10, help="Steps between two checkpoints of a trace.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """What does the Secure Mapping Layer cost, and what do a thief's transplants and false traces get past
     it?"""
     from pot.experiment.sml import SmlPlan, measure
 
     plan = SmlPlan(seeds=networks, attempts=thefts, miners=miners, seed=seed, every=every, say=_say)
-    return _reply(measure(plan), out)
+    return _reply(lambda: measure(plan), out)
 
 
 @app.command()
@@ -120,7 +113,7 @@ def committee(
     out: Out = Path("committee"),
     draws: Annotated[int, typer.Option(min=1, max=10_000_000, help="Committees drawn per figure.")] = 300,
     decisions: Annotated[int, typer.Option(min=1, max=10_000, help="Agreements per size.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """How large must a committee be that cannot be captured, and what does that size cost?"""
     from pot.experiment.committees import CommitteePlan, measure
@@ -128,7 +121,7 @@ def committee(
     plan = CommitteePlan(
         draws=draws, decisions=decisions, sizes=(4, 7, 16, 25, 31, 40, 64), seed=seed, say=_say
     )
-    return _reply(measure(plan), out)
+    return _reply(lambda: measure(plan), out)
 
 
 @app.command("block-time")
@@ -136,13 +129,13 @@ def block_time(
     out: Out = Path("block-time"),
     blocks: Annotated[int, typer.Option(min=8, max=100_000, help="Contest blocks per half.")] = 16,
     factor: Annotated[int, typer.Option(min=1, max=1_000, help="Times as many of the quick ones.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """How steady are block intervals when hashing, contests or pooled rounds make the blocks, with miners who
     come and go?"""
     from pot.experiment.block_time import BlockTimePlan, measure
 
-    return _reply(measure(BlockTimePlan(blocks=blocks, factor=factor, seed=seed, say=_say)), out)
+    return _reply(lambda: measure(BlockTimePlan(blocks=blocks, factor=factor, seed=seed, say=_say)), out)
 
 
 @app.command()
@@ -150,12 +143,12 @@ def cost(
     out: Out = Path("cost"),
     repeats: Annotated[int, typer.Option(min=1, max=1_000, help="Measurements of each part.")] = 3,
     decisions: Annotated[int, typer.Option(min=1, max=10_000, help="Agreements per size.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """What do verification and agreement add to the training, and what does a sample cost?"""
     from pot.experiment.cost import CostPlan, measure
 
-    return _reply(measure(CostPlan(repeats=repeats, decisions=decisions, seed=seed, say=_say)), out)
+    return _reply(lambda: measure(CostPlan(repeats=repeats, decisions=decisions, seed=seed, say=_say)), out)
 
 
 @app.command()
@@ -173,18 +166,19 @@ def throughput(
             help="Kill a quarter of the miners' processes, a validator, the coordinator, the broker.",
         ),
     ] = "both",
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """How much does the whole network do on this machine, with many miners, and while parts of it are
     killed?"""
-    from pot.experiment.throughput import Load, ThroughputPlan, measure
+    from pot.experiment.outcome import Load
+    from pot.experiment.throughput import ThroughputPlan, measure
 
     loads = [
         Load(miners=count, tasks=tasks, rounds=rounds, shards=shards, processes=processes, faults=faulty)
         for count in miners or (4, 16)
         for faulty in _faulty(faults)
     ]
-    return _reply(measure(ThroughputPlan(loads=tuple(loads), folder=out, seed=seed, say=_say)), out)
+    return _reply(lambda: measure(ThroughputPlan(loads=tuple(loads), folder=out, seed=seed, say=_say)), out)
 
 
 @app.command()
@@ -201,12 +195,14 @@ def efficiency(
     laps: Annotated[
         int, typer.Option(min=1, max=1_024, help="Rounds by each single process, before and after.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 7,
+    seed: Seed = 7,
 ) -> Reply:
     """What share of one process's throughput does the network keep, certified and sampled, where a shard
     takes a core seconds? Also: what each process does when idle."""
     from pot.experiment.efficiency import EfficiencyPlan, measure
 
+    if laps > rounds:
+        raise InvalidInput(f"--laps is {laps}, but the task has {rounds} rounds (--rounds).")
     plan = EfficiencyPlan(
         folder=out,
         miners=miners,
@@ -218,7 +214,7 @@ def efficiency(
         seed=seed,
         say=_say,
     )
-    return _reply(measure(plan), out)
+    return _reply(lambda: measure(plan), out)
 
 
 def _faulty(faults: str) -> tuple[bool, ...]:
@@ -232,15 +228,27 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _reply(found: "Experiment", out: Path) -> Reply:
-    """Write an experiment's folder and show its tables."""
+def _reply(measure: "Callable[[], Experiment]", out: Path) -> Reply:
+    """Measure, write the experiment's folder and show its tables."""
     from pot.experiment.sheets import write
 
+    _writable(out)
+    found = measure()
     text: list[str | Table] = []
-    for sheet in found.sheets:
+    for sheet in (sheet for sheet in found.sheets if sheet.brief):
         text += [sheet.table(), *([sheet.note] if sheet.note else []), ""]
     text.append(f"Everything is in {out}/, the page is {out}/{found.name}.html.")
     return Reply(data=write(found, out), text=text, ok=found.ok)
+
+
+def _writable(out: Path) -> None:
+    """Before minutes are spent. Raises InvalidInput."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InvalidInput(f"--out {out} cannot be written to: {error.strerror}.") from error
 
 
 def _policy(named: str) -> "Policy":

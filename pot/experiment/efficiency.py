@@ -20,7 +20,7 @@ from anvil.network import LocalNetwork, NetworkPlan
 from anvil.programs import ONE_THREAD
 from pot.client import Client, Posted
 from pot.demo.run import client_of, fresh_folder
-from pot.draft import build_draft
+from pot.draft import Draft, build_draft
 from pot.experiment.baseline import Lap
 from pot.experiment.processor_time import by_role, processor_s, spent
 from pot.experiment.sheets import Experiment, Sheet
@@ -80,9 +80,10 @@ def measure(plan: EfficiencyPlan) -> Experiment:
     """Minutes: the task's compute once by the network, and rounds of it by single processes before and
     after, since a machine is not as fast all the time."""
     document = _document(plan)
+    draft = build_draft(document, Path(), "Efficiency", None)  # before its processes fail with the same words
     exact = _laps("exact", document, plan.laps, plan.miners)
     plain = _laps("plain", document, plan.laps, plan.miners)
-    run = _network(plan, document)
+    run = _network(plan, draft)
     plan.say(
         f"network: {run.samples:,} samples in {run.seconds:.0f} s, {run.processor_s:.0f} s of processor time"
     )
@@ -170,12 +171,11 @@ def _programs(run: Run) -> Sheet:
     return Sheet(title="Where the time goes", columns=columns, rows=rows, note=note)
 
 
-def _network(plan: EfficiencyPlan, document: dict[str, Any]) -> Run:
+def _network(plan: EfficiencyPlan, draft: Draft) -> Run:
     local = LocalNetwork(fresh_folder(plan.folder), attached=True, say=plan.say)
     try:
         network = local.up(NetworkPlan(miners=plan.miners, validators=MEMBERS))
         poster = client_of(network, "poster")
-        draft = build_draft(document, Path(), "Efficiency", None)
         before, table = processor_s(local.supervisor.table), local.supervisor.table
         time.sleep(IDLE_S)
         idle = {name: took / IDLE_S for name, took in spent(before, processor_s(table)).items()}

@@ -15,6 +15,10 @@ class Kills(Protocol):
     def restart(self, name: str) -> int: ...
 
 
+PARTS: Final = ("miners", "validator", "coordinator", "broker")
+"""What goes down, in order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
     """The programs that were killed together, ``at_s`` seconds after the tasks were posted."""

@@ -5,10 +5,9 @@ from the honest gradients of the same round, or, where the rule has a momentum, 
 become what they would forge from the honest ones. Accuracy is that of the last model on the test split.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pot.draft import Draft, build_draft
+from pot.experiment.sheets import Experiment, Sheet
 from protocol.ids import parse_address
 from worker.training.checkpoint import Checkpoint, initial_checkpoint, load_checkpoint
 from worker.training.evaluate import evaluate
@@ -92,8 +92,47 @@ class RobustnessPlan:
     rules: tuple[Contender, ...] = RULES
 
 
-def measure(plan: RobustnessPlan, say: Callable[[str], None]) -> list[Cell]:
-    """Every cell of the matrix; without attackers once for each rule, under every attack's name."""
+def measure(plan: RobustnessPlan, say: Callable[[str], None]) -> Experiment:
+    """The whole matrix: minutes with one seed and 20 rounds."""
+    cells, forged = matrix(plan, say), plan.shards // 4
+    rules = tuple(dict.fromkeys(cell.rule for cell in cells))
+    columns = ("rule", "no attack", *ATTACKS)
+    summary = [
+        (rule, *(spread(cells, rule, attack, forged) for attack in ("none", *ATTACKS))) for rule in rules
+    ]
+    names = Cell.__slots__
+    return Experiment(
+        name="robustness",
+        title="Aggregation rules against attackers that nobody samples",
+        lead="Test accuracy on digits at the end, with a part of each round's contributions forged.",
+        settings={
+            "rounds": plan.rounds,
+            "shards": plan.shards,
+            "forged": list(plan.forged),
+            "seeds": list(plan.seeds),
+            "samples_per_shard": SAMPLES_PER_SHARD,
+        },
+        sheets=(
+            Sheet(
+                title="A quarter forged",
+                columns=columns,
+                rows=summary,
+                note=f"Test accuracy in percent with {forged} of {plan.shards} contributions forged: median "
+                f"(worst) of {len(plan.seeds)} seed(s).",
+            ),
+            Sheet(
+                title="Cells",
+                columns=names,
+                rows=[tuple(getattr(cell, name) for name in names) for cell in cells],
+                brief=False,
+            ),
+        ),
+        panels=tuple(partial(_panel, attack, [c for c in cells if c.attack == attack]) for attack in ATTACKS),
+    )
+
+
+def matrix(plan: RobustnessPlan, say: Callable[[str], None]) -> list[Cell]:
+    """Every cell; without attackers once for each rule, under every attack's name."""
     cells: list[Cell] = []
     for contender in plan.rules:
         for seed, forged in product(plan.seeds, plan.forged):
@@ -120,18 +159,6 @@ def spread(cells: list[Cell], rule: str, attack: str, forged: int) -> str:
     wanted = {(attack, forged)} if attack != "none" else {(name, 0) for name in ATTACKS}
     found = [c.accuracy for c in cells if c.rule == rule and (c.attack, c.forged) in wanted]
     return f"{median(found):.1f} ({min(found):.1f})"
-
-
-def write(cells: list[Cell], out: Path) -> tuple[Path, Path]:
-    """``robustness.csv`` and ``robustness.png`` in ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
-    table, picture = out / "robustness.csv", out / "robustness.png"
-    with table.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(Cell.__slots__)
-        rows.writerows([getattr(cell, name) for name in Cell.__slots__] for cell in cells)
-    picture.write_bytes(_png(cells))
-    return table, picture
 
 
 def _draft(plan: RobustnessPlan, contender: Contender, forged: int, seed: int) -> Draft:
@@ -198,23 +225,7 @@ def _forged(checkpoint: Checkpoint, honest: Gradients, forge: Callable[[Gradient
     return sent
 
 
-def _png(cells: list[Cell]) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(ATTACKS), sharey=True)
-    for axes, attack in zip(panels, ATTACKS, strict=True):
-        _panel(axes, attack, [cell for cell in cells if cell.attack == attack])
-    panels[0].set_ylabel("test accuracy, %")
-    panels[-1].legend(fontsize=6)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    return buffer.getvalue()
-
-
-def _panel(axes: "Axes", attack: str, cells: list[Cell]) -> None:
+def _panel(attack: str, cells: list[Cell], axes: "Axes") -> None:
     for rule in dict.fromkeys(cell.rule for cell in cells):
         points: dict[float, list[float]] = {}
         for cell in cells:
@@ -225,3 +236,5 @@ def _panel(axes: "Axes", attack: str, cells: list[Cell]) -> None:
         axes.plot([x for x, _ in line], [y for _, y in line], style, marker=".", label=rule)
     axes.set_title(attack, fontsize=9)
     axes.set_xlabel("attackers among the contributions")
+    axes.set_ylabel("test accuracy, %")
+    axes.legend(fontsize=5)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One table. Cells are numbers or text; ``note`` is a sentence that belongs to it."""
+    """One table. Cells are numbers or text; ``note`` is a sentence that belongs to it; one that is not
+    ``brief`` is too long for a terminal."""
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     note: str = ""
+    brief: bool = True
 
     @property
     def slug(self) -> str:

@@ -15,7 +15,7 @@ from worker.training.contest_model import count_correct
 from worker.training.contest_step import Job, State, advance, initial_state, save_state
 from worker.training.trace import segment_bounds
 from worker.training.trace_plan import found_by_chance, moves, rank, replay_plan, replayed_share
-from worker.training.trace_replay import replay_segment
+from worker.training.trace_replay import SegmentVerdict, replay_segment
 from worker.training.transplant import transplant
 
 RIDGES: Final = (1e-6, 1e-4, 1e-2, 1e-1)
@@ -88,23 +88,25 @@ def attempt(miners: Sequence[Run], number: int, seed: int) -> Attempt:
     )
 
 
-def skipped(miner: Run, share: float, draws: int, seed: int) -> float:
-    """How often a miner is caught that leaves out a share of its segments at random and repeats the
-    checkpoint before: it steals nothing but its own time."""
-    honest, caught = moves(miner.states), 0
-    for number in range(draws):
-        chance = random.Random(f"{seed}/skip/{share}/{number}")
-        fake = frozenset(chance.sample(range(len(honest)), round(share * len(honest))))
-        still = honest.copy()
-        still[sorted(fake)] = 0.0
-        plan = replay_plan(rank(still), miner.terms, chance.randbytes(32))
-        caught += not fake.isdisjoint(plan.segments)
-    return caught / draws
+def least_chance(thief: Run, victim: Run) -> tuple[int, float]:
+    """Of all numbers of equal steps at the end of a trace that lead to transplanted weights, the one that is
+    least likely to be caught, and the exact probability of that."""
+    total, target = thief.job.recipe.segments, _moved(thief, victim, RIDGES[1])
+    best = (0, 1.0)
+    for over in range(1, total):
+        by_chance = found_by_chance(thief.job.recipe, over)
+        if by_chance >= best[1]:
+            break  # finer ones are seen still more often
+        line = thefts.straight(thief.job, thief.states, target, first=total - over, over=over)
+        plan = replay_plan(rank(moves(line.states)), thief.terms, bytes(32))
+        if line.fake.isdisjoint(plan.largest):
+            best = (over, by_chance)
+    return best
 
 
 def honest_misses(miner: Run, segments: Sequence[int]) -> int:
-    """Honest segments that a replay with two threads does not find the same."""
-    return sum(not _passes(miner.job, miner.states, segment, threads=2) for segment in segments)
+    """Honest segments that a replay with two threads does not find the same to the last bit."""
+    return sum(not _replay(miner.job, miner.states, segment, threads=2).identical for segment in segments)
 
 
 def share_replayed(miner: Run) -> float:
@@ -125,9 +127,13 @@ def _moved(thief: Run, victim: Run, ridge: float) -> thefts.Vector:
     return transplant(thief.job.model, stolen, victim.job.seed, thief.job.seed, features, ridge)
 
 
-def _passes(work: Job, states: Sequence[State], segment: int, *, threads: int = 1) -> bool:
+def _passes(work: Job, states: Sequence[State], segment: int) -> bool:
+    return _replay(work, states, segment).ok
+
+
+def _replay(work: Job, states: Sequence[State], segment: int, *, threads: int = 1) -> SegmentVerdict:
     before, after = (save_state(work, states[segment + i]) for i in (0, 1))
-    return replay_segment(work, segment, before, after, policy=default_policy(), threads=threads).ok
+    return replay_segment(work, segment, before, after, policy=default_policy(), threads=threads)
 
 
 def _forge(

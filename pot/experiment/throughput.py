@@ -6,13 +6,12 @@ same processors.
 """
 
 import json
-import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from eth_account.signers.local import LocalAccount
 
@@ -21,64 +20,37 @@ from anvil.network import COIN_WEI, MINER_STAKE, LocalNetwork, NetworkPlan
 from anvil.readiness import live_miners
 from anvil.supervise import Program
 from anvil.transactions import Pipeline, settle
-from pot.client import Client, Posted
 from pot.demo.run import client_of, fresh_folder
 from pot.draft import Draft, build_draft
 from pot.experiment.multiplex import Identities
-from pot.experiment.outages import Outage, Outages
-from pot.experiment.sheets import Experiment, Sheet
+from pot.experiment.outages import Outages
+from pot.experiment.outcome import (
+    CERTIFICATE_TERM_S,
+    DEADLINE_S,
+    ROUNDS_PER_CERTIFICATE,
+    Load,
+    Outcome,
+    Wait,
+    outages_sheet,
+    panel,
+    runs_sheet,
+    waits_of,
+)
+from pot.experiment.sheets import Experiment
+from pot.experiment.tally import Tally, claims_short, taken_of, tally
+from protocol.amounts import TOKEN_DECIMALS
 from protocol.chain.contracts import Contracts
 from protocol.chain.history import read_task
-from protocol.ids import parse_address
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from protocol.ids import parse_address, sha256
 
 SAMPLES_PER_SHARD: Final = 32
 STAKES_AT_ONCE: Final = 100
 READY_S: Final = 180.0
-DEADLINE_S: Final = 60
-"""The spec's own: seconds in which a round's shards are collected."""
-ROUNDS_PER_CERTIFICATE: Final = 2
-CERTIFICATE_TERM_S: Final = 10.0
-"""Seconds for agreement and the chain: what a committee needs that finds its primary dead (3 s of patience,
-6 s for the next view, and a block)."""
 GIVE_UP_S: Final = 600.0
+"""A run is given at least so long."""
+REWARD: Final = 1
+"""POT for a contribution."""
 POLL_S: Final = 0.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """One run: ``miners`` identities on ``processes``, ``tasks`` at the same time, of ``rounds`` rounds. With
-    ``faults`` processes are killed in the course of it, and come back (``pot.experiment.outages``)."""
-
-    miners: int
-    tasks: int
-    rounds: int
-    processes: int
-    shards: int = 8
-    faults: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of it. ``certified`` rounds of those due, ``on_time`` of them; ``worst`` is the longest wait
-    for a certificate as a share of its time; ``unpaid`` counts miners with accepted contributions that no
-    payout covers; ``outages`` is what was killed, and when."""
-
-    load: Load
-    seconds: float
-    certified: int
-    on_time: int
-    worst: float
-    contributions: int
-    identities: int
-    unpaid: int
-    outages: tuple[Outage, ...] = ()
-
-    @property
-    def due(self) -> int:
-        return self.load.tasks * self.load.rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,69 +80,17 @@ def measure(plan: ThroughputPlan) -> Experiment:
             "certificate_term_s": CERTIFICATE_TERM_S,
             "rounds_per_certificate": ROUNDS_PER_CERTIFICATE,
         },
-        sheets=(_sheet(found), _outages(found)),
-        panels=(_panel(found),),
-        ok=all(o.certified == o.due and not o.unpaid for o in found),
+        sheets=(runs_sheet(found), outages_sheet(found)),
+        panels=(panel(found),),
+        ok=all(o.ok for o in found),
     )
-
-
-def _sheet(found: Sequence[Outcome]) -> Sheet:
-    rows: list[tuple[Any, ...]] = [
-        (
-            o.load.miners, o.load.processes, o.load.tasks, min(o.load.shards, o.load.miners), o.load.rounds,
-            len(o.outages),
-            round(o.seconds, 1), round(3_600 * o.certified / o.load.rounds / o.seconds, 1),
-            round(o.contributions / o.seconds, 2), round(100 * o.on_time / o.due, 2), round(100 * o.worst, 1),
-            o.identities, o.unpaid,
-        )
-        for o in found
-    ]  # fmt: skip
-    columns = (
-        *("miners", "processes", "tasks", "shards", "rounds", "faults", "seconds", "tasks per hour"),
-        *("contributions/s", "rounds on time, %", "longest wait, % of its time", "contributing", "unpaid"),
-    )
-    note = (
-        "Tasks of equal length, posted together. A certificate of n rounds is due n round deadlines of "
-        f"{DEADLINE_S} s and {CERTIFICATE_TERM_S:g} s after the one before it, the first one after the post; "
-        "its rounds are on time when it is, and rounds that are never certified are not."
-    )
-    return Sheet(title="Runs", columns=columns, rows=rows, note=note)
-
-
-def _outages(found: Sequence[Outcome]) -> Sheet:
-    rows: list[tuple[Any, ...]] = [
-        (o.load.miners, o.load.tasks, round(item.at_s, 1), ", ".join(item.names))
-        for o in found
-        for item in o.outages
-    ]
-    columns = ("miners", "tasks", "seconds after the post", "killed and started again")
-    return Sheet(title="Outages", columns=columns, rows=rows, note="Everything was killed by SIGKILL.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """One certificate of ``rounds`` rounds, ``share`` of whose time passed before it was there."""
-
-    rounds: int
-    share: float
-
-
-def waits_of(spans: Sequence[tuple[int, int]], certified_s: Sequence[float]) -> list[Wait]:
-    """The waits for certificates over the rounds ``spans`` (first and last of each, ascending);
-    ``certified_s[r]`` is when round r was certified, ``certified_s[0]`` when the task was posted."""
-    found, before = [], certified_s[0]
-    for first, last in spans:
-        at, rounds = certified_s[last], last - first + 1
-        found.append(Wait(rounds=rounds, share=(at - before) / (rounds * DEADLINE_S + CERTIFICATE_TERM_S)))
-        before = at
-    return found
 
 
 def _run(load: Load, folder: Path, seed: int, say: Callable[[str], None]) -> Outcome:
     local = LocalNetwork(fresh_folder(folder), attached=True, say=say)
     try:
         network = local.build(NetworkPlan(miners=1))
-        identities = _identities(folder, load)
+        identities = _identities(folder, load, seed)
         accounts = [account for group in identities for account in group.accounts()]
         contracts = Contracts.connect(network.rpc_url, network.deployment)
         _stake(contracts, accounts, client_of(network, "deployer").account)
@@ -180,16 +100,17 @@ def _run(load: Load, folder: Path, seed: int, say: Callable[[str], None]) -> Out
         for place, group in enumerate(identities):
             local.supervisor.start(_program(network, group, folder, place))
         _await_miners(network, accounts, say)
-        return _train(local, network, load, seed)
+        return _train(local, network, load, seed, say)
     finally:
         local.stop()
 
 
-def _identities(folder: Path, load: Load) -> list[Identities]:
+def _identities(folder: Path, load: Load, seed: int) -> list[Identities]:
+    """Keys of this chain alone, the same for a seed: which miner gets a shard follows from its address."""
     secret = folder / "secret"
     secret.touch(mode=0o600)
-    secret.write_bytes(secrets.token_bytes(32))
-    cuts = [load.miners * place // load.processes for place in range(load.processes + 1)]
+    secret.write_bytes(sha256(f"throughput/{seed}".encode()))
+    cuts = [load.miners * place // load.groups for place in range(load.groups + 1)]
     return [
         Identities(secret=secret, first=first, count=cuts[place + 1] - first)
         for place, first in enumerate(cuts[:-1])
@@ -246,13 +167,15 @@ def _await_miners(network: NetworkFile, accounts: Sequence[LocalAccount], say: C
     say(f"{len(accounts) - len(waiting)} of {len(accounts)} miners were heard of")
 
 
-def _train(local: LocalNetwork, network: NetworkFile, load: Load, seed: int) -> Outcome:
+def _train(
+    local: LocalNetwork, network: NetworkFile, load: Load, seed: int, say: Callable[[str], None]
+) -> Outcome:
     poster = client_of(network, "poster")
     began = time.monotonic()
     posted = [poster.post(_draft(load, seed + number)) for number in range(load.tasks)]
     seen = {item.task_id: [began] for item in posted}
-    outages = Outages(local.supervisor, load.processes) if load.faults else None
-    end = began + GIVE_UP_S
+    outages = Outages(local.supervisor, load.groups) if load.faults else None
+    end = began + max(GIVE_UP_S, load.due_s)
     while any(len(times) <= load.rounds for times in seen.values()) and time.monotonic() < end:
         for item in posted:
             done = poster.contracts.market.task(item.task_id).last_round
@@ -262,41 +185,20 @@ def _train(local: LocalNetwork, network: NetworkFile, load: Load, seed: int) -> 
             certified = sum(len(times) - 1 for times in seen.values())
             outages.advance(certified / (load.tasks * load.rounds), time.monotonic() - began)
         time.sleep(POLL_S)
-    last = max(times[-1] for times in seen.values())
-    outcome = _outcome(poster, load, posted, list(seen.values()), last - began)
-    return replace(outcome, outages=tuple(outages.done) if outages is not None else ())
-
-
-def _outcome(
-    poster: Client, load: Load, posted: Sequence[Posted], times: Sequence[Sequence[float]], seconds: float
-) -> Outcome:
-    """Contributions and payouts as chain and blobs tell them."""
-    miners, contributions, unpaid = set[str](), 0, 0
-    waits: list[Wait] = []
-    for item, seen in zip(posted, times, strict=True):
-        history = read_task(poster.contracts, poster.blobs, item.task_id, at_least=len(seen) - 1)
-        reward = history.ledger.spec.money.reward_per_shard_wei
-        earned: dict[str, int] = {}
+    waits, tallies = list[Wait](), list[Tally]()
+    for item, times in zip(posted, seen.values(), strict=True):
+        history = read_task(poster.contracts, poster.blobs, item.task_id, at_least=len(times) - 1)
         spans = [(s.record.rounds[0].round, s.record.rounds[-1].round) for s in history.segments]
-        waits += waits_of(spans, seen)
-        for segment in history.segments:
-            for record in segment.record.rounds:
-                for signed in record.contributions:
-                    miner = signed.contribution.miner
-                    earned[miner] = earned.get(miner, 0) + reward
-                    contributions += 1
-        paid = dict(history.segments[-1].record.payouts) if history.segments else {}
-        unpaid += sum(amount > paid.get(parse_address(miner), 0) for miner, amount in earned.items())
-        miners |= earned.keys()
+        # What was certified after we gave up does not count.
+        waits += waits_of([span for span in spans if span[1] < len(times)], times)
+        tallies.append(tally(history, taken_of(network.api_url, item.task_id)))
     return Outcome(
         load=load,
-        seconds=seconds,
-        certified=sum(wait.rounds for wait in waits),
-        on_time=sum(wait.rounds for wait in waits if wait.share <= 1),
-        worst=max((wait.share for wait in waits), default=0.0),
-        contributions=contributions,
-        identities=len(miners),
-        unpaid=unpaid,
+        seconds=max(POLL_S, max(times[-1] for times in seen.values()) - began),
+        waits=tuple(waits),
+        tallies=tuple(tallies),
+        short=claims_short(poster, tallies, REWARD * 10**TOKEN_DECIMALS, say),
+        outages=tuple(outages.done) if outages is not None else (),
     )
 
 
@@ -316,13 +218,13 @@ def _draft(load: Load, seed: int) -> Draft:
             },
             "verification": {"sample": "5%"},
             "money": {
-                "reward_per_shard": "1 POT",
+                "reward_per_shard": f"{REWARD} POT",
                 "fee_per_round": "1 POT",
                 "miner_stake": "10 POT",
                 "slash_per_fault": "5 POT",
             },
             "limits": {
-                "task_life": "1h",
+                "task_life": f"{max(3_600, 2 * load.due_s)}s",
                 "round_deadline": f"{DEADLINE_S}s",
                 "min_shards": shards,
                 "rounds_per_certificate": ROUNDS_PER_CERTIFICATE,
@@ -333,19 +235,3 @@ def _draft(load: Load, seed: int) -> Draft:
         f"Throughput {seed}",
         None,
     )
-
-
-def _panel(found: Sequence[Outcome]) -> "Callable[[Axes], None]":
-    def draw(axes: "Axes") -> None:
-        for faults, mark in ((False, "o-"), (True, "x--")):
-            chosen = sorted(
-                (o.load.miners, o.contributions / o.seconds) for o in found if o.load.faults is faults
-            )
-            label = "with outages" if faults else "no faults"
-            axes.plot([m for m, _ in chosen], [rate for _, rate in chosen], mark, label=label)
-        axes.set_xscale("log")
-        axes.set_xlabel("miners")
-        axes.set_ylabel("contributions per second")
-        axes.legend(fontsize=7)
-
-    return draw

@@ -7,7 +7,8 @@ import pytest
 from pot.experiment.efficiency import EfficiencyPlan
 from pot.experiment.efficiency import measure as efficiency
 from pot.experiment.multiplex import Identities
-from pot.experiment.throughput import Load, ThroughputPlan, measure
+from pot.experiment.outcome import Load
+from pot.experiment.throughput import ThroughputPlan, measure
 
 
 def test_identities__groups_of_one_secret__share_no_account(tmp_path: Path) -> None:

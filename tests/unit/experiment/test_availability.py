@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from pot.experiment.efficiency import SAMPLE_PPM
 from pot.experiment.outages import Outages
+from pot.experiment.outcome import CERTIFICATE_TERM_S, DEADLINE_S, waits_of
 from pot.experiment.processor_time import by_role, spent
-from pot.experiment.throughput import CERTIFICATE_TERM_S, DEADLINE_S, waits_of
 
 WHOLE = 2 * DEADLINE_S + CERTIFICATE_TERM_S
 
