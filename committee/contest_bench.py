@@ -6,10 +6,10 @@ The event loop owns all state here; what takes time goes to the node's threads a
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final, Protocol, assert_never
 
 from committee.bench import Desk
-from committee.contest_judge import ContestJudge
+from committee.contest_judge import ContestJudge, Findings
 from committee.contest_seat import Act, Certify, Close, ContestSeat, Draw, contest_instance
 from committee.errors import ValueUnusable
 from committee.host import Host
@@ -93,6 +93,12 @@ class ContestSubmitter:
                 assert_never(act)
 
 
+class CountingDesk(Desk, Protocol):
+    """What the node does for its contests."""
+
+    def count(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool: ...
+
+
 class ContestBench:
     """The contests that this validator scores or looks after."""
 
@@ -100,7 +106,7 @@ class ContestBench:
         self,
         *,
         host: Host,
-        desk: Desk,
+        desk: CountingDesk,
         judge: ContestJudge,
         blobs: BlobStore,
         pool: PayloadPool,
@@ -177,10 +183,10 @@ class ContestBench:
         """Unix time: the chain's or this machine's, whichever is later."""
         return self._desk.now_s()
 
-    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool:
-        """Count on the checking thread; the record of what was found, and the list of the payloads that wait
+    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool:
+        """Count on the counting thread; the record of what was found, and the list of the payloads that wait
         here, are stored for everybody."""
-        found: list[ScoreCertificate] = []
+        found: list[Findings] = []
         now_s, waiting = self.now_s(), self._pool.listed()
 
         def job() -> Judgement:
@@ -192,7 +198,8 @@ class ContestBench:
                     self._blobs.put(listed)
             except PotError as error:
                 return Judgement(finding=Finding.UNKNOWN, reason=str(error))
-            found.append(replace(findings.certificate, transactions=list_root(listed)))
+            certificate = replace(findings.certificate, transactions=list_root(listed))
+            found.append(replace(findings, certificate=certificate))
             return Judgement(finding=Finding.VALID)
 
         def judged(judgement: Judgement) -> None:
@@ -200,7 +207,7 @@ class ContestBench:
                 log.info("contest %s: abstaining: %s", view.contest_id, judgement.reason)
             done(found[0] if found else None)
 
-        return self._desk.check(job, judged)
+        return self._desk.count(job, judged)
 
     def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool:
         """Look at another member's list on the checking thread. One that is accepted is stored once more, so

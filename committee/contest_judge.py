@@ -6,30 +6,34 @@ in, so that nobody stops a contest by hiding a blob.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
+from protocol.blobs import BlobCorrupt, BlobMissing, BlobStore
 from protocol.chain.contest_log import ContestView, read_contest_spec
 from protocol.contest import NO_SCORE, ScoreCertificate
 from protocol.contest_spec import ContestSpec
-from protocol.errors import VerificationFailed
+from protocol.errors import InvalidInput, VerificationFailed
 from protocol.ids import ZERO32, Sha256, parse_sha256
-from protocol.policy import load_policy
+from protocol.policy import NotCalibrated, Policy, load_policy
 from protocol.score_record import EntryResult, ScoreRecord, Standing
 from worker.training.contest_check import open_test_set
 from worker.training.contest_model import count_correct, load_model, model_manifest
 from worker.training.contest_step import Job, State, load_state, state_manifest
 from worker.training.data import Dataset, DatasetCache
-from worker.training.errors import TrainingError
+from worker.training.errors import BlobRejected
+from worker.training.optimizer import check_optimizer
 from worker.training.sml import MappedModel, contest_seed
 from worker.training.tensors import MAX_HEADER_BYTES
-from worker.training.trace import MAX_TRACE_BYTES, Trace, check_ends, segment_bounds
+from worker.training.trace import MAX_TRACE_BYTES, Trace, check_ends, check_terms, segment_bounds
 from worker.training.trace_plan import moves, rank, replay_plan
-from worker.training.trace_replay import replay_segment
+from worker.training.trace_replay import replay_segment, trace_limits
 
 _REPLAY_DOMAIN: Final = b"ProofOfTraining/contest-replay/1"
 _UNREADABLE: Final = (BlobMissing, BlobCorrupt)
+_EVERYWHERE: Final = "cpu"
+"""The device that each member has, whatever else it computes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +43,36 @@ class Findings:
     certificate: ScoreCertificate
     record: ScoreRecord
 
+    def restated(self, results: tuple[EntryResult, ...], *, bad: bool) -> ScoreCertificate:
+        """The certificate of the same contest and panel, had these been the results."""
+        record = replace(self.record, bad_test_set=bad, entries=results)
+        return replace(
+            self.certificate,
+            frauds=_frauds(results),
+            bad_test_set=bad,
+            scores=_scores(results),
+            record=record.hash,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Training:
+    """What traces are judged by: all of it the poster's."""
+
+    dataset: Dataset
+    policy: Policy
+    device: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Contest:
-    """One contest with all that its entries are judged by."""
+    """One contest with all that its entries are judged by; ``training`` where traces are asked for."""
 
     view: ContestView
     spec: ContestSpec
     model: MappedModel
     test: Dataset
+    training: _Training | None
     late: bool
 
 
@@ -62,31 +87,73 @@ class ContestJudge:
 
     def judge(self, view: ContestView, now_s: int) -> Findings:
         """What is true of a contest whose reveals are over. Raises BlobMissing, BlobCorrupt or
-        ServiceUnreachable while something is not there, NotCalibrated where a replay decides nothing, and
-        InvalidInput for a contest whose spec nobody can follow."""
+        ServiceUnreachable while something is not there; nothing that an entry or the poster hands in raises
+        anything else."""
         assert view.released is not None, "the reveals of a contest follow its release"
-        late = view.is_late(now_s)
-        spec = read_contest_spec(self.blobs, view)
-        model = MappedModel(model=spec.model, mapping=spec.recipe.mapping)
-        test = self._test_set(spec, view, late)
-        if test is None:
-            return _findings(view, spec, (), bad=True)
-        contest = _Contest(view=view, spec=spec, model=model, test=test, late=late)
+        contest = self._opened(view, view.is_late(now_s))
+        if contest is None:
+            return _findings(view, (), bad=True)
         results = tuple(self._entry(contest, place) for place in range(len(view.entries)))
-        return _findings(view, spec, results, bad=False)
+        return _findings(view, results, bad=False)
 
-    def _test_set(self, spec: ContestSpec, view: ContestView, late: bool) -> Dataset | None:
-        """The released test set; None when the poster broke its promise."""
-        assert view.released is not None
+    # ---------------------------------------------------------------- what the poster owes
+
+    def _opened(self, view: ContestView, late: bool) -> _Contest | None:
+        """The contest with all that its poster had to provide: spec, test set, and for traces data and
+        policy. None when the poster broke its promise: what cannot be used is bad at once, what cannot be
+        had once it is late. No miner answers for either."""
         try:
-            sealed = self.blobs.get(spec.sealed_sha256, spec.limits.max_blob_bytes)
-        except BlobTooLarge:
-            return None
+            spec = read_contest_spec(self.blobs, view)
+            test = self._test_set(spec, view)
+            if test is None:
+                return None
+            return _Contest(
+                view=view,
+                spec=spec,
+                model=MappedModel(model=spec.model, mapping=spec.recipe.mapping),
+                test=test,
+                training=None if spec.recipe.trace is None else self._training(spec),
+                late=late,
+            )
         except _UNREADABLE:
             if late:
                 return None
             raise
+        except (InvalidInput, VerificationFailed, NotCalibrated):
+            return None
+
+    def _test_set(self, spec: ContestSpec, view: ContestView) -> Dataset | None:
+        """The released test set; None when it is not the promised one. Raises BlobMissing, BlobCorrupt,
+        BlobTooLarge, ServiceUnreachable."""
+        assert view.released is not None
+        sealed = self.blobs.get(spec.sealed_sha256, spec.limits.max_blob_bytes)
         return open_test_set(spec, sealed, view.released.key)
+
+    def _training(self, spec: ContestSpec) -> _Training:
+        """Raises InvalidInput, BlobTooLarge, BlobRejected or NotCalibrated for what nobody can replay by,
+        BlobMissing, BlobCorrupt, ServiceUnreachable."""
+        check_terms(spec.recipe)
+        check_optimizer(spec.recipe.optimizer)
+        policy = load_policy(parse_sha256(spec.checks.policy), self.blobs)
+        device = self._replay_device(spec, policy)
+        dataset = self.datasets.get(
+            spec.dataset, lambda: self.blobs.get(spec.dataset_sha256, spec.limits.max_blob_bytes)
+        )
+        dataset.require_fit(spec.model)
+        return _Training(dataset=dataset, policy=policy, device=device)
+
+    def _replay_device(self, spec: ContestSpec, policy: Policy) -> str:
+        """Where to replay: on the own device if the policy has limits for it, else on a CPU, which everybody
+        has. Raises NotCalibrated without limits for that: then some could judge and others not, and all must
+        find the same."""
+        trace_limits(spec.model, spec.recipe, policy, _EVERYWHERE)
+        try:
+            trace_limits(spec.model, spec.recipe, policy, self.device)
+        except NotCalibrated:
+            return _EVERYWHERE
+        return self.device
+
+    # ---------------------------------------------------------------- entries
 
     def _entry(self, contest: _Contest, place: int) -> EntryResult:
         entry, view = contest.view.entries[place], contest.view
@@ -104,7 +171,9 @@ class ContestJudge:
         try:
             blob = self.blobs.get(Sha256(entry.model), limit)
             parameters = load_model(contest.model, seed, blob)
-            if contest.spec.recipe.trace is not None and not self._is_trained(contest, place, seed, blob):
+            if contest.training is not None and not self._is_trained(
+                contest, contest.training, place, seed, blob
+            ):
                 return Standing.FRAUD, 0
         except _UNREADABLE:
             if contest.late:
@@ -119,50 +188,48 @@ class ContestJudge:
 
     # ---------------------------------------------------------------- traces
 
-    def _is_trained(self, contest: _Contest, place: int, seed: bytes, model_blob: bytes) -> bool:
+    def _is_trained(
+        self, contest: _Contest, training: _Training, place: int, seed: bytes, model_blob: bytes
+    ) -> bool:
         """Whether the trace leads from the miner's first weights to its model. Raises VerificationFailed for
         a trace that is none, and as ``judge``."""
         spec, entry = contest.spec, contest.view.entries[place]
-        train = self.datasets.get(
-            spec.dataset, lambda: self.blobs.get(spec.dataset_sha256, spec.limits.max_blob_bytes)
-        )
-        job = Job(recipe=spec.recipe, model=contest.model, dataset=train, seed=seed)
+        job = Job(recipe=spec.recipe, model=contest.model, dataset=training.dataset, seed=seed)
         trace = Trace.parse(self.blobs.get(Sha256(entry.trace), MAX_TRACE_BYTES), spec.recipe)
-        limit = min(spec.limits.max_blob_bytes, state_manifest(job).nbytes + MAX_HEADER_BYTES)
-        blobs = [self.blobs.get(name, limit) for name in trace.checkpoints]
         try:
-            check_ends(job, trace, blobs[-1], model_blob)
-            states = self._states(job, blobs)
-        except TrainingError:
+            check_ends(job, trace, self._checkpoint(spec, job, trace.checkpoints[-1]), model_blob)
+            order = rank(moves(self._states(spec, job, trace)))
+        except BlobRejected:
             return False
-        return self._replays(contest, place, job, blobs, states)
+        assert spec.recipe.trace is not None
+        plan = replay_plan(order, spec.recipe.trace, replay_seed(contest.view, place))
+        return all(self._replays(spec, training, job, trace, segment) for segment in plan.segments)
 
-    @staticmethod
-    def _states(job: Job, blobs: list[bytes]) -> list[State]:
+    def _checkpoint(self, spec: ContestSpec, job: Job, name: Sha256) -> bytes:
+        limit = min(spec.limits.max_blob_bytes, state_manifest(job).nbytes + MAX_HEADER_BYTES)
+        return self.blobs.get(name, limit)
+
+    def _states(self, spec: ContestSpec, job: Job, trace: Trace) -> Iterator[State]:
+        """One after the other: all of a trace at once would be thousands of blobs in memory."""
         last = job.recipe.segments
         steps = [segment_bounds(job.recipe, place)[0] for place in range(last)] + [job.recipe.steps]
-        return [load_state(job, blob, step) for blob, step in zip(blobs, steps, strict=True)]
+        for name, step in zip(trace.checkpoints, steps, strict=True):
+            yield load_state(job, self._checkpoint(spec, job, name), step)
 
-    def _replays(
-        self, contest: _Contest, place: int, job: Job, blobs: list[bytes], states: list[State]
-    ) -> bool:
+    def _replays(self, spec: ContestSpec, training: _Training, job: Job, trace: Trace, segment: int) -> bool:
         """All members replay the same segments, which nobody knew before all commitments were closed."""
-        terms = contest.spec.recipe.trace
-        assert terms is not None
-        plan = replay_plan(rank(moves(states)), terms, replay_seed(contest.view, place))
-        policy = load_policy(parse_sha256(contest.spec.checks.policy), self.blobs)
-        return all(
-            replay_segment(
-                job,
-                segment,
-                blobs[segment],
-                blobs[segment + 1],
-                policy=policy,
-                threads=self.threads,
-                device=self.device,
-            ).ok
-            for segment in plan.segments
+        before, after = (
+            self._checkpoint(spec, job, name) for name in trace.checkpoints[segment : segment + 2]
         )
+        return replay_segment(
+            job,
+            segment,
+            before,
+            after,
+            policy=training.policy,
+            threads=self.threads,
+            device=training.device,
+        ).ok
 
 
 def replay_seed(view: ContestView, place: int) -> bytes:
@@ -173,30 +240,37 @@ def replay_seed(view: ContestView, place: int) -> bytes:
     return hashlib.sha256(_REPLAY_DOMAIN + b"".join(parts) + place.to_bytes(4, "big")).digest()
 
 
-def _findings(
-    view: ContestView, spec: ContestSpec, results: tuple[EntryResult, ...], *, bad: bool
-) -> Findings:
+def _findings(view: ContestView, results: tuple[EntryResult, ...], *, bad: bool) -> Findings:
     assert view.released is not None
     record = ScoreRecord(
         contest_id=view.contest_id,
-        spec_hash=spec.hash,
-        test_set=spec.test_set_sha256,
+        spec_hash=view.params.spec_hash,
+        test_set=view.params.test_set,
         key=view.released.key,
         bad_test_set=bad,
         entries=results,
     )
-    frauds = sum(1 << place for place, r in enumerate(results) if r.standing is Standing.FRAUD)
     certificate = ScoreCertificate(
         contest_id=view.contest_id,
         instance=view.instance,
         epoch=view.state.epoch,
-        spec_hash=spec.hash,
-        test_set=spec.test_set_sha256,
+        spec_hash=view.params.spec_hash,
+        test_set=view.params.test_set,
         revealed=view.state.revealed,
-        frauds=frauds,
+        frauds=_frauds(results),
         bad_test_set=bad,
-        scores=tuple(r.correct if r.standing is Standing.SCORED else NO_SCORE for r in results),
+        scores=_scores(results),
         transactions=ZERO32,
         record=record.hash,
     )
     return Findings(certificate=certificate, record=record)
+
+
+def _scores(results: Sequence[EntryResult]) -> tuple[int, ...]:
+    """What a certificate says of entries of these standings."""
+    return tuple(r.correct if r.standing is Standing.SCORED else NO_SCORE for r in results)
+
+
+def _frauds(results: Sequence[EntryResult]) -> int:
+    """The bits of the entries whose traces are false."""
+    return sum(1 << place for place, r in enumerate(results) if r.standing is Standing.FRAUD)

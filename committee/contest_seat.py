@@ -2,21 +2,28 @@
 
 Everything here runs on the event loop's thread and returns at once. A panel is a PBFT instance of its own
 whose only value is the score certificate: what this module adds is which certificate is true here, and when.
+
+Around the half of a panel's time a blob may be there for one member and withheld from another. Both found
+what was true for them, so they look again, and accept of each other whatever they themselves found at any
+time: never a score that was not counted here, nor a withholding that was not seen here.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice, product
 from typing import Final, Protocol
 
+from committee.contest_judge import Findings
 from committee.due import Due
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn
 from protocol.chain.contest_log import ContestView
-from protocol.contest import ScoreCertificate, SignedScores
+from protocol.contest import NO_SCORE, ScoreCertificate, SignedScores
 from protocol.errors import PeerMisbehaved
 from protocol.ids import ZERO32, Address
 from protocol.pbft_messages import value_digest
+from protocol.score_record import EntryResult, ScoreRecord, Standing
 from protocol.signing import to_compact
 
 log = logging.getLogger(__name__)
@@ -25,7 +32,12 @@ SEQ: Final = 1
 """A panel decides once."""
 STAGGER_TICKS: Final = 5
 """How long each member lets the one before it go first in sending."""
+LAST_BLOCK_S: Final = 15
+"""A block is seen so long after its time, on a chain of 12-second slots."""
 MAX_QUESTIONS: Final = 64
+MAX_READINGS: Final = 64
+"""Ways to read a certificate that are compared with it: an entry without a score may be withheld or
+unusable."""
 _NUMBER_BITS: Final = 48
 _FIRST: Final = (1 << 15) - 2
 """Above the number of any dispute (``committee.court``)."""
@@ -74,13 +86,13 @@ class Agreement(Protocol):
 
 
 class SeatDesk(Protocol):
-    """Where a seat sends what takes time or leaves the process. ``judge`` tells the certificate that is true
-    here, with the list of payloads that this member would order; ``vouch`` whether another member's list, by
-    its root, may stand in a block. Both answer None when something is not known yet, and return False when
-    too much is to be checked."""
+    """Where a seat sends what takes time or leaves the process. ``judge`` tells what is found true here, its
+    certificate with the list of payloads that this member would order; ``vouch`` whether another member's
+    list, by its root, may stand in a block. Both answer None when something is not known yet, and return
+    False when too much is to be checked."""
 
     def now_s(self) -> int: ...
-    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool: ...
+    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool: ...
     def vouch(self, root: bytes, done: Callable[[bool | None], None]) -> bool: ...
     def act(self, view: ContestView, act: Act, done: Callable[[Outcome], None]) -> None: ...
 
@@ -93,6 +105,88 @@ class _List:
     true: bool | None = None
 
 
+@dataclass(slots=True)
+class _Question:
+    """Another member's scores. ``since``: how many counts had begun here when they turned out to differ only
+    in what may be withheld from one of us; ``refused``: the count after which they were called false."""
+
+    wanted: Verify
+    since: int | None = None
+    refused: int | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """All that was ever found here: each entry's results, and whether the test set was bad."""
+
+    bad: bool = False
+    entries: list[set[EntryResult]] = field(default_factory=list)
+
+    def add(self, record: ScoreRecord) -> None:
+        if record.bad_test_set:
+            self.bad = True
+            return
+        if not self.entries:
+            self.entries = [set() for _ in record.entries]
+        for known, result in zip(self.entries, record.entries, strict=True):
+            known.add(result)
+
+    def admits(self, own: Findings, claimed: ScoreCertificate) -> bool:
+        """Whether all that ``claimed`` says of the contest was found here, each entry at its own time."""
+        claimed = replace(claimed, transactions=own.certificate.transactions)
+        if claimed.bad_test_set:
+            return self.bad and claimed == own.restated((), bad=True)
+        if not self.entries or len(self.entries) != len(claimed.scores):
+            return False
+        fitting = [
+            [found for found in known if _word(found) == _claim(claimed, place)]
+            for place, known in enumerate(self.entries)
+        ]
+        readings = islice(product(*fitting), MAX_READINGS)
+        return any(claimed == own.restated(results, bad=False) for results in readings)
+
+
+def _word(result: EntryResult) -> tuple[int, bool]:
+    """What a certificate says of an entry: its score, and whether its trace is false."""
+    scored = result.standing is Standing.SCORED
+    return (result.correct if scored else NO_SCORE), result.standing is Standing.FRAUD
+
+
+def _claim(certificate: ScoreCertificate, place: int) -> tuple[int, bool]:
+    return certificate.scores[place], bool(certificate.frauds >> place & 1)
+
+
+def _arguable(own: Findings, claimed: ScoreCertificate) -> bool:
+    """Whether ``claimed`` could be true of the same bytes for a member that some were withheld from, or were
+    not: it differs in nothing else."""
+    mine = own.certificate
+    alike = replace(
+        claimed,
+        frauds=mine.frauds,
+        bad_test_set=mine.bad_test_set,
+        scores=mine.scores,
+        transactions=mine.transactions,
+        record=mine.record,
+    )
+    if alike != mine:
+        return False
+    if claimed.bad_test_set or mine.bad_test_set:
+        return claimed.bad_test_set != mine.bad_test_set
+    if len(claimed.scores) != len(mine.scores):
+        return False
+    pairs = [(result, _claim(claimed, place)) for place, result in enumerate(own.record.entries)]
+    open_to = [_may_be_withheld(result, claim) for result, claim in pairs]
+    same = [claim == _word(result) for result, claim in pairs]
+    return any(open_to) and all(a or b for a, b in zip(open_to, same, strict=True))
+
+
+def _may_be_withheld(result: EntryResult, claim: tuple[int, bool]) -> bool:
+    """Whether one side of an entry's result and another member's claim may not have had its blobs."""
+    if result.standing is Standing.NOT_REVEALED:
+        return False
+    return result.standing is Standing.WITHHELD or claim == (NO_SCORE, False)
+
+
 class ContestSeat:
     """Glue for one contest; see the module. ``view`` moves on with the chain."""
 
@@ -103,10 +197,13 @@ class ContestSeat:
         self._me = me
         self._now = 0
         self._instance = view.instance
-        self._own: ScoreCertificate | None = None
+        self._own: Findings | None = None
+        self._seen = _Seen()
+        self._begun = 0
+        self._counted = 0
         self._judging = Due(at=0)
         self._asked = Due(at=0)
-        self._questions: dict[bytes, Verify] = {}
+        self._questions: dict[bytes, _Question] = {}
         self._lists: dict[bytes, _List] = {}
         self._decided: SignedScores | None = None
         self._acts: dict[Act, Due] = {}
@@ -124,7 +221,15 @@ class ContestSeat:
     @property
     def speaks(self) -> bool:
         """Whether the panel may certify, and this validator is on it."""
-        return self.sits and self.view.can_certify(self._desk.now_s())
+        return self.sits and self._can_certify
+
+    @property
+    def _can_certify(self) -> bool:
+        """Reveals are over when the chain says so, or a clock that leaves their last block time to be seen: a
+        chain on which nothing happens tells no time. The end of the panel's term is by whichever is later."""
+        view, now_s = self.view, self._desk.now_s()
+        seen_s = max(view.time_s, now_s - min(LAST_BLOCK_S, view.params.score_s // 4))
+        return view.can_certify(seen_s) and view.can_certify(now_s)
 
     # ---------------------------------------------------------------- inputs
 
@@ -134,6 +239,7 @@ class ContestSeat:
         known = (before.entries, before.released, before.panel, before.instance)
         if known != (view.entries, view.released, view.panel, view.instance):
             self._instance, self._own, self._decided = view.instance, None, None
+            self._seen = _Seen()
             self._judging, self._asked = Due(at=self._now), Due(at=self._now)
             self._questions.clear()
             self._lists.clear()
@@ -151,7 +257,7 @@ class ContestSeat:
         """The agreement asks whether proposed scores are true."""
         while len(self._questions) >= MAX_QUESTIONS:
             del self._questions[next(iter(self._questions))]
-        self._questions[wanted.digest] = wanted
+        self._questions[wanted.digest] = _Question(wanted)
         self._answer()
 
     def decided(self, decided: Decided) -> None:
@@ -164,25 +270,34 @@ class ContestSeat:
 
     # ---------------------------------------------------------------- what is true
 
+    @property
+    def _is_split(self) -> bool:
+        """Whether members differ in what was withheld from them: not before the half-time, since until then
+        nobody calls anything withheld."""
+        argued = any(question.since is not None for question in self._questions.values())
+        return argued and self._decided is None and self.view.is_late(self._desk.now_s())
+
     def _judge_due(self) -> None:
-        if self._own is not None or self._judging.busy or self._judging.at > self._now:
+        """Count, and once more, ever less often, while the members are split."""
+        if self._judging.busy or self._judging.at > self._now:
             return
-        self._judging.busy = self._desk.judge(self.view, self._judged(self.view))
+        if self._own is not None and not self._is_split:
+            return
+        self._begun += 1
+        self._judging.busy = self._desk.judge(self.view, self._judged(self.view, self._begun))
         if not self._judging.busy:
             self._judging.postpone(self._now)
 
-    def _judged(self, view: ContestView) -> Callable[[ScoreCertificate | None], None]:
+    def _judged(self, view: ContestView, number: int) -> Callable[[Findings | None], None]:
         due = self._judging
 
-        def done(certificate: ScoreCertificate | None) -> None:
+        def done(found: Findings | None) -> None:
             due.postpone(self._now)
-            if certificate is None or (self.view.entries, self.view.instance) != (
-                view.entries,
-                view.instance,
-            ):
+            if found is None or due is not self._judging:
                 return
-            self._own = certificate
-            log.info("contest %s: scores %s", view.contest_id, list(certificate.scores))
+            self._counted = number
+            self._take(found)
+            log.info("contest %s: scores %s", view.contest_id, list(found.certificate.scores))
             # First, so that a primary's own list comes before one that a client asks for.
             if self.speaks:
                 self._propose()
@@ -190,27 +305,50 @@ class ContestSeat:
 
         return done
 
+    def _take(self, found: Findings) -> None:
+        """What is found last is what is proposed, with the list of payloads that was proposed before: each
+        value more takes one of the few places of the agreement."""
+        if self._own is not None:
+            listed = self._own.certificate.transactions
+            found = replace(found, certificate=replace(found.certificate, transactions=listed))
+            if found != self._own:
+                self._asked = Due(at=self._now)
+        self._own = found
+        self._seen.add(found.record)
+
     def _answer(self) -> None:
         """Tell the agreement which scores are true, as far as that is known. Everything must be as it is
         found here, but for the list of payloads: each member knows others, and the proposer's counts."""
         if self._own is None:
             return
-        for digest, wanted in list(self._questions.items()):
-            ok = self._is_true(wanted.value) if wanted.seq == SEQ else False
-            if ok is not None:
+        for digest, question in list(self._questions.items()):
+            if question.refused == self._counted:
+                continue
+            ok = self._is_true(question, self._own) if question.wanted.seq == SEQ else False
+            if ok is None:
+                continue
+            if ok or question.since is None:
                 del self._questions[digest]
-                self._agreement.verdict(self.instance, wanted.seq, digest, ok)
+            else:
+                question.refused = self._counted
+            self._agreement.verdict(self.instance, question.wanted.seq, digest, ok)
 
-    def _is_true(self, value: bytes) -> bool | None:
-        assert self._own is not None
+    def _is_true(self, question: _Question, own: Findings) -> bool | None:
         try:
-            certificate = ScoreCertificate.decode(value)
+            certificate = ScoreCertificate.decode(question.wanted.value)
         except PeerMisbehaved:
             return False
-        root = certificate.transactions
-        if replace(certificate, transactions=self._own.transactions) != self._own:
-            return False
-        return True if root in (ZERO32, self._own.transactions) else self._may_stand(root)
+        root, mine = certificate.transactions, own.certificate.transactions
+        if replace(certificate, transactions=mine) == own.certificate or self._seen.admits(own, certificate):
+            return True if root in (ZERO32, mine) else self._may_stand(root)
+        return self._disputed(question) if _arguable(own, certificate) else False
+
+    def _disputed(self, question: _Question) -> bool | None:
+        """Another member's scores which may only be found at another time: no word before there was a look
+        of our own after they came, and a refusal is taken back should a later look agree."""
+        if question.since is None:
+            question.since = self._begun
+        return None if self._is_split and self._counted <= question.since else False
 
     def _may_stand(self, root: bytes) -> bool | None:
         """Whether another's list may stand in the block; looked for again while it is not there."""
@@ -235,7 +373,7 @@ class ContestSeat:
         """Ask the agreement for the scores that are true here, again and again: its places may be full."""
         if self._own is None or self._decided is not None or self._asked.at > self._now:
             return
-        value = self._own.encode()
+        value = self._own.certificate.encode()
         self._asked.postpone(self._now)
         self._agreement.request(self.instance, SEQ, value)
         self._agreement.verdict(self.instance, SEQ, value_digest(value), True)
@@ -246,7 +384,7 @@ class ContestSeat:
         found: list[Act] = []
         if self.view.due_draw:
             found.append(Draw(instance=self.view.instance))
-        if self._decided is not None and self.view.can_certify(self._desk.now_s()):
+        if self._decided is not None and self._can_certify:
             found.append(Certify(signed=self._decided))
         if self.view.can_close(self.view.time_s):
             found.append(Close())

@@ -1,7 +1,8 @@
 """Where a validator's tasks, courts and proofs hand in what takes time or leaves the process.
 
-Two threads do what blocks, one thing at a time each: checking work (torch), and sending transactions. What
-comes of it is told on the event loop.
+Three threads do what blocks, one thing at a time each: checking work (torch), counting a contest, and sending
+transactions. A contest takes as long as its models and traces are large; no certificate waits behind it. What
+comes of it all is told on the event loop.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from eth_account.signers.local import LocalAccount
@@ -41,6 +43,14 @@ MAX_POSTED: Final = 16
 """Certificates in one transaction."""
 
 
+@dataclass(slots=True)
+class _Line:
+    """Checks that wait for one thread."""
+
+    pool: ThreadPoolExecutor
+    waiting: int = 0
+
+
 class Desk:
     """One validator's. ``sending`` is its own connection, for the one thread that sends; ``sender`` may be
     used by others on that thread."""
@@ -61,12 +71,12 @@ class Desk:
         self._watch = watch
         self.sender = Sender(sending.client, account)
         self._submitter = Submitter(sending, self.sender, Aggregation(sending, self.sender, aggregate_from))
-        self._checking, self._sending = (
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("check", "send")
+        checking, counting, self._sending = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("check", "count", "send")
         )
+        self._checks, self._counts = _Line(checking), _Line(counting)
         self._errands = Errands()
         self._transport: Transport | None = None
-        self._checks_queued = 0
         self._posting = asyncio.Lock()
         self._outgoing: list[tuple[Endorsed, Callable[[Outcome], None]]] = []
 
@@ -80,7 +90,7 @@ class Desk:
 
     def close(self) -> None:
         """Begin nothing any more; a check that runs is left to end."""
-        for pool in (self._checking, self._sending):
+        for pool in (self._checks.pool, self._counts.pool, self._sending):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def now_s(self) -> int:
@@ -91,21 +101,30 @@ class Desk:
 
     def check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
         """Run ``job`` on the checking thread, its result back on the loop; False when too many wait."""
-        if self._checks_queued >= MAX_CHECKS_QUEUED:
+        return self._queue(self._checks, job, done)
+
+    def count(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
+        """As ``check``, on the thread that counts contests."""
+        return self._queue(self._counts, job, done)
+
+    def _queue(self, line: _Line, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> bool:
+        if line.waiting >= MAX_CHECKS_QUEUED:
             log.warning("%s checks are waiting; one more has to come again", MAX_CHECKS_QUEUED)
             return False
-        self._checks_queued += 1
-        self._errands.spawn(self._run_check(job, done))
+        line.waiting += 1
+        self._errands.spawn(self._run_check(line, job, done))
         return True
 
-    async def _run_check(self, job: Callable[[], Judgement], done: Callable[[Judgement], None]) -> None:
+    async def _run_check(
+        self, line: _Line, job: Callable[[], Judgement], done: Callable[[Judgement], None]
+    ) -> None:
         try:
-            judgement = await asyncio.get_running_loop().run_in_executor(self._checking, job)
+            judgement = await asyncio.get_running_loop().run_in_executor(line.pool, job)
         except Exception as error:
             log.exception("a check broke off")
             judgement = Judgement(finding=Finding.UNKNOWN, reason=f"{type(error).__name__}: {error}"[:200])
         finally:
-            self._checks_queued -= 1
+            line.waiting -= 1
         done(judgement)
 
     # ---------------------------------------------------------------- transactions
@@ -188,7 +207,7 @@ class Desk:
 
     async def _open(self, task: TaskId) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._checking, self._keeper.show, task)
+            await asyncio.get_running_loop().run_in_executor(self._checks.pool, self._keeper.show, task)
         except (PotError, OSError) as error:
             log.warning("task %s: its evidence is shown later: %s", task, error)
             await asyncio.sleep(OPEN_AGAIN_S)

@@ -1,7 +1,7 @@
 """A validator process: the one place where replicas, chain, checks and transactions are put together.
 
-The event loop owns all state. Three threads do what blocks, one thing at a time each: reading the chain,
-checking proposals (torch), sending transactions.
+The event loop owns all state. Four threads do what blocks, one thing at a time each: reading the chain,
+checking proposals (torch), counting contests, sending transactions.
 """
 
 import asyncio

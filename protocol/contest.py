@@ -96,9 +96,24 @@ class ScoreCertificate:
         return keccak(b"".join(score.to_bytes(32, "big") for score in self.scores))
 
     @property
-    def findings(self) -> tuple[bool, tuple[int, ...], int, bytes]:
-        """What it says, apart from who says it and where it is kept: what a court can overturn."""
-        return self.bad_test_set, self.scores, self.frauds, self.transactions
+    def findings(self) -> tuple[bool, tuple[int, ...], int]:
+        """What it says of the entries: what a court can overturn, as the contract compares it. Which payloads
+        the block orders is no finding: every panel has its own list."""
+        return self.bad_test_set, self.scores, self.frauds
+
+    @property
+    def unread(self) -> int:
+        """Bitmap of the revealed entries of which it says nothing: neither a score nor a false trace."""
+        silent = sum(1 << place for place, score in enumerate(self.scores) if score == NO_SCORE)
+        return silent & self.revealed & ~self.frauds
+
+    def gives_the_lie_to(self, first: "ScoreCertificate") -> bool:
+        """Whether a court that found this slashes the signers of ``first``: not for entries that those could
+        not read, as the contract has it."""
+        scores = tuple(
+            NO_SCORE if first.unread >> place & 1 else score for place, score in enumerate(self.scores)
+        )
+        return (self.bad_test_set, scores, self.frauds & ~first.unread) != first.findings
 
     def typed_values(self) -> dict[str, Any]:
         """The fields under their Solidity names, in declaration order."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from protocol.contest_cost import check_cost
 from protocol.contest_recipe import ContestRecipe
 from protocol.errors import InvalidInput
 from protocol.ids import Sha256, parse_sha256
@@ -134,4 +135,25 @@ def _check_consistency(spec: ContestSpec) -> None:
         raise InvalidInput(
             f"checks.committee_size is {spec.checks.committee_size}: a committee has at least {MIN_MEMBERS} "
             "members (4, 7, 10, ...); 0 takes everybody."
+        )
+    _check_replays_are_fair(spec)
+    check_cost(spec.model, spec.recipe, answers=spec.test_set.answers, entries=spec.limits.max_entries)
+
+
+def _check_replays_are_fair(spec: ContestSpec) -> None:
+    """Whoever fails a replay is slashed, so a trace is asked for only where honest work cannot fail it. In
+    float64 that is everywhere; in float32 the shipped limits were measured over one gradient step, and no one
+    knows how far two honest machines are apart after several, or what limits of a poster's own are worth."""
+    trace = spec.recipe.trace
+    if trace is None or spec.recipe.compute == "float64":
+        return
+    if trace.every != 1:
+        raise InvalidInput(
+            f"recipe.trace.every is {trace.every} in float32: honest replays of more than one step were not "
+            "measured, and miners would be slashed for noise. Set it to 1, or recipe.compute to float64."
+        )
+    if spec.checks.policy != default_policy_sha256():
+        raise InvalidInput(
+            "checks.policy is not the shipped one: a trace in float32 is judged by measured limits alone. "
+            "Leave checks.policy out, or set recipe.compute to float64."
         )

@@ -6,7 +6,8 @@ before the chain sees it.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -14,28 +15,31 @@ import structlog
 
 from protocol.blobs import BlobStore
 from protocol.chain.contest import ContestStatus
-from protocol.chain.contest_log import ContestView, read_contest, read_contest_spec, release_of
+from protocol.chain.contest_log import ContestView, read_contest, read_contest_spec
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
 from protocol.chain.sender import Receipt
 from protocol.contest import Commitment
-from protocol.contest_spec import ContestSpec
-from protocol.errors import Refused
-from protocol.ids import ZERO32, Address, Sha256, sha256
+from protocol.errors import PotError, ServiceUnreachable
+from protocol.ids import ZERO32, Address, Sha256, parse_sha256, sha256
+from protocol.policy import load_policy
 from worker.contest_journal import ContestJournal, JournalEntry
 from worker.errors import JobRefused
-from worker.training.contest_check import open_test_set
 from worker.training.contest_model import save_model
-from worker.training.contest_step import Job, advance, initial_state
+from worker.training.contest_step import Job, advance, initial_state, save_state
 from worker.training.data import DatasetCache
+from worker.training.optimizer import check_optimizer
 from worker.training.sml import MappedModel, contest_seed
-from worker.training.trace import Trace, checkpoint_names, record
+from worker.training.trace import Trace, check_terms, checkpoint_names, record
+from worker.training.trace_replay import trace_limits
 
 log = structlog.get_logger("worker")
 
 SALT_BYTES: Final = 32
 MARGIN_S: Final = 2
 """A commitment is not sent so late that the next block may be beyond the deadline."""
+_EVERYWHERE: Final = "cpu"
+"""The device that each validator has to replay on."""
 
 
 class Sends(Protocol):
@@ -72,16 +76,16 @@ class Contestant:
     def enter(self, contest_id: int) -> JournalEntry:
         """Train for a contest and commit to the model; does nothing that was done before.
 
-        Accepted when: the contest is open and its deadline ahead; the spec agrees with the chain; the sealed
-        test set can be had, so that its key will open it for everybody. Raises JobRefused otherwise, and what
-        chain, blob store and training raise.
+        Accepted when: the contest is open and its deadline ahead; the spec agrees with the chain; all that a
+        committee needs to score an honest entry can be had (the sealed test set, the training data, the
+        policy of replays) and fits the spec. Raises JobRefused otherwise, and what chain, blob store and
+        training raise.
         """
         view = read_contest(self.contracts, contest_id, None)
         entry = self.journal.find(contest_id)
         if entry is None:
             _require_open(view)
-            spec = self._spec(view)
-            trained = self.train(spec, view)
+            trained = self.train(self.prepare(view))
             # Training takes time: the contest may have closed meanwhile.
             view = read_contest(self.contracts, contest_id, None)
             _require_open(view)
@@ -93,37 +97,65 @@ class Contestant:
             log.info("committed", contest=contest_id, commitment=digest.hex())
         return entry
 
-    def train(self, spec: ContestSpec, view: ContestView) -> Trained:
-        """A whole model from this miner's own seed. Raises InvalidDataset, InvalidRecipe, InvalidModel,
-        Diverged, and what the blob store raises."""
+    def prepare(self, view: ContestView) -> Job:
+        """This miner's training, once everything that its entry will be judged by is known to be there: a
+        model that nobody can score is work for nothing. Raises JobRefused, ServiceUnreachable."""
+        with _needed("bad-spec", "Its spec cannot be used"):
+            spec = read_contest_spec(self.blobs, view)
+            model = MappedModel(model=spec.model, mapping=spec.recipe.mapping)
+            check_optimizer(spec.recipe.optimizer)
+            if spec.recipe.trace is not None:
+                check_terms(spec.recipe)
         limit = min(spec.limits.max_blob_bytes, self.max_blob_bytes)
-        model = MappedModel(model=spec.model, mapping=spec.recipe.mapping)
-        seed = contest_seed(view.state.parent, view.contest_id, self.miner)
-        dataset = self.datasets.get(spec.dataset, lambda: self.blobs.get(spec.dataset_sha256, limit))
-        job = Job(recipe=spec.recipe, model=model, dataset=dataset, seed=seed)
+        with _needed("no-test-set", "The sealed test set cannot be had, and its key would open nothing"):
+            self.blobs.get(spec.sealed_sha256, limit)
+        with _needed("no-dataset", "The training data cannot be used"):
+            dataset = self.datasets.get(spec.dataset, lambda: self.blobs.get(spec.dataset_sha256, limit))
+            dataset.require_fit(spec.model)
+        job = Job(
+            recipe=spec.recipe,
+            model=model,
+            dataset=dataset,
+            seed=contest_seed(view.state.parent, view.contest_id, self.miner),
+        )
+        if spec.recipe.trace is not None:
+            with _needed("no-policy", "Its traces cannot be judged"):
+                policy = load_policy(parse_sha256(spec.checks.policy), self.blobs)
+                trace_limits(spec.model, spec.recipe, policy, _EVERYWHERE)
+        _require_size(job, limit)
+        return job
+
+    def train(self, job: Job) -> Trained:
+        """A whole model from this miner's own seed. Raises InvalidDataset, InvalidRecipe, Diverged, and what
+        the blob store raises."""
         trace = None
-        if spec.recipe.trace is None:
+        if job.recipe.trace is None:
             first = initial_state(job)
-            last = advance(job, first, spec.recipe.steps, threads=self.threads, device=self.device)
+            last = advance(job, first, job.recipe.steps, threads=self.threads, device=self.device)
         else:
             trace, last = record(job, self.private.put, threads=self.threads, device=self.device)
-        return Trained(model=save_model(model, seed, last.parameters), trace=trace)
+        return Trained(model=save_model(job.model, job.seed, last.parameters), trace=trace)
 
     def reveal_due(self) -> list[int]:
-        """Reveal in every contest whose test set was released; the contests that were revealed now. A refusal
-        of one is logged and does not stop the others."""
+        """Reveal in every contest whose test set was released; the contests that were revealed now. What goes
+        wrong in one is logged and does not stop the others: any poster could stop them all."""
         revealed = []
         for entry in self.journal.unrevealed():
             contest_id = entry.commitment.contest_id
             try:
                 if self.reveal(entry):
                     revealed.append(contest_id)
-            except Refused as error:
-                log.warning("not revealed", contest=contest_id, why=str(error))
+            except PotError as error:
+                log.warning("not revealed", contest=contest_id, error=type(error).__name__, why=str(error))
         return revealed
 
     def reveal(self, entry: JournalEntry) -> bool:
-        """Show what was committed to, once the promised test set is there; whether that was done now."""
+        """Show what was committed to, once the key is out; whether that was done now.
+
+        Not looked at here: whether the key opens the promised test set. Only a committee can find that it
+        does not, and it speaks where somebody revealed: a contest in which nobody did gives the poster
+        everything back, the miners' compensation with it.
+        """
         c = entry.commitment
         view = read_contest(self.contracts, c.contest_id, None)
         if view.state.status is ContestStatus.OPEN:
@@ -133,29 +165,11 @@ class Contestant:
         if over or place < 0 or view.state.revealed >> place & 1:
             self.journal.finish(c.contest_id)
             return False
-        if not self._is_promised(view):
-            log.warning("another test set was released; nothing is revealed", contest=c.contest_id)
-            return False
         self._publish(c)
         self.sender.send(self.contracts.contest.reveal(c.contest_id, c.model, c.trace, c.salt))
         self.journal.finish(c.contest_id)
         log.info("revealed", contest=c.contest_id, model=c.model.hex())
         return True
-
-    def _spec(self, view: ContestView) -> ContestSpec:
-        spec = read_contest_spec(self.blobs, view)
-        if not self.blobs.has(spec.sealed_sha256):
-            raise JobRefused("no-test-set", "The sealed test set is not there: its key would open nothing.")
-        return spec
-
-    def _is_promised(self, view: ContestView) -> bool:
-        """Whether the key opens the test set that the spec names: else a model would be shown for nothing."""
-        released = release_of(self.contracts, view.contest_id)
-        if released is None:
-            return False
-        spec = read_contest_spec(self.blobs, view)
-        sealed = self.blobs.get(spec.sealed_sha256, min(spec.limits.max_blob_bytes, self.max_blob_bytes))
-        return open_test_set(spec, sealed, released.key) is not None
 
     def _commitment(self, contest_id: int, trained: Trained) -> Commitment:
         model = self.private.put(trained.model)
@@ -171,6 +185,30 @@ class Contestant:
         for name in checkpoint_names(blob):
             self.blobs.put(self.private.get(name))
         assert self.blobs.put(blob) == sha256(blob)
+
+
+@contextmanager
+def _needed(reason: str, sentence: str) -> Iterator[None]:
+    """Something that an entry is judged by: without it the contest is refused, except where the service that
+    has it does not answer. Raises JobRefused, ServiceUnreachable."""
+    try:
+        yield
+    except ServiceUnreachable:
+        raise
+    except PotError as error:
+        raise JobRefused(reason, f"{sentence}: {error}") from error
+
+
+def _require_size(job: Job, limit: int) -> None:
+    """Raises JobRefused when what an honest miner hands in is too large for anybody to read."""
+    first = initial_state(job)
+    needed = len(save_model(job.model, job.seed, first.parameters))
+    if job.recipe.trace is not None:
+        needed = max(needed, len(save_state(job, first)))
+    if needed > limit:
+        raise JobRefused(
+            "too-large", f"An honest entry has blobs of {needed:,} bytes, and at most {limit:,} are read."
+        )
 
 
 def _require_open(view: ContestView) -> None:

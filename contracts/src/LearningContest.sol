@@ -87,6 +87,8 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
     mapping(ContestId contestId => Contest) private _contests;
     mapping(ContestId contestId => ContestParams) private _params;
     mapping(ContestId contestId => mapping(uint256 entry => Entry)) private _entries;
+    /// @dev The entries that a committee could not read, by its certificate.
+    mapping(ContestId contestId => uint64) private _unread;
 
     /// @param vault Vault that names this contract as a slasher; its token is the contest's.
     /// @param committee Where the validators' snapshots come from; its vault is `vault`.
@@ -200,13 +202,18 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         uint64 before = self.signers;
         bytes32 result = certificate.findings();
         bool changed = result != self.result;
+        // What a committee could not fetch may be shown to the court: that proves no lie.
+        bool lied =
+            instance != 0 && changed && !certificate.agreesBut(scores, _unread[contestId], self.result);
         if (instance == 0 || changed) _adopt(contestId, self, certificate, scores, signers);
         emit ScoresAccepted(contestId, instance, certificate, scores, signers, self.winner);
         if (instance == 0) {
             self.endsAt = uint40(block.timestamp + _params[contestId].challengeWindow);
+            uint64 unread = certificate.unread(scores);
+            if (unread != 0) _unread[contestId] = unread;
         } else {
             self.endsAt = uint40(block.timestamp);
-            _settleChallenge(contestId, self, changed, before);
+            _settleChallenge(contestId, self, changed, lied ? before : 0);
         }
     }
 
@@ -353,7 +360,7 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         self.status = ContestStatus.Scored;
     }
 
-    /// @dev The court has spoken: the bond, and whoever signed what it did not find.
+    /// @dev The court has spoken: the bond, and those of `signed` who signed what it did not find.
     function _settleChallenge(ContestId contestId, Contest storage self, bool upheld, uint64 signed) private {
         self.status = ContestStatus.Scored;
         emit ChallengeDecided(contestId, upheld);

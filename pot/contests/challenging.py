@@ -9,7 +9,7 @@ from pot.contests.audit import recount
 from pot.funding import require_funds
 from pot.output import Reply, print_lines
 from protocol.chain.contest import ContestStatus
-from protocol.chain.contest_log import COMMITTEE, accepted_scores, read_contest, release_of
+from protocol.chain.contest_log import COMMITTEE, accepted_certificates, read_contest, release_of
 from protocol.contest import NO_SCORE, ScoreCertificate
 from protocol.errors import Refused
 
@@ -51,7 +51,7 @@ def _said(client: Client, contest_id: int) -> ScoreCertificate:
             "certificate and the end of the window.",
             "ContestIs",
         )
-    return accepted_scores(client.contracts, contest_id)[-1].certificate
+    return accepted_certificates(client.contracts, contest_id)[-1].certificate
 
 
 def _difference(client: Client, contest_id: int, said: ScoreCertificate) -> list[str]:

@@ -7,7 +7,7 @@ from pot.amounts import format_amount
 from pot.client import Client
 from pot.output import Reply, Table, facts
 from protocol.chain.contest import ContestStatus
-from protocol.chain.contest_log import ContestView, accepted_scores, read_contest
+from protocol.chain.contest_log import ContestView, accepted_certificates, read_contest
 from protocol.contest import NO_SCORE
 from protocol.errors import Refused
 
@@ -98,7 +98,7 @@ def word(value: Any) -> str:
 
 
 def _scores(client: Client, contest_id: int) -> tuple[int, ...]:
-    accepted = accepted_scores(client.contracts, contest_id)
+    accepted = accepted_certificates(client.contracts, contest_id)
     return accepted[-1].certificate.scores if accepted else ()
 
 

@@ -70,10 +70,12 @@ class Experiment:
 
 
 def write(found: Experiment, folder: Path) -> dict[str, Any]:
-    """Write ``NAME.json``, ``NAME-SHEET.csv``, ``NAME.png`` and ``NAME.html``; returns the document."""
+    """Write ``NAME.json``, ``NAME-SHEET.csv``, ``NAME.png`` and ``NAME.html``; returns the document, as it is
+    read back."""
     folder.mkdir(parents=True, exist_ok=True)
-    document = found.document()
-    (folder / f"{found.name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    text = json.dumps(found.document(), indent=2)
+    document: dict[str, Any] = json.loads(text)
+    (folder / f"{found.name}.json").write_text(text + "\n")
     for sheet in found.sheets:
         with (folder / f"{found.name}-{sheet.slug}.csv").open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)

@@ -267,12 +267,9 @@ def _summary_sheet(miners: Sequence[theft_trials.Run], attempts: Sequence[theft_
     checks = range(0, total, max(1, total // HONEST_CHECKS))
     missed = theft_trials.honest_misses(miners[0], checks)
     share = theft_trials.share_replayed(miners[0])
-    steps, chance = theft_trials.least_chance(miners[0], miners[1])
     rows = [
         ("thefts caught, %", round(100 * mean(a.caught for a in attempts), 2)),
         ("least chance of being caught among them, %", round(100 * min(a.chance for a in attempts), 2)),
-        ("least chance of all finenesses of one transplant, %", round(100 * chance, 2)),
-        ("equal steps of that one", steps),
         (
             "compute of all replicas, % of the training",
             round(100 * share, 1),

@@ -88,22 +88,6 @@ def attempt(miners: Sequence[Run], number: int, seed: int) -> Attempt:
     )
 
 
-def least_chance(thief: Run, victim: Run) -> tuple[int, float]:
-    """Of all numbers of equal steps at the end of a trace that lead to transplanted weights, the one that is
-    least likely to be caught, and the exact probability of that."""
-    total, target = thief.job.recipe.segments, _moved(thief, victim, RIDGES[1])
-    best = (0, 1.0)
-    for over in range(1, total):
-        by_chance = found_by_chance(thief.job.recipe, over)
-        if by_chance >= best[1]:
-            break  # finer ones are seen still more often
-        line = thefts.straight(thief.job, thief.states, target, first=total - over, over=over)
-        plan = replay_plan(rank(moves(line.states)), thief.terms, bytes(32))
-        if line.fake.isdisjoint(plan.largest):
-            best = (over, by_chance)
-    return best
-
-
 def honest_misses(miner: Run, segments: Sequence[int]) -> int:
     """Honest segments that a replay with two threads does not find the same to the last bit."""
     return sum(not _replay(miner.job, miner.states, segment, threads=2).identical for segment in segments)

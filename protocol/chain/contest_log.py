@@ -1,7 +1,8 @@
 """What contests tell by their events, and all that is known of one contest at one block."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from protocol.blobs import BlobStore
 from protocol.chain.contest import (
@@ -15,13 +16,15 @@ from protocol.chain.contracts import Contracts
 from protocol.chain.event_base import EventRef
 from protocol.contest import ScoreCertificate, SignedScores
 from protocol.contest_spec import ContestSpec
-from protocol.errors import Refused, VerificationFailed
+from protocol.errors import VerificationFailed
 from protocol.ids import Address, EpochNo, Sha256
 from protocol.spec import MAX_SPEC_BYTES
 
 COMMITTEE = 0
 COURT = 1
 """Instances of the agreement about one contest."""
+MAX_EMBEDDED_CALLS: Final = 256
+"""Places in one transaction's calldata that are tried as a certificate call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,25 +178,76 @@ def contest_events(contracts: Contracts, name: str, contest_id: int) -> list[tup
     return found
 
 
-def accepted_scores(contracts: Contracts, contest_id: int) -> list[SignedScores]:
-    """The certificates of a contest that were accepted, with the signatures from the transactions' calldata.
-    Raises VerificationFailed when a transaction does not carry them, Refused, ServiceUnreachable."""
-    found = []
-    for where, args in contest_events(contracts, "ScoresAccepted", contest_id):
-        certificate = certificate_from(args["certificate"], args["scores"])
-        data = contracts.client.transaction_input(where.tx_hash)
-        try:
-            values = contracts.contest.arguments("certify", data)
-        except (ValueError, Refused) as error:
-            raise VerificationFailed(
-                f"transaction 0x{where.tx_hash.hex()}", "it holds no call with the scores' signatures"
-            ) from error
-        found.append(
-            SignedScores(
-                certificate=certificate, signers=int(args["signers"]), signatures=bytes(values["signatures"])
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedScores:
+    """A certificate as the contract accepted it: it compared the signatures with the panel, and its event
+    tells everything but them. Bit i of ``signers`` is member i."""
+
+    where: EventRef
+    certificate: ScoreCertificate
+    signers: int
+
+
+def accepted_certificates(contracts: Contracts, contest_id: int) -> list[AcceptedScores]:
+    """The certificates of a contest that were accepted, from events alone. Raises Refused,
+    ServiceUnreachable."""
+    return [
+        AcceptedScores(
+            where=where,
+            certificate=certificate_from(args["certificate"], args["scores"]),
+            signers=int(args["signers"]),
         )
-    return found
+        for where, args in contest_events(contracts, "ScoresAccepted", contest_id)
+    ]
+
+
+def signatures_behind(contracts: Contracts, accepted: AcceptedScores) -> SignedScores:
+    """A certificate with its signatures, from the calldata of the transaction behind its event.
+
+    Anybody may post a certificate, also through a contract: then the call stands somewhere inside the
+    calldata, or, when the contract builds it, only in a trace of the transaction. Raises VerificationFailed
+    when there is no `certify` call with that certificate, Refused when the endpoint gives no traces,
+    ServiceUnreachable.
+    """
+    client, tx_hash = contracts.client, accepted.where.tx_hash
+    signed = _scores_in(contracts, accepted, client.transaction_input(tx_hash))
+    if signed is not None:
+        return signed
+    for data in client.calls_to(contracts.contest.address, tx_hash):
+        signed = _scores_in(contracts, accepted, data)
+        if signed is not None:
+            return signed
+    raise VerificationFailed(
+        f"transaction 0x{tx_hash.hex()}",
+        f"it holds no `certify` call with the scores of contest {accepted.certificate.contest_id}",
+    )
+
+
+def accepted_scores(contracts: Contracts, contest_id: int) -> list[SignedScores]:
+    """The certificates of a contest that were accepted, with their signatures. Raises as
+    ``signatures_behind``."""
+    return [
+        signatures_behind(contracts, accepted) for accepted in accepted_certificates(contracts, contest_id)
+    ]
+
+
+def _scores_in(contracts: Contracts, accepted: AcceptedScores, data: bytes) -> SignedScores | None:
+    """The event's certificate with signatures, from wherever in ``data`` it is passed to `certify`."""
+    selector, place = contracts.contest.selector("certify"), -1
+    for _ in range(MAX_EMBEDDED_CALLS):
+        place = data.find(selector, place + 1)
+        if place < 0:
+            break
+        with suppress(ValueError):
+            values = contracts.contest.arguments("certify", data[place:])
+            certificate = certificate_from(values["certificate"], values["scores"])
+            if (certificate, int(values["signers"])) == (accepted.certificate, accepted.signers):
+                return SignedScores(
+                    certificate=certificate,
+                    signers=accepted.signers,
+                    signatures=bytes(values["signatures"]),
+                )
+    return None
 
 
 def certificate_from(raw: dict[str, Any], scores: list[int]) -> ScoreCertificate:

@@ -157,7 +157,8 @@ def test_contest__copied_mismatched_or_late_reveal__is_refused(
 
 
 def test_contest__another_test_set_under_the_key__miners_are_made_whole(world: ContestWorld) -> None:
-    """The sealed blob opens to something else than the poster promised: nobody shows a model for it."""
+    """The sealed blob opens to something else than the poster promised: models are shown all the same, so
+    that a committee can say so, and everybody who entered is compensated."""
     public, _ = public_and_secret()
     other = seal(public, KEY)
     spec = contest_spec(
@@ -167,15 +168,16 @@ def test_contest__another_test_set_under_the_key__miners_are_made_whole(world: C
     contest_id = world.post(spec)
     miner = world.contestant("miner-1")
     miner.enter(contest_id)
-    curious = world.commit_by_hand("miner-2", contest_id, world.blobs.put(b"shown all the same"))
+    world.commit_by_hand("miner-2", contest_id, world.blobs.put(b"never shown"))
     world.release(contest_id)
-    assert miner.reveal_due() == []
-    before = world.contracts.contest.owed(world.address("miner-1"))
-    world.reveal_by_hand("miner-2", curious)
+    names = ("miner-1", "miner-2")
+    before = [world.contracts.contest.owed(world.address(name)) for name in names]
+    assert miner.reveal_due() == [contest_id]
     world.travel_to(world.state(contest_id).ends_at + 1)
     state = world.until(contest_id, ContestStatus.CLOSED)
     assert state.outcome is Outcome.BAD_TEST_SET
-    assert world.contracts.contest.owed(world.address("miner-1")) - before == 5
+    after = [world.contracts.contest.owed(world.address(name)) for name in names]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [5, 5]
     assert world.record_of(contest_id).bad_test_set
 
 

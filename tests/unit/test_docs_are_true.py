@@ -1,5 +1,6 @@
 """What the documents name exists: test paths, files, links, commands."""
 
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def test_page__links_and_paths__exist(page: Path) -> None:
     missing = [target for target in LINK.findall(text) if not (page.parent / target).exists()]
     missing += [path for path in PATH.findall(text) if not (ROOT / path).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("members", "pages"),
+    [
+        (16, ["README.md", "docs/gas.md"]),
+        (31, ["docs/gas.md", "docs/experiments.md"]),
+        (64, ["README.md", "docs/gas.md"]),
+    ],
+)
+def test_pages__gas_of_a_certificate__is_the_snapshots(members: int, pages: list[str]) -> None:
+    measured = json.loads((ROOT / "contracts/snapshots/committee.json").read_text())[f"certify {members}"]
+    assert [page for page in pages if f"{int(measured):,}" not in (ROOT / page).read_text()] == []
 
 
 def test_pages__commands_they_show__exist() -> None:

@@ -10,16 +10,16 @@ before the largest is looked at for the same reason.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.contest_recipe import ContestRecipe, TraceTerms
-from worker.training.contest_step import State
+from worker.training.contest_step import State, Vector
 from worker.training.errors import InvalidRecipe
 
 
@@ -35,18 +35,33 @@ class ReplayPlan:
         return *self.largest, *self.random
 
 
-def moves(states: Sequence[State]) -> NDArray[np.float64]:
+def moves(states: Iterable[State]) -> NDArray[np.float64]:
     """How far each segment moves: float64 [segments], the largest of its vectors' distances, each in
-    units of the vector's median distance."""
-    vectors = [[s.parameters for s in states]]
-    vectors += [[s.optimizer[name] for s in states] for name in sorted(states[0].optimizer)]
-    relative = []
-    for vector in vectors:
-        found = [np.linalg.norm(b.astype(np.float64) - a) for a, b in pairwise(vector)]
-        distances = np.array(found, dtype=np.float64)
-        relative.append(distances / max(float(np.median(distances)), np.finfo(np.float64).tiny))
+    units of the vector's median distance. No more than two of the states are held at a time."""
+    found = np.array(list(_distances(iter(states))), dtype=np.float64)  # [segments, vectors]
+    # A trace that stands still but for one jump is ranked by that jump, however large the quotient.
+    with np.errstate(over="ignore"):
+        relative = [
+            distances / max(float(np.median(distances)), np.finfo(np.float64).tiny) for distances in found.T
+        ]
     worst: NDArray[np.float64] = np.max(np.stack(relative), axis=0)
     return worst
+
+
+def _distances(states: Iterator[State]) -> Iterator[list[np.floating[Any]]]:
+    """How far each segment moves each vector. Not ``pairwise``: it would hold a third state."""
+    before = next(states)
+    for after in states:
+        yield [np.linalg.norm(b.astype(np.float64) - a) for a, b in _pairs(before, after)]
+        before = after
+
+
+def _pairs(before: State, after: State) -> Iterator[tuple[Vector, Vector]]:
+    return zip(_vectors(before), _vectors(after), strict=True)
+
+
+def _vectors(state: State) -> list[Vector]:
+    return [state.parameters, *(state.optimizer[name] for name in sorted(state.optimizer))]
 
 
 def rank(found: NDArray[np.float64]) -> list[int]:

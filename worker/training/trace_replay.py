@@ -5,9 +5,11 @@ from typing import Final
 
 import numpy as np
 
+from protocol.contest_recipe import ContestRecipe
 from protocol.policy import Limits, Policy
-from worker.training.codec import MANTISSA_BITS, CodecName, quantise
-from worker.training.contest_step import Job, State, advance, load_state, save_state
+from protocol.spec import ModelSpec
+from worker.training.codec import MANTISSA_BITS, CodecName, Codes, quantise
+from worker.training.contest_step import Job, State, Vector, advance, load_state, save_state
 from worker.training.errors import BlobRejected, Diverged
 from worker.training.tolerance import CodeComparison, compare_codes
 from worker.training.trace import segment_bounds
@@ -27,6 +29,11 @@ class SegmentVerdict:
     reason: str = ""
 
 
+def trace_limits(model: ModelSpec, recipe: ContestRecipe, policy: Policy, device: str) -> Limits:
+    """The limits by which a trace's segments are compared on a torch device. Raises NotCalibrated."""
+    return policy.limits_for(arch=model.arch, compute=recipe.compute, codec=_CODEC, device=device)
+
+
 def replay_segment(
     job: Job,
     segment: int,
@@ -41,21 +48,20 @@ def replay_segment(
 
     Equal bytes settle it. Otherwise what the segment moved, parameters and optimizer state, is compared as
     8-bit codes under the policy's limits: for a rounding tie in the exact class, for honest noise in the
-    tolerant one. Raises NotCalibrated where the policy has no limits for this work: then nothing is known.
+    tolerant one. Checkpoints that cannot be read, trained on or compared are false. Raises NotCalibrated
+    where the policy has no limits for this work (``trace_limits``): then nothing is known.
     """
     first, last = segment_bounds(job.recipe, segment)
     try:
         start = load_state(job, before, first)
         claimed = load_state(job, after, last)
         own = advance(job, start, last - first, threads=threads, device=device)
+        if save_state(job, own) == after:
+            return SegmentVerdict(segment=segment, ok=True, identical=True)
+        limits = trace_limits(job.model.model, job.recipe, policy, device)
+        worst = _compare(job, limits, start, own, claimed)
     except (BlobRejected, Diverged) as error:
         return SegmentVerdict(segment=segment, ok=False, identical=False, reason=str(error))
-    if save_state(job, own) == after:
-        return SegmentVerdict(segment=segment, ok=True, identical=True)
-    limits = policy.limits_for(
-        arch=job.model.model.arch, compute=job.recipe.compute, codec=_CODEC, device=device
-    )
-    worst = _compare(job, limits, start, own, claimed)
     reason = "" if worst.ok else f"{worst.differing} of {worst.total} codes of a move differ"
     return SegmentVerdict(segment=segment, ok=worst.ok, identical=False, comparison=worst, reason=reason)
 
@@ -65,9 +71,13 @@ def _compare(job: Job, limits: Limits, start: State, own: State, claimed: State)
     pairs += [(start.optimizer[n], own.optimizer[n], claimed.optimizer[n]) for n in sorted(start.optimizer)]
     found = []
     for origin, mine, theirs in pairs:
-        moved = [
-            quantise(MANTISSA_BITS[_CODEC], job.model.layout, np.subtract(vector, origin))
-            for vector in (mine, theirs)
-        ]
+        moved = [_move(job, origin, vector) for vector in (mine, theirs)]
         found.append(compare_codes(moved[0], moved[1], limits))
     return max(found, key=lambda item: (not item.ok, item.differing))
+
+
+def _move(job: Job, origin: Vector, vector: Vector) -> Codes:
+    """A move as codes. Raises Diverged where it leaves the range of numbers, as from one end to the other."""
+    with np.errstate(over="ignore"):
+        moved = np.subtract(vector, origin)
+    return quantise(MANTISSA_BITS[_CODEC], job.model.layout, moved)

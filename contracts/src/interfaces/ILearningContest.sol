@@ -305,7 +305,8 @@ interface ILearningContest {
     ) external;
 
     /// @notice Doubts the committee's scores, with a bond: a court of twice the size counts again. Once a contest.
-    /// The bond comes back when the court finds other scores or none; otherwise half goes to the winner.
+    /// The bond comes back when the court finds other scores or none; otherwise half goes to the winner. Who signed the
+    /// other scores is slashed, unless the findings differ only for entries that it gave neither a score nor a false trace.
     function challenge(ContestId contestId) external;
 
     /// @notice Ends a contest when its time has come, and books what it owes. Anyone may call it.

@@ -41,6 +41,34 @@ library ScoreLib {
         return keccak256(abi.encode(certificate.badTestSet, certificate.scores, certificate.frauds));
     }
 
+    /// @notice Bitmap of the entries that were revealed, and of which the certificate says nothing: neither a score nor a
+    /// false trace.
+    function unread(ScoreCertificate calldata certificate, uint32[] calldata scores)
+        internal
+        pure
+        returns (uint64 entries)
+    {
+        for (uint256 i = 0; i < scores.length; ++i) {
+            if (scores[i] == NO_SCORE) entries |= uint64(1) << uint64(i);
+        }
+        entries &= certificate.revealed & ~certificate.frauds;
+    }
+
+    /// @notice Whether the certificate's findings are those of `result` once the entries in `aside` are left out of them.
+    function agreesBut(
+        ScoreCertificate calldata certificate,
+        uint32[] calldata scores,
+        uint64 aside,
+        bytes32 result
+    ) internal pure returns (bool) {
+        uint32[] memory others = scores;
+        for (uint256 i = 0; i < others.length; ++i) {
+            if ((aside >> i) & 1 != 0) others[i] = NO_SCORE;
+        }
+        bytes32 hash = keccak256(abi.encodePacked(others));
+        return keccak256(abi.encode(certificate.badTestSet, hash, certificate.frauds & ~aside)) == result;
+    }
+
     /// @notice Reverts unless the certificate is about this contest in this instance, and the scores are such that its
     /// entries can have.
     function check(

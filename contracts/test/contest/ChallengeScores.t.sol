@@ -12,6 +12,8 @@ import {
 import {ContestFixture} from "./ContestFixture.sol";
 
 contract ChallengeScoresTest is ContestFixture {
+    uint32 private constant NO_SCORE = type(uint32).max;
+
     function test_challenge_revertsIfNotScored() public {
         ContestId contestId = revealed(3);
         vm.prank(stranger);
@@ -131,6 +133,45 @@ contract ChallengeScoresTest is ContestFixture {
         score(certificateOf(contestId, scoresOf(150, 200, 250)), scoresOf(150, 200, 250), 14);
         assertEq(token.balanceOf(stranger) - before, 2 * MAX_BOUNTY, "bounties");
         assertEq(contest.owed(stranger), BOND, "bond");
+    }
+
+    /// @dev A miner may hide its model from the committee and show it to the court: who could not read it did not lie.
+    function test_certify__courtReadsWhatTheCommitteeCouldNot__itsScoresCountAndNobodyIsSlashed() public {
+        ContestId contestId = challenged(scoresOf(150, NO_SCORE, 250));
+        uint256 before = vault.stakeOf(validator(0));
+        uint256 wallet = token.balanceOf(stranger);
+        score(contestId, scoresOf(150, 300, 250));
+        assertEq(contest.contest(contestId).winner, 1, "winner");
+        assertEq(vault.stakeOf(validator(0)), before, "stake");
+        assertEq(token.balanceOf(stranger), wallet, "no bounty");
+        assertEq(contest.owed(stranger), BOND, "bond");
+    }
+
+    function test_certify__courtFindsAFraudWhereTheCommitteeCouldNotRead__nobodyIsSlashedForIt() public {
+        ContestId contestId = challenged(scoresOf(150, NO_SCORE, 250));
+        uint256 before = vault.stakeOf(validator(0));
+        uint32[] memory scores = scoresOf(150, NO_SCORE, 250);
+        ScoreCertificate memory c = certificateOf(contestId, scores);
+        c.frauds = 2;
+        score(c, scores, THREE);
+        assertEq(contest.contest(contestId).frauds, 2, "fraud");
+        assertEq(vault.stakeOf(validator(0)), before, "stake");
+    }
+
+    /// @dev One entry that nobody could read excuses no lie about another.
+    function test_certify__courtDiffersBesideWhatCouldNotBeRead__signersLoseStake() public {
+        ContestId contestId = challenged(scoresOf(150, NO_SCORE, 250));
+        uint256 before = vault.stakeOf(validator(0));
+        score(contestId, scoresOf(150, 300, 249));
+        assertEq(before - vault.stakeOf(validator(0)), VALIDATOR_STAKE / 10, "stake");
+    }
+
+    /// @dev What the committee scored and the court cannot use is no entry that could not be read.
+    function test_certify__courtCannotUseWhatTheCommitteeScored__signersLoseStake() public {
+        ContestId contestId = challenged(scoresOf(150, 300, 250));
+        uint256 before = vault.stakeOf(validator(0));
+        score(contestId, scoresOf(150, NO_SCORE, 250));
+        assertEq(before - vault.stakeOf(validator(0)), VALIDATOR_STAKE / 10, "stake");
     }
 
     function test_certify__courtDiffers__itsScoresCountAndSignersLoseStake() public {

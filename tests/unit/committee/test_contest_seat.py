@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from committee.contest_judge import Findings
 from committee.contest_seat import SEQ, Act, ContestSeat, contest_instance
 from committee.due import RETRY_TICKS
 from committee.state import Verify
@@ -14,6 +15,7 @@ from protocol.chain.contest_log import ContestView
 from protocol.contest import ScoreCertificate
 from protocol.ids import ZERO32, Address, EpochNo, sha256
 from protocol.pbft_messages import value_digest
+from protocol.score_record import EntryResult, ScoreRecord, Standing
 
 ME = Address("0x" + "11" * 20)
 OTHERS = tuple(Address("0x" + digit * 40) for digit in "234")
@@ -31,6 +33,17 @@ TRUE = ScoreCertificate(
     transactions=MINE,
     record=sha256(b"record"),
 )
+RECORD = ScoreRecord(
+    contest_id=7,
+    spec_hash=TRUE.spec_hash,
+    test_set=TRUE.test_set,
+    key=bytes(32),
+    bad_test_set=False,
+    entries=tuple(
+        EntryResult(miner=miner, model=ZERO32, trace=ZERO32, standing=Standing.SCORED, correct=score)
+        for miner, score in zip(OTHERS, TRUE.scores, strict=False)
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +57,11 @@ class View:
     released: str = "key"
     due_draw: bool = False
     time_s: int = 0
+    score_s: int = 900
+
+    @property
+    def params(self) -> "View":
+        return self
 
     def can_certify(self, now_s: int) -> bool:
         return True
@@ -60,7 +78,7 @@ class World:
     requests: list[bytes] = field(default_factory=list)
     asked: list[bytes] = field(default_factory=list)
     answers: list[Callable[[bool | None], None]] = field(default_factory=list)
-    judged: list[Callable[[ScoreCertificate | None], None]] = field(default_factory=list)
+    judged: list[Callable[[Findings | None], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.seat = ContestSeat(cast(ContestView, View()), self, self, ME)
@@ -75,7 +93,7 @@ class World:
     def now_s(self) -> int:
         return 0
 
-    def judge(self, view: ContestView, done: Callable[[ScoreCertificate | None], None]) -> bool:
+    def judge(self, view: ContestView, done: Callable[[Findings | None], None]) -> bool:
         self.judged.append(done)
         return True
 
@@ -95,7 +113,7 @@ class World:
 
     def judge_now(self) -> None:
         self.seat.tick()
-        self.judged[-1](TRUE)
+        self.judged[-1](Findings(certificate=TRUE, record=RECORD))
 
 
 @pytest.fixture

@@ -116,6 +116,48 @@ def test_winner__any_scores__is_the_one_of_a_dumb_twin(scores: list[int], target
     assert winner_of(scores, max(target, least), least) == best or target < least
 
 
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"transactions": sha256(b"another list")}, True),
+        ({"instance": 1, "epoch": EpochNo(3), "record": sha256(b"court's")}, True),
+        ({"scores": (149, NO_SCORE, NO_SCORE)}, False),
+        ({"frauds": 0}, False),
+        ({"bad_test_set": True, "scores": (), "frauds": 0}, False),
+    ],
+)
+def test_findings__two_certificates__differ_where_the_contract_says_so(
+    changes: dict[str, Any], same: bool
+) -> None:
+    """As ``ScoreLib.findings``: every panel has its own list of payloads, and a challenge is about scores."""
+    assert (certificate(**changes).findings == certificate().findings) is same
+
+
+@pytest.mark.parametrize(
+    ("court", "lied"),
+    [
+        ({}, False),
+        ({"scores": (150, NO_SCORE, 30)}, True),  # a false trace that was none
+        ({"scores": (149, NO_SCORE, NO_SCORE)}, True),
+        ({"scores": (NO_SCORE, NO_SCORE, NO_SCORE)}, True),
+        ({"scores": (), "frauds": 0, "bad_test_set": True}, True),
+    ],
+)
+def test_court__differs__gives_the_lie_except_where_nothing_could_be_read(
+    court: dict[str, Any], lied: bool
+) -> None:
+    assert certificate(**court).gives_the_lie_to(certificate()) is lied
+
+
+@pytest.mark.parametrize("found", [{"scores": (150, NO_SCORE, 30)}, {"frauds": 0b100}])
+def test_court__reads_what_the_committee_could_not__is_no_lie(found: dict[str, Any]) -> None:
+    silent = certificate(frauds=0)
+    assert silent.unread == 0b100
+    court = certificate(**{"frauds": 0, **found})
+    assert court.findings != silent.findings
+    assert not court.gives_the_lie_to(silent)
+
+
 def test_seal__right_key__opens_and_another_does_not() -> None:
     key = new_key()
     sealed = seal(b"a test set" * 100, key)

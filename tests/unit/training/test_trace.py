@@ -1,7 +1,9 @@
 """Training traces: honest ones pass, in either class; a replay of any false segment shows a forgery."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -161,6 +163,44 @@ def test_forgery__every_kind__misses_in_every_false_segment_and_in_no_other(kind
 def test_rank__forgery_in_large_steps__is_among_the_first(kind: str) -> None:
     _, forgery = forged(kind)
     assert forgery.fake & set(rank(moves(forgery.states))[:2])
+
+
+def test_moves__states_one_after_the_other__are_what_all_of_them_together_give() -> None:
+    for kind in ("jump", "false momentum"):
+        _, forgery = forged(kind)
+        states = forgery.states
+        vectors = [[s.parameters for s in states], [s.optimizer["momentum"] for s in states]]
+        relative = []
+        for vector in vectors:
+            found = np.array([np.linalg.norm(b.astype(np.float64) - a) for a, b in pairwise(vector)])
+            relative.append(found / max(float(np.median(found)), np.finfo(np.float64).tiny))
+        assert moves(iter(states)).tobytes() == np.max(np.stack(relative), axis=0).tobytes()
+
+
+def test_moves__one_leap_in_a_trace_that_stands_still__ranks_first() -> None:
+    states = [
+        State(step=s, parameters=np.array([0, 3e38 if s == 2 else 0], np.float32), optimizer={})
+        for s in range(9)
+    ]
+    assert rank(moves(states))[:3] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("adamw", [False, True])
+@pytest.mark.parametrize("part", ["parameters", "optimizer"])
+def test_replay__checkpoints_at_the_ends_of_the_range__are_a_miss(adamw: bool, part: str) -> None:
+    work, states = job(optimizer=ADAMW if adamw else SGD), run("mlp", 0, "float64", adamw)
+    low, high = (extreme(states[place], part, sign) for place, sign in ((0, -1), (1, 1)))
+    for pair in ([low, high], [low, states[1]], [states[0], high]):
+        verdict = judge(work, pair, 0)
+        assert not verdict.ok
+        assert verdict.reason
+
+
+def extreme(state: State, part: str, sign: int) -> State:
+    edge = np.float32(sign * 3e38)
+    if part == "parameters":
+        return replace(state, parameters=np.append(state.parameters[:-1], edge))
+    return replace(state, optimizer={n: np.append(v[:-1], edge) for n, v in state.optimizer.items()})
 
 
 def test_plan__any_seed__largest_are_always_replayed_and_others_once() -> None:
