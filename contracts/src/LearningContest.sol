@@ -197,7 +197,7 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         ContestId contestId = certificate.contestId;
         Contest storage self = _requireKnown(contestId);
         uint256 instance = _instanceDue(contestId, self);
-        ScoreLib.check(self, _params[contestId], instance, certificate, scores);
+        uint64 unread = ScoreLib.check(self, _params[contestId], instance, certificate, scores);
         PANELS.verify(contestId, instance, scoreDigest(certificate), signers, signatures);
         uint64 before = self.signers;
         bytes32 result = certificate.findings();
@@ -209,7 +209,6 @@ contract LearningContest is ILearningContest, ReentrancyGuardTransient {
         emit ScoresAccepted(contestId, instance, certificate, scores, signers, self.winner);
         if (instance == 0) {
             self.endsAt = uint40(block.timestamp + _params[contestId].challengeWindow);
-            uint64 unread = certificate.unread(scores);
             if (unread != 0) _unread[contestId] = unread;
         } else {
             self.endsAt = uint40(block.timestamp);

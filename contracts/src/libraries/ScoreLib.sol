@@ -41,19 +41,6 @@ library ScoreLib {
         return keccak256(abi.encode(certificate.badTestSet, certificate.scores, certificate.frauds));
     }
 
-    /// @notice Bitmap of the entries that were revealed, and of which the certificate says nothing: neither a score nor a
-    /// false trace.
-    function unread(ScoreCertificate calldata certificate, uint32[] calldata scores)
-        internal
-        pure
-        returns (uint64 entries)
-    {
-        for (uint256 i = 0; i < scores.length; ++i) {
-            if (scores[i] == NO_SCORE) entries |= uint64(1) << uint64(i);
-        }
-        entries &= certificate.revealed & ~certificate.frauds;
-    }
-
     /// @notice Whether the certificate's findings are those of `result` once the entries in `aside` are left out of them.
     function agreesBut(
         ScoreCertificate calldata certificate,
@@ -70,14 +57,14 @@ library ScoreLib {
     }
 
     /// @notice Reverts unless the certificate is about this contest in this instance, and the scores are such that its
-    /// entries can have.
+    /// entries can have. Returns the bitmap of the revealed entries that it gives neither a score nor a false trace.
     function check(
         Contest storage self,
         ContestParams storage params,
         uint256 instance,
         ScoreCertificate calldata certificate,
         uint32[] calldata scores
-    ) internal view {
+    ) internal view returns (uint64 unread) {
         ContestId contestId = certificate.contestId;
         if (certificate.instance != instance) mismatch(contestId, "instance");
         if (certificate.epoch != self.epoch) mismatch(contestId, "epoch");
@@ -88,16 +75,20 @@ library ScoreLib {
         if (certificate.scores != keccak256(abi.encodePacked(scores))) mismatch(contestId, "scores");
         if (certificate.badTestSet) {
             if (scores.length != 0 || certificate.frauds != 0) mismatch(contestId, "badTestSet");
-            return;
+            return 0;
         }
         if (scores.length != self.entries) mismatch(contestId, "scores");
         uint64 usable = certificate.revealed & ~certificate.frauds;
         for (uint256 i = 0; i < scores.length; ++i) {
-            if (scores[i] == NO_SCORE) continue;
+            if (scores[i] == NO_SCORE) {
+                unread |= uint64(1) << uint64(i);
+                continue;
+            }
             if (scores[i] > params.testAnswers || (usable >> i) & 1 == 0) {
                 revert ILearningContest.ScoreInvalid(contestId, i, scores[i]);
             }
         }
+        unread &= usable;
     }
 
     /// @notice The first entry that reaches the target; otherwise the best one, the earlier of equals; nobody when none has
