@@ -3,27 +3,25 @@
 Everything here runs on the event loop's thread and returns at once. A panel is a PBFT instance of its own
 whose only value is the score certificate: what this module adds is which certificate is true here, and when.
 
-Around the half of a panel's time a blob may be there for one member and withheld from another. Both found
-what was true for them, so they look again, and accept of each other whatever they themselves found at any
-time: never a score that was not counted here, nor a withholding that was not seen here.
+Around the half of a panel's time members may differ in what they could fetch: then they look again, and
+accept of each other what they once found themselves (``committee.contest_sightings``).
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import islice, product
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from committee.contest_judge import Findings
+from committee.contest_sightings import Sightings, is_arguable
 from committee.due import Due
 from committee.state import Decided, Verify
 from committee.submitter import Outcome, turn
 from protocol.chain.contest_log import ContestView
-from protocol.contest import NO_SCORE, ScoreCertificate, SignedScores
+from protocol.contest import ScoreCertificate, SignedScores
 from protocol.errors import PeerMisbehaved
 from protocol.ids import ZERO32, Address
 from protocol.pbft_messages import value_digest
-from protocol.score_record import EntryResult, ScoreRecord, Standing
 from protocol.signing import to_compact
 
 log = logging.getLogger(__name__)
@@ -35,9 +33,6 @@ STAGGER_TICKS: Final = 5
 LAST_BLOCK_S: Final = 15
 """A block is seen so long after its time, on a chain of 12-second slots."""
 MAX_QUESTIONS: Final = 64
-MAX_READINGS: Final = 64
-"""Ways to read a certificate that are compared with it: an entry without a score may be withheld or
-unusable."""
 _NUMBER_BITS: Final = 48
 _FIRST: Final = (1 << 15) - 2
 """Above the number of any dispute (``committee.court``)."""
@@ -115,78 +110,6 @@ class _Question:
     refused: int | None = None
 
 
-@dataclass(slots=True)
-class _Seen:
-    """All that was ever found here: each entry's results, and whether the test set was bad."""
-
-    bad: bool = False
-    entries: list[set[EntryResult]] = field(default_factory=list)
-
-    def add(self, record: ScoreRecord) -> None:
-        if record.bad_test_set:
-            self.bad = True
-            return
-        if not self.entries:
-            self.entries = [set() for _ in record.entries]
-        for known, result in zip(self.entries, record.entries, strict=True):
-            known.add(result)
-
-    def admits(self, own: Findings, claimed: ScoreCertificate) -> bool:
-        """Whether all that ``claimed`` says of the contest was found here, each entry at its own time."""
-        claimed = replace(claimed, transactions=own.certificate.transactions)
-        if claimed.bad_test_set:
-            return self.bad and claimed == own.restated((), bad=True)
-        if not self.entries or len(self.entries) != len(claimed.scores):
-            return False
-        fitting = [
-            [found for found in known if _word(found) == _claim(claimed, place)]
-            for place, known in enumerate(self.entries)
-        ]
-        readings = islice(product(*fitting), MAX_READINGS)
-        return any(claimed == own.restated(results, bad=False) for results in readings)
-
-
-def _word(result: EntryResult) -> tuple[int, bool]:
-    """What a certificate says of an entry: its score, and whether its trace is false."""
-    scored = result.standing is Standing.SCORED
-    return (result.correct if scored else NO_SCORE), result.standing is Standing.FRAUD
-
-
-def _claim(certificate: ScoreCertificate, place: int) -> tuple[int, bool]:
-    return certificate.scores[place], bool(certificate.frauds >> place & 1)
-
-
-def _arguable(own: Findings, claimed: ScoreCertificate) -> bool:
-    """Whether ``claimed`` could be true of the same bytes for a member that some were withheld from, or were
-    not: it differs in nothing else."""
-    mine = own.certificate
-    alike = replace(
-        claimed,
-        frauds=mine.frauds,
-        bad_test_set=mine.bad_test_set,
-        scores=mine.scores,
-        transactions=mine.transactions,
-        record=mine.record,
-    )
-    if alike != mine:
-        return False
-    if claimed.bad_test_set or mine.bad_test_set:
-        return claimed.bad_test_set != mine.bad_test_set
-    if len(claimed.scores) != len(mine.scores):
-        return False
-    pairs = [(result, _claim(claimed, place)) for place, result in enumerate(own.record.entries)]
-    open_to = [_may_be_withheld(result, claim) for result, claim in pairs]
-    same = [claim == _word(result) for result, claim in pairs]
-    return any(open_to) and all(a or b for a, b in zip(open_to, same, strict=True))
-
-
-def _may_be_withheld(result: EntryResult, claim: tuple[int, bool]) -> bool:
-    """Whether one side of an entry's result and another member's claim may not have had its blobs."""
-    if result.standing is Standing.NOT_REVEALED:
-        return False
-    return result.standing is Standing.WITHHELD or claim == (NO_SCORE, False)
-
-
 class ContestSeat:
     """Glue for one contest; see the module. ``view`` moves on with the chain."""
 
@@ -198,7 +121,7 @@ class ContestSeat:
         self._now = 0
         self._instance = view.instance
         self._own: Findings | None = None
-        self._seen = _Seen()
+        self._seen = Sightings()
         self._begun = 0
         self._counted = 0
         self._judging = Due(at=0)
@@ -239,7 +162,7 @@ class ContestSeat:
         known = (before.entries, before.released, before.panel, before.instance)
         if known != (view.entries, view.released, view.panel, view.instance):
             self._instance, self._own, self._decided = view.instance, None, None
-            self._seen = _Seen()
+            self._seen = Sightings()
             self._judging, self._asked = Due(at=self._now), Due(at=self._now)
             self._questions.clear()
             self._lists.clear()
@@ -341,7 +264,7 @@ class ContestSeat:
         root, mine = certificate.transactions, own.certificate.transactions
         if replace(certificate, transactions=mine) == own.certificate or self._seen.admits(own, certificate):
             return True if root in (ZERO32, mine) else self._may_stand(root)
-        return self._disputed(question) if _arguable(own, certificate) else False
+        return self._disputed(question) if is_arguable(own, certificate) else False
 
     def _disputed(self, question: _Question) -> bool | None:
         """Another member's scores which may only be found at another time: no word before there was a look
