@@ -16,8 +16,7 @@ CAUGHT = [
     "low-precision", "copied", "alie", "ipm", "equivocating-validator", "tampered-blob",
 ]  # fmt: skip
 HARMLESS = [
-    "late", "selective-abort", "false-sum", "lazy-validator", "silent-primary", "lying-primary",
-    "censoring-coordinator",
+    "late", "selective-abort", "false-sum", "silent-primary", "lying-primary", "censoring-coordinator",
 ]  # fmt: skip
 
 
@@ -43,7 +42,7 @@ def test_demo__an_unknown_adversary__ends_with_status_2_and_the_list(tmp_path: P
         timeout=60,
     )
     assert done.returncode == 2
-    assert all(kind in done.stderr for kind in (*CAUGHT, *HARMLESS, "inside-tolerance"))
+    assert all(kind in done.stderr for kind in (*CAUGHT, *HARMLESS, "lazy-validator", "inside-tolerance"))
 
 
 @pytest.mark.slow
@@ -58,6 +57,18 @@ def test_demo__what_nobody_can_prove__is_harmless_and_honest_money_is_whole(
     kind: str, tmp_path: Path
 ) -> None:
     assert end_of(kind, tmp_path).startswith("harmless")
+
+
+@pytest.mark.slow
+def test_demo__validator_that_executes_nothing__is_caught_by_a_canary_and_named_by_the_audit(
+    tmp_path: Path,
+) -> None:
+    code, report, said = run_demo(tmp_path, "--rounds", "4", "--adversary", "lazy-validator")
+    assert_ended_well(code, report, said, tmp_path)
+    outcomes = {item["kind"]: item["outcome"] for item in report["disturbances"]}
+    assert outcomes["lazy-validator"].startswith("caught")
+    assert "the audit names its evidence as forged" in outcomes["lazy-validator"]
+    assert outcomes["canary"].startswith("harmless")
 
 
 @pytest.mark.slow
