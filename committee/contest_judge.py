@@ -28,12 +28,10 @@ from worker.training.sml import MappedModel, contest_seed
 from worker.training.tensors import MAX_HEADER_BYTES
 from worker.training.trace import MAX_TRACE_BYTES, Trace, check_ends, check_terms, segment_bounds
 from worker.training.trace_plan import moves, rank, replay_plan
-from worker.training.trace_replay import replay_segment, trace_limits
+from worker.training.trace_replay import EVERYWHERE, replay_segment, trace_limits
 
 _REPLAY_DOMAIN: Final = b"ProofOfTraining/contest-replay/1"
 _UNREADABLE: Final = (BlobMissing, BlobCorrupt)
-_EVERYWHERE: Final = "cpu"
-"""The device that each member has, whatever else it computes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +144,11 @@ class ContestJudge:
         """Where to replay: on the own device if the policy has limits for it, else on a CPU, which everybody
         has. Raises NotCalibrated without limits for that: then some could judge and others not, and all must
         find the same."""
-        trace_limits(spec.model, spec.recipe, policy, _EVERYWHERE)
+        trace_limits(spec.model, spec.recipe, policy, EVERYWHERE)
         try:
             trace_limits(spec.model, spec.recipe, policy, self.device)
         except NotCalibrated:
-            return _EVERYWHERE
+            return EVERYWHERE
         return self.device
 
     # ---------------------------------------------------------------- entries

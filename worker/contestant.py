@@ -31,15 +31,13 @@ from worker.training.data import DatasetCache
 from worker.training.optimizer import check_optimizer
 from worker.training.sml import MappedModel, contest_seed
 from worker.training.trace import Trace, check_terms, checkpoint_names, record
-from worker.training.trace_replay import trace_limits
+from worker.training.trace_replay import EVERYWHERE, trace_limits
 
 log = structlog.get_logger("worker")
 
 SALT_BYTES: Final = 32
 MARGIN_S: Final = 2
 """A commitment is not sent so late that the next block may be beyond the deadline."""
-_EVERYWHERE: Final = "cpu"
-"""The device that each validator has to replay on."""
 
 
 class Sends(Protocol):
@@ -121,7 +119,7 @@ class Contestant:
         if spec.recipe.trace is not None:
             with _needed("no-policy", "Its traces cannot be judged"):
                 policy = load_policy(parse_sha256(spec.checks.policy), self.blobs)
-                trace_limits(spec.model, spec.recipe, policy, _EVERYWHERE)
+                trace_limits(spec.model, spec.recipe, policy, EVERYWHERE)
         _require_size(job, limit)
         return job
 

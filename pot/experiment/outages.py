@@ -15,8 +15,9 @@ class Kills(Protocol):
     def restart(self, name: str) -> int: ...
 
 
-PARTS: Final = ("miners", "validator", "coordinator", "broker")
-"""What goes down, in order."""
+_ALONE: Final = ("validator-1", "coordinator", "broker")
+"""What goes down after the miners, in order."""
+OUTAGES: Final = 1 + len(_ALONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Outages:
     def plan(self) -> tuple[tuple[str, ...], ...]:
         """What is killed, in order."""
         miners = tuple(f"miners-{place}" for place in range(max(1, self.processes // MINERS_SHARE)))
-        return (miners, ("validator-1",), ("coordinator",), ("broker",))
+        return (miners, *((name,) for name in _ALONE))
 
     def advance(self, share: float, at_s: float) -> None:
         """Kill what is due when ``share`` of the rounds is certified, at most one thing at a time."""

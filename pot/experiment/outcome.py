@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from pot.experiment.outages import PARTS, Outage
+from pot.experiment.outages import OUTAGES, Outage
 from pot.experiment.sheets import Sheet
 from pot.experiment.tally import CLAIMERS, Tally
+from protocol.ids import Address
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,14 +61,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it: how long each certificate took, what became of each task's contributions, how many
+    """What came of it: how long each certificate took, what became of each task's contributions, which
     miners fell ``short`` when they claimed what they had earned; ``outages`` is what was killed, and when."""
 
     load: Load
     seconds: float
     waits: tuple[Wait, ...]
     tallies: tuple[Tally, ...]
-    short: int
+    short: frozenset[Address]
     outages: tuple[Outage, ...] = ()
 
     @property
@@ -106,7 +107,7 @@ class Outcome:
     @property
     def unpaid(self) -> int:
         """Miners whom some task's payouts do not cover, or who got less on claiming."""
-        return len({miner for item in self.tallies for miner in item.unpaid}) + self.short
+        return len(self.short.union(*(item.unpaid for item in self.tallies)))
 
     @property
     def ok(self) -> bool:
@@ -116,7 +117,7 @@ class Outcome:
             and self.on_time >= ON_TIME * self.due
             and not self.lost
             and not self.unpaid
-            and (not self.load.faults or len(self.outages) == len(PARTS))
+            and (not self.load.faults or len(self.outages) == OUTAGES)
         )
 
 

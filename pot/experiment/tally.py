@@ -87,16 +87,19 @@ def _work(item: dict[str, Any]) -> Work:
     return int(item["round"]), int(item["shard"]), parse_address(item["miner"])
 
 
-def claims_short(anybody: Client, tallies: Sequence[Tally], reward: int, say: Callable[[str], None]) -> int:
-    """Claim all that CLAIMERS of the miners earned; how many of them got less. Raises as ``Client.claim``."""
+def claims_short(
+    anybody: Client, tallies: Sequence[Tally], reward: int, say: Callable[[str], None]
+) -> frozenset[Address]:
+    """Claim all that CLAIMERS of the miners earned; who of them got less. Raises as ``Client.claim``."""
     earned = sum((item.earned for item in tallies), Counter[Address]())
     chosen = sorted(earned)[:: max(1, len(earned) // CLAIMERS)][:CLAIMERS]
-    token, short = anybody.contracts.token, 0
+    token, short = anybody.contracts.token, set[Address]()
     for miner in chosen:
         before = token.balance_of(miner)
         due = [item for item in anybody.claimable(miner) if item.due]
         if due:
             anybody.claim(*due)
-        short += token.balance_of(miner) - before < reward * earned[miner]
-    say(f"{len(chosen) - short} of {len(chosen)} miners claimed all that they had earned")
-    return short
+        if token.balance_of(miner) - before < reward * earned[miner]:
+            short.add(miner)
+    say(f"{len(chosen) - len(short)} of {len(chosen)} miners claimed all that they had earned")
+    return frozenset(short)

@@ -223,14 +223,6 @@ def signatures_behind(contracts: Contracts, accepted: AcceptedScores) -> SignedS
     )
 
 
-def accepted_scores(contracts: Contracts, contest_id: int) -> list[SignedScores]:
-    """The certificates of a contest that were accepted, with their signatures. Raises as
-    ``signatures_behind``."""
-    return [
-        signatures_behind(contracts, accepted) for accepted in accepted_certificates(contracts, contest_id)
-    ]
-
-
 def _scores_in(contracts: Contracts, accepted: AcceptedScores, data: bytes) -> SignedScores | None:
     """The event's certificate with signatures, from wherever in ``data`` it is passed to `certify`."""
     selector, place = contracts.contest.selector("certify"), -1

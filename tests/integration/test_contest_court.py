@@ -12,7 +12,7 @@ from committee.adversary import LyingScorer
 from committee.node import ValidatorNode
 from pot.cli import main
 from protocol.chain.contest import ContestStatus, Outcome
-from protocol.chain.contest_log import accepted_scores, contest_events
+from protocol.chain.contest_log import accepted_certificates, contest_events
 from protocol.contest import NO_SCORE, winner_of
 from protocol.contest_spec import ContestSpec
 from protocol.ids import Address
@@ -47,7 +47,7 @@ class Trial:
 
     def scores(self) -> list[tuple[int, ...]]:
         """What each accepted certificate says, the committee's first."""
-        accepted = accepted_scores(self.contests.contracts, self.contest_id)
+        accepted = accepted_certificates(self.contests.contracts, self.contest_id)
         return [signed.certificate.scores for signed in accepted]
 
 

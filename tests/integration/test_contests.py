@@ -15,7 +15,7 @@ from committee.config import ValidatorConfig
 from protocol.blobs import open_blob_store
 from protocol.chain.client import ChainClient
 from protocol.chain.contest import ContestStatus, Outcome
-from protocol.chain.contest_log import accepted_scores, contest_events, read_contest, release_of
+from protocol.chain.contest_log import accepted_certificates, contest_events, read_contest, release_of
 from protocol.chain.contracts import Contracts
 from protocol.contest import NO_SCORE
 from protocol.errors import Refused
@@ -204,6 +204,6 @@ def test_contestant__killed_after_the_commitment__reveals_from_its_journal(world
     view = read_contest(world.contracts, contest_id, release_of(world.contracts, contest_id))
     assert view.entries[0].model == first.commitment.model
     assert world.until(contest_id, ContestStatus.CLOSED).outcome in (Outcome.WON, Outcome.NO_WINNER)
-    scores = accepted_scores(world.contracts, contest_id)[-1].certificate.scores
+    scores = accepted_certificates(world.contracts, contest_id)[-1].certificate.scores
     assert scores != (NO_SCORE,)
     assert json.loads(world.record_of(contest_id).blob)["contest_id"] == str(contest_id)

@@ -14,7 +14,7 @@ from pot.cli import main
 from pot.payload_client import PayloadClient
 from protocol.blobs import DEFAULT_MAX_BYTES, BlobStore
 from protocol.chain.contest import ContestStatus, Outcome
-from protocol.chain.contest_log import accepted_scores
+from protocol.chain.contest_log import accepted_certificates
 from protocol.errors import ServiceUnreachable
 from protocol.ids import Sha256, sha256
 from protocol.learning_payload import SignedPayload, payload_list, payloads_root, sign_payload
@@ -143,7 +143,7 @@ def test_chain__every_validator_knows_other_payloads__they_agree_on_the_proposer
         assert answer.kept
         lists.append((payload,))
     contest_id = win(world, pot)
-    root = accepted_scores(world.contracts, contest_id)[-1].certificate.transactions
+    root = accepted_certificates(world.contracts, contest_id)[-1].certificate.transactions
     assert root in [payloads_root(each) for each in lists]
     assert world.blobs.get(Sha256(root)) in [payload_list(each) for each in lists]
     status, chain = pot("chain", "verify")
@@ -199,7 +199,7 @@ def test_chain__primary_hides_its_list__the_view_changes_and_the_contest_is_won(
     client.endpoints = {primary: client.endpoints[primary]}
     client.offer([hidden])
     contest_id = win(world, pot)
-    root = accepted_scores(world.contracts, contest_id)[-1].certificate.transactions
+    root = accepted_certificates(world.contracts, contest_id)[-1].certificate.transactions
     assert root != payloads_root((hidden,))
     assert pot("chain", "verify")[0] == 0
     assert client.waiting(author.address) == [hidden]

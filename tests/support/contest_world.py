@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from protocol.blobs import BlobStore, open_blob_store
 from protocol.chain.contest import ContestParams, ContestStatus, OnchainContest
-from protocol.chain.contest_log import accepted_scores
+from protocol.chain.contest_log import accepted_certificates, signatures_behind
 from protocol.chain.contract import Call
 from protocol.chain.contracts import Contracts
 from protocol.chain.sender import Receipt, Sender
@@ -110,7 +110,8 @@ class ContestWorld:
 
     def record_of(self, contest_id: int) -> ScoreRecord:
         """The score record behind the last certificate, whose signatures are checked."""
-        signed = accepted_scores(self.contracts, contest_id)[-1]
+        accepted = accepted_certificates(self.contracts, contest_id)[-1]
+        signed = signatures_behind(self.contracts, accepted)
         panel = self.contracts.contest.panels().members(contest_id, signed.certificate.instance)
         signed.verify(self.contracts.deployment.contest_domain, panel)
         return ScoreRecord.parse(self.blobs.get(signed.certificate.record))

@@ -14,6 +14,8 @@ from worker.training.errors import BlobRejected, Diverged
 from worker.training.tolerance import CodeComparison, compare_codes
 from worker.training.trace import segment_bounds
 
+EVERYWHERE: Final = "cpu"
+"""The device that each validator has, whatever else it computes on."""
 _CODEC: Final[CodecName] = "int8"
 
 

@@ -8,7 +8,7 @@ import pytest
 from pot.cli import main
 from pot.experiment.block_makers import TASK_ROUNDS, PooledMaker
 from pot.experiment.block_time import CHURN, quarter
-from pot.experiment.outages import PARTS, Outage
+from pot.experiment.outages import OUTAGES, Outage
 from pot.experiment.outcome import CERTIFICATE_TERM_S, DEADLINE_S, Load, Outcome, Wait
 from pot.experiment.tally import Tally, Work
 from protocol.ids import Address
@@ -18,7 +18,7 @@ DONE: frozenset[Work] = frozenset({(1, 0, ANN), (1, 1, BOB), (2, 0, ANN), (2, 1,
 PAID = Tally(taken=DONE, certified=DONE, covered={ANN: 3, BOB: 1})
 LOAD = Load(miners=2, tasks=1, rounds=2, processes=4)
 ALL = Outcome(
-    load=LOAD, seconds=9.0, waits=(Wait(rounds=2, seconds=5.0),), tallies=(PAID,), short=0
+    load=LOAD, seconds=9.0, waits=(Wait(rounds=2, seconds=5.0),), tallies=(PAID,), short=frozenset()
 )  # fmt: skip
 
 
@@ -50,12 +50,12 @@ def test_outcome__all_certified_in_time_and_paid__is_ok() -> None:
         replace(ALL, waits=(Wait(rounds=2, seconds=2 * DEADLINE_S + CERTIFICATE_TERM_S + 1),)),
         replace(ALL, tallies=(replace(PAID, taken=DONE | {(3, 0, BOB)}),)),
         replace(ALL, tallies=(replace(PAID, covered={ANN: 3}),)),
-        replace(ALL, short=1),
+        replace(ALL, short=frozenset({BOB})),
         replace(ALL, load=replace(LOAD, faults=True)),
         replace(
             ALL,
             load=replace(LOAD, faults=True),
-            outages=tuple(Outage(names=(part,), at_s=1.0) for part in PARTS[:-1]),
+            outages=(Outage(names=("broker",), at_s=1.0),) * (OUTAGES - 1),
         ),
     ],
 )

@@ -10,7 +10,7 @@ from hexbytes import HexBytes
 from protocol.chain.abi import load_abi
 from protocol.chain.client import ChainClient
 from protocol.chain.contest import ContestPanels, LearningContest
-from protocol.chain.contest_log import accepted_certificates, accepted_scores
+from protocol.chain.contest_log import accepted_certificates, signatures_behind
 from protocol.chain.contracts import Contracts
 from protocol.contest import SignedScores
 from protocol.errors import Refused, VerificationFailed
@@ -101,6 +101,12 @@ def call_of(signed: SignedScores) -> bytes:
     return LearningContest(cast(ChainClient, None), CONTRACT).certify(signed).data
 
 
+def signed_by(node: ContestNode) -> SignedScores:
+    """The one accepted certificate of ``node`` with its signatures."""
+    (accepted,) = accepted_certificates(node.contracts, 7)
+    return signatures_behind(node.contracts, accepted)
+
+
 @pytest.mark.parametrize(
     ("data", "calls"),
     [
@@ -111,17 +117,17 @@ def call_of(signed: SignedScores) -> bytes:
     ],
     ids=["sent directly", "through a contract", "after a decoy", "built by a contract"],
 )
-def test_accepted_scores__wherever_the_call_is__its_signatures_are_found(
+def test_signatures_behind__wherever_the_call_is__its_signatures_are_found(
     data: bytes, calls: list[bytes] | None
 ) -> None:
-    assert accepted_scores(ContestNode(SIGNED, data, calls).contracts, 7) == [SIGNED]
+    assert signed_by(ContestNode(SIGNED, data, calls)) == SIGNED
 
 
-def test_accepted_scores__no_call_with_them__is_a_lie_or_not_to_be_had() -> None:
+def test_signatures_behind__no_call_with_them__is_a_lie_or_not_to_be_had() -> None:
     with pytest.raises(VerificationFailed, match="no `certify` call with the scores of contest 7"):
-        accepted_scores(ContestNode(SIGNED, WRAPPER, [call_of(LIE)]).contracts, 7)
+        signed_by(ContestNode(SIGNED, WRAPPER, [call_of(LIE)]))
     with pytest.raises(Refused, match="no traces"):
-        accepted_scores(ContestNode(SIGNED, WRAPPER).contracts, 7)
+        signed_by(ContestNode(SIGNED, WRAPPER))
 
 
 def test_accepted_certificates__transaction_cannot_be_had__are_read_from_events_alone() -> None:
