@@ -1,5 +1,6 @@
 """The learning chain in people's hands: read it, put payloads on it, keep it going by puzzles."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -30,9 +31,12 @@ MAX_MINED_BYTES: Final = 64 * 1024
 FIND_S: Final = 600.0
 """A puzzle takes 2^18 hashes on average; who finds none for so long has too little to hash with."""
 LOOK_S: Final = 1.0
-LOST: Final = frozenset({"StaleParent", "HeightOutOfOrder", "BlockTimeOutOfRange"})
+LOST: Final = frozenset({"StaleParent", "HeightOutOfOrder"})
 """Somebody else's block came first."""
 MAX_LOST: Final = 100
+EARLY_S: Final = 120.0
+"""How long a block waits for the chain's clock; a chain's blocks are seldom further apart."""
+EARLY_LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,7 @@ def mine(
             listed = payload_list(payloads)
             block = _find(miner, next_puzzle(contracts, sender.address, listed))
             try:
-                receipt = sender.send(contracts.contest.append_puzzle(block, listed))
+                receipt = append_puzzle(contracts, sender, block, listed)
             except Refused as error:
                 lost += 1
                 if error.reason not in LOST or lost > MAX_LOST:
@@ -147,6 +151,29 @@ def mine(
             found.append(Mined(block=block, payloads=len(payloads), receipt=receipt))
             say(f"Block {block.height}: {block.hash.hex()} with {len(payloads)} payloads.")
     return found
+
+
+def append_puzzle(
+    contracts: Contracts,
+    sender: Sender,
+    block: Block,
+    listed: bytes,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Receipt:
+    """Hand in a solved puzzle. Times of blocks rise by at least a second, so one found sooner after its
+    parent is still in the future for the chain and waits, at most EARLY_S. Raises Refused,
+    ServiceUnreachable."""
+    waited = 0.0
+    while True:
+        try:
+            return sender.send(contracts.contest.append_puzzle(block, listed))
+        except Refused as error:
+            # The contract looks at the parent first: what follows the head and has a wrong time is early.
+            if error.reason != "BlockTimeOutOfRange" or waited >= EARLY_S:
+                raise
+        sleep(EARLY_LOOK_S)
+        waited += EARLY_LOOK_S
 
 
 def next_puzzle(contracts: Contracts, solver: Address, listed: bytes) -> Block:
