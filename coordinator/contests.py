@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from coordinator.jobs.producer import JobProducer
+from coordinator.jobs.queue_watch import QueueWatch
 from coordinator.services.context import Context
 from coordinator.services.read_contest_specs import read_contest_specs
 from protocol.chain.contest import ContestParams, ContestStatus
@@ -35,6 +36,7 @@ class ContestsLoop:
         self._producer = producer
         self._sent: dict[tuple[int, Address], float] = {}
         self._over: set[int] = set()
+        self._queues = QueueWatch(producer)
 
     def run(self, stopping: threading.Event) -> None:
         """Until ``stopping``; what is unreachable is tried again."""
@@ -47,6 +49,8 @@ class ContestsLoop:
     def turn(self) -> None:
         """Every open contest once. Raises ServiceUnreachable, Refused."""
         read_contest_specs(self._ctx)
+        if self._queues.lost(self._ctx.now_s()):
+            self._sent.clear()
         newest = self._contracts.contest.count()
         for contest_id in range(max(1, newest - MAX_OPEN + 1), newest + 1):
             if contest_id in self._over:

@@ -8,12 +8,13 @@ from typing import Final
 import structlog
 
 from coordinator.domain.lifecycle import TaskStatus
+from coordinator.jobs.queue_watch import QueueWatch
 from coordinator.jobs.sweeper import Sweeper
 from coordinator.services.context import Context
 from coordinator.services.drive_task import drive_task
 from coordinator.services.index_blocks import CHAIN_MOVED
 from coordinator.services.prepare_task import clear_trouble, note_trouble
-from coordinator.services.send_jobs import send_jobs
+from coordinator.services.send_jobs import send_again, send_jobs
 from protocol.errors import PotError, ServiceUnreachable
 from protocol.ids import TaskId
 from protocol.pauses import Pauses
@@ -46,6 +47,7 @@ class RoundsLoop:
         self._starting = False
         self._observe_turn = observe_turn
         self._sweeper = Sweeper(ctx)
+        self._queues = QueueWatch(ctx.jobs)
         self._paused: dict[TaskId, float] = {}
         self._bell = ctx.store.bell.about(CALLS)
 
@@ -81,6 +83,8 @@ class RoundsLoop:
         self._starting = any(task.status == TaskStatus.WAITING for task in rows)
         self._paused = {task: until for task, until in self._paused.items() if until > now_s}
         done = [self._drive(task, note) for task, note in tasks.items() if task not in self._paused]
+        if self._queues.lost(now_s):
+            send_again(ctx)
         send_jobs(ctx)
         self._sweeper.sweep(now_s)
         return not all(done)

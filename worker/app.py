@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from celery import Celery
 from celery import signals as celery_signals
+from celery.worker.request import Request
 from kombu.entity import Queue
 
 from protocol.ids import Address
@@ -14,6 +15,22 @@ from worker.jobs import ShardMiner
 
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_RECONNECT_WAIT_S: Final = 4.0
+
+
+class JobRequest(Request):  # type: ignore[misc]
+    """A job in hand. Raises the broker's error when its acknowledgement fails, so that the worker connects
+    anew.
+
+    Celery logs such an error and goes on. The job then counts as in hand for ever, and a worker that takes
+    one at a time never takes another.
+    """
+
+    acknowledged: bool
+
+    def acknowledge(self) -> None:
+        if not self.acknowledged:
+            self.message.ack()
+            self.acknowledged = True
 
 
 def create_app(broker_url: str, miner: Address, visibility_timeout_s: int) -> Celery:
@@ -60,9 +77,9 @@ def register(app: Celery, miner: ShardMiner, contests: ContestMiner | None = Non
     def train_shard(self: Any, job: Any) -> None:
         miner.handle(job, lease_end(self.request.expires))
 
-    app.task(name=TRAIN_SHARD, bind=True)(train_shard)
+    app.task(name=TRAIN_SHARD, bind=True, Request=JobRequest)(train_shard)
     if contests is not None:
-        app.task(name=ENTER_CONTEST)(contests.handle)
+        app.task(name=ENTER_CONTEST, Request=JobRequest)(contests.handle)
 
 
 def lease_end(expires: str | datetime | None) -> float | None:

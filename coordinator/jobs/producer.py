@@ -1,11 +1,13 @@
 """Jobs for miners, through Celery: JSON only, no results, one queue per miner."""
 
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import KombuError
+from redis.exceptions import RedisError, ResponseError
 
 from protocol.errors import ServiceUnreachable
 from protocol.ids import Address
@@ -14,6 +16,7 @@ from protocol.job import ENTER_CONTEST, TRAIN_SHARD, ContestJob, ShardJob, queue
 CONNECT_TIMEOUT_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 2.0
 PAUSE_S: Final = 1.0
+T = TypeVar("T")
 
 
 class JobProducer:
@@ -35,11 +38,25 @@ class JobProducer:
         ServiceUnreachable."""
         self._send(ENTER_CONTEST, miner, job.to_json(), expires_s)
 
+    def broker_run(self) -> str:
+        """Which run of the broker this is; empty where it does not say. Another run has empty queues. Raises
+        ServiceUnreachable."""
+        return self._ask(self._read_run)
+
+    def _read_run(self) -> str:
+        with self._app.pool.acquire(block=True) as connection:
+            client = getattr(connection.default_channel, "client", None)
+            if client is None:
+                return ""
+            try:
+                return str(client.info("server").get("run_id", ""))
+            except ResponseError:
+                # Whoever runs the broker may forbid the question.
+                return ""
+
     def _send(self, name: str, miner: Address, document: dict[str, Any], expires_s: int) -> None:
-        if time.monotonic() < self._down_until:
-            raise ServiceUnreachable("the broker", self._url, "it did not answer a moment ago")
-        try:
-            self._app.send_task(
+        self._ask(
+            lambda: self._app.send_task(
                 name,
                 args=[document],
                 queue=Queue(queue_of(miner)),  # type: ignore[no-untyped-call]
@@ -47,7 +64,14 @@ class JobProducer:
                 ignore_result=True,
                 retry=False,
             )
-        except (KombuError, OSError) as error:
+        )
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        if time.monotonic() < self._down_until:
+            raise ServiceUnreachable("the broker", self._url, "it did not answer a moment ago")
+        try:
+            return question()
+        except (KombuError, OSError, RedisError) as error:
             self._down_until = time.monotonic() + PAUSE_S
             # Its pools keep connections to a broker that is gone.
             self._app.close()

@@ -20,9 +20,12 @@ class CommitteePort(Protocol):
 
 
 class JobPort(Protocol):
-    """The way to the miners' queues. Raises ServiceUnreachable when the broker does not take the job."""
+    """The way to the miners' queues. Raises ServiceUnreachable when the broker does not take the job, or
+    does not answer. ``broker_run`` tells runs of it apart; empty where nobody knows."""
 
     def send(self, miner: Address, job: ShardJob) -> None: ...
+
+    def broker_run(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,13 @@ def send_jobs(ctx: Context) -> bool:
     return True
 
 
+def send_again(ctx: Context) -> None:
+    """The queues were lost: whoever may still fill a shard is sent its job once more, under the same fence,
+    with all the time of a lease. Who has the job in hand answers the second one from its journal."""
+    with ctx.store.write() as tx:
+        tx.shards.unsend(ctx.now_s())
+
+
 def _job(ctx: Context, lease: LeaseRow, spec_hash: bytes, parent_model: bytes) -> ShardJob:
     return ShardJob(
         task_id=TaskId(lease.task_id),

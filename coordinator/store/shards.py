@@ -54,6 +54,12 @@ class Shards:
             .values(sent_s=now_s)
         )
 
+    def unsend(self, now_s: float) -> None:
+        """Back into the outbox with every lease that has not run out."""
+        self._session.execute(
+            update(LeaseRow).where(LeaseRow.sent_s + LeaseRow.lease_s > now_s).values(sent_s=None)
+        )
+
     def loads(self) -> dict[str, int]:
         """How many leases each miner holds."""
         query = select(LeaseRow.miner, func.count()).group_by(LeaseRow.miner)

@@ -24,7 +24,7 @@ from protocol.job import TRAIN_SHARD, queue_of
 from protocol.typed_data import Domain
 from worker.agent import build_miner, consume, log_to_stderr
 from worker.api_client import CoordinatorClient
-from worker.app import create_app, lease_end
+from worker.app import JobRequest, create_app, lease_end
 from worker.config import MinerConfig
 from worker.heartbeat import HeartbeatThread
 from worker.jobs import ShardMiner
@@ -62,7 +62,7 @@ def run(config: MinerConfig, identities: Identities) -> int:
     def train_shard(self: Any, job: Any) -> None:
         miners[self.request.delivery_info["routing_key"]].handle(job, lease_end(self.request.expires))
 
-    app.task(name=TRAIN_SHARD, bind=True)(train_shard)
+    app.task(name=TRAIN_SHARD, bind=True, Request=JobRequest)(train_shard)
     warm_up(config.threads, "cpu")
     beats = threading.Thread(
         target=_beat, args=(accounts, config.deployment.domain, config.api_url), daemon=True

@@ -43,6 +43,40 @@ def test_send__live_broker__puts_one_json_job_that_expires_into_the_miners_queue
     assert message["content-type"] == "application/json"
 
 
+def test_broker__killed_and_started_again__is_another_run() -> None:
+    with RedisProcess() as broker:
+        producer = JobProducer(broker.broker_url)
+        first = producer.broker_run()
+        assert first
+        assert producer.broker_run() == first
+        broker.kill()
+        with pytest.raises(ServiceUnreachable):
+            producer.broker_run()
+        broker.start()
+
+        def another() -> bool:
+            try:
+                return producer.broker_run() not in ("", first)
+            except ServiceUnreachable:
+                return False
+
+        eventually(another, "the other run")
+        producer.close()
+
+
+def test_broker__that_forbids_the_question_or_is_no_redis__has_no_known_run() -> None:
+    with RedisProcess() as broker:
+        with redis.Redis(unix_socket_path=str(broker.socket)) as client:
+            client.execute_command("ACL", "SETUSER", "default", "-info")
+        producer = JobProducer(broker.broker_url)
+        assert producer.broker_run() == ""
+        producer.send(MINER, JOB)
+        producer.close()
+    producer = JobProducer("memory://")
+    assert producer.broker_run() == ""
+    producer.close()
+
+
 def test_send__broker_killed_and_started_again__fails_fast_then_goes_on() -> None:
     broker = RedisProcess()
     broker.start()

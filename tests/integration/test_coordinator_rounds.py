@@ -11,6 +11,8 @@ from eth_account.signers.local import LocalAccount
 
 from coordinator.domain.leases import Verdict
 from coordinator.domain.liveness import SHORTEST_PAUSE_S, patience_s
+from coordinator.jobs.queue_watch import LOOK_EVERY_S
+from coordinator.rounds import RoundsLoop
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
 from coordinator.services.handle_committee import handle_answer, handle_attestation, handle_fault_report
 from coordinator.services.send_jobs import send_jobs
@@ -183,6 +185,29 @@ def test_broker__away__leases_wait_in_the_outbox_and_do_not_run_out(w: World) ->
     assert {(job.shard, job.fence) for _, job in w.queue.jobs} == before
     assert send_jobs(w.ctx)
     assert len(w.queue.jobs) == len(before)
+
+
+def test_broker__another_run_of_it__is_sent_the_same_jobs_and_not_those_that_ran_out(w: World) -> None:
+    loop = RoundsLoop(w.ctx, 1.0, 1.0, lambda seconds: None)
+    loop.turn()
+    first, second = [(job.shard, job.fence) for _, job in w.queue.jobs]
+    w.pass_time(LOOK_EVERY_S)
+    loop.turn()
+    assert len(w.queue.jobs) == 2
+    with w.store.write() as tx:
+        lease = tx.shards.lease(TASK, 1, first[0])
+        assert lease is not None
+        assert lease.sent_s is not None
+        lease.sent_s -= lease.lease_s
+    w.queue.jobs.clear()
+    w.queue.run = "second"
+    w.pass_time(LOOK_EVERY_S)
+    loop.turn()
+    again = [(job.shard, job.fence) for _, job in w.queue.jobs]
+    assert second in again
+    assert first not in again
+    # The one that had run out went to somebody else.
+    assert {shard for shard, _ in again} == {first[0], second[0]}
 
 
 def faulty_round(w: World) -> tuple[ContributionRow, bytes]:

@@ -103,6 +103,23 @@ def test_miner__broker_killed_and_restarted__takes_jobs_again(
         eventually(lambda: network.coordinator.last_fence() == 51, "the contribution")
 
 
+def test_miner__broker_down_when_its_job_is_done__takes_jobs_again(
+    network: MinerNetwork, broker: RedisProcess
+) -> None:
+    with network.miner("acknowledging") as miner:
+        network.coordinator.answers[:] = [503]
+        network.send(miner, network.job(fence=55))
+        eventually(lambda: not network.coordinator.answers, "the job in the miner's hands")
+        broker.kill()
+        try:
+            eventually(lambda: network.coordinator.last_fence() == 55, "the contribution")
+            miner.wait_for("Connection to broker lost")
+        finally:
+            broker.start()
+        network.send(miner, network.job(shard=ShardNo(1), fence=56))
+        eventually(lambda: network.coordinator.last_fence() == 56, "the contribution after it")
+
+
 def test_lazy_miner__on_the_network__delivers_signed_zeros(network: MinerNetwork) -> None:
     with network.miner("lazy", adversary="lazy") as miner:
         network.send(miner, network.job(round=RoundNo(1), fence=61))

@@ -57,11 +57,17 @@ class Queue:
 
     jobs: list[tuple[Address, ShardJob]] = field(default_factory=list)
     broken: Exception | None = None
+    run: str = "first"
 
     def send(self, miner: Address, job: ShardJob) -> None:
         if self.broken is not None:
             raise self.broken
         self.jobs.append((miner, job))
+
+    def broker_run(self) -> str:
+        if self.broken is not None:
+            raise self.broken
+        return self.run
 
 
 class World:
