@@ -27,7 +27,7 @@ from tests.support.twin import Twin
 
 HONEST = ("validator-1", "validator-2", "validator-3")
 LIAR = "validator-4"
-SLASHED_S = 30.0
+SLASHED_S = 60.0
 ENDS_S = 15.0
 """For the interpreter on a busy machine. A transaction that nobody mines is waited for ten times longer."""
 
@@ -158,7 +158,9 @@ def test_validator__asked_to_end_while_a_transaction_waits__ends_at_once(trio: S
     def waits() -> bool:
         return int(client.rpc("txpool_status")["pending"], 16) > 0
 
-    assert trio.client.read_until(waits, SLASHED_S)
+    assert trio.client.read_until(waits, SLASHED_S), "\n".join(
+        [*trio.client.statuses, *(trio.network.supervisor.log_tail(name) for name in HONEST)]
+    )
     processes = [psutil.Process(entry.pid) for entry in trio.network.supervisor.table if entry.name in HONEST]
     assert len(processes) == len(HONEST)
     for process in processes:
