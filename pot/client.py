@@ -213,19 +213,19 @@ class Client:
             seen = task
             # The work goes on while certificates are disputed.
             working = task.status in (TaskStatus.OPEN, TaskStatus.DISPUTED) and task.last_round < task.rounds
-            over = not working or self.contracts.client.block().timestamp > task.deadline
+            over = not working or self.contracts.client.pending_time() > task.deadline
             if over or time.monotonic() >= give_up:
                 return task
             time.sleep(WAIT_POLL_S)
 
     def cancel(self, task_id: TaskId) -> tuple[int, Receipt]:
         """Withdraw a task that has not begun; (refund, receipt)."""
-        require_cancellable(self.task(task_id), self.address, self.contracts.client.block().timestamp)
+        require_cancellable(self.task(task_id), self.address, self.contracts.client.pending_time())
         return self._ended(task_id, self.sender.send(self.contracts.market.cancel(task_id)))
 
     def close(self, task_id: TaskId) -> tuple[int, Receipt]:
         """End a task whose rounds are certified or whose deadline passed; (refund, receipt)."""
-        require_closable(self.task(task_id), self.contracts.client.block().timestamp)
+        require_closable(self.task(task_id), self.contracts.client.pending_time())
         return self._ended(task_id, self.sender.send(self.contracts.market.close(task_id)))
 
     def _ended(self, task_id: TaskId, receipt: Receipt) -> tuple[int, Receipt]:

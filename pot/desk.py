@@ -66,7 +66,7 @@ class PotDesk:
         client.terms(draft)
         for blob in draft.blobs:
             client.blobs.put(blob)
-        starts_at = client.contracts.client.block().timestamp
+        starts_at = client.contracts.client.pending_time()
         params = TaskParams.of(draft.spec, draft.genesis, starts_at)
         data = {
             "params": plain(params.argument()),

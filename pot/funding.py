@@ -64,5 +64,5 @@ def deposit_stake(
 
 
 def _permit(contracts: Contracts, account: LocalAccount, spender: Address, amount: int) -> Permit:
-    deadline = contracts.client.block().timestamp + PERMIT_LIFE_S
+    deadline = contracts.client.pending_time() + PERMIT_LIFE_S
     return contracts.token.sign_permit(account, spender, amount, deadline)

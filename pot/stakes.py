@@ -43,7 +43,7 @@ def unstake(client: Client, amount: int | None) -> tuple[str, Stake]:
     """Take stake out, in two steps: begin unbonding (``amount``, or all of it), and, when the delay is over,
     withdraw. Returns what was done. Raises Refused when there is nothing to take or it is not yet free."""
     before = read_stake(client, client.address)
-    now = client.contracts.client.block().timestamp
+    now = client.contracts.client.pending_time()
     if amount is None and before.unbonding and now >= before.unlocks_at:
         client.sender.send(client.contracts.vault.withdraw())
         return f"{format_amount(before.unbonding)} were withdrawn.", read_stake(client, client.address)

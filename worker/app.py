@@ -14,7 +14,6 @@ from worker.contests import ContestMiner
 from worker.jobs import ShardMiner
 
 CONNECT_TIMEOUT_S: Final = 5.0
-MAX_RECONNECT_WAIT_S: Final = 4.0
 
 
 class JobRequest(Request):  # type: ignore[misc]
@@ -58,13 +57,13 @@ def create_app(broker_url: str, miner: Address, visibility_timeout_s: int) -> Ce
         worker_redirect_stdouts=False,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
-        # The coordinator's leases bound what a lost broker can cost; the worker waits for it.
+        # The coordinator's leases bound what a lost broker can cost; the worker waits for it, and looks again
+        # after two seconds, then four, at last every thirty.
         broker_connection_max_retries=None,
         broker_connection_timeout=CONNECT_TIMEOUT_S,
         broker_transport_options={
             "visibility_timeout": visibility_timeout_s,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
-            "interval_max": MAX_RECONNECT_WAIT_S,
         },
     )
     celery_signals.setup_logging.connect(_keep_logging, weak=False)

@@ -98,6 +98,8 @@ def _app(broker_url: str) -> Celery:
             "socket_timeout": SEND_TIMEOUT_S,
             "retry_on_timeout": False,
             "max_retries": 1,
+            # Between two tries kombu would sleep two seconds, and who sends has other things to do.
+            "interval_start": 0,
         },
     )
     return app

@@ -113,7 +113,7 @@ def get_account(web: WebDep, address: AddressPath) -> AccountState:
         nonce=chain.quantity("eth_getTransactionCount", address, "pending"),
         permit_nonce=str(contracts.token.view("nonces", address)),
         token_name=str(contracts.token.view("name")),
-        now=chain.block().timestamp,
+        now=chain.pending_time(),
     )
 
 

@@ -71,7 +71,7 @@ def post_draft(client: Client, draft: ContestDraft, *, approve: bool) -> tuple[i
     """(contest, parameters, gas). The key is on disk before the chain knows its hash: without it the poster
     loses its compensation money. Raises Refused, ServiceUnreachable."""
     contest, token = client.contracts.contest, client.contracts.token
-    posted_at = client.contracts.client.block().timestamp
+    posted_at = client.contracts.client.pending_time()
     params = ContestParams.of(draft.spec, draft.key_hash, posted_at)
     require_funds(client.contracts, client.address, params.escrow, "The contest")
     write_key(key_path(client, draft.key_hash), draft.key)

@@ -70,7 +70,7 @@ def _place(where: tuple[int | None, int | None]) -> tuple[int, int] | None:
 
 
 def _bring_all(client: Client, found: list[Challenge], *, assume_yes: bool, unchecked: bool) -> Reply:
-    now = client.contracts.client.block().timestamp
+    now = client.contracts.client.pending_time()
     if not unchecked:
         found = [require_right(client, challenge) for challenge in found]
     for challenge in found:

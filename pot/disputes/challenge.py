@@ -158,7 +158,7 @@ def _challenge(
     """Raises Refused when the certificate cannot be challenged any more."""
     appeals = client.contracts.appeals
     closes_at, joins = _closing(client, task, event)
-    now = client.contracts.client.block().timestamp
+    now = client.contracts.client.pending_time()
     if now >= closes_at:
         kept = f"could be challenged until {moment(closes_at)}" if closes_at else "is not kept any more"
         closed = "was final at once" if task.challenge_window_s == 0 else kept

@@ -17,7 +17,7 @@ def list_disputes(client: Client, number: int | None) -> Reply:
     """Every dispute of a task, or of all tasks."""
     tasks = [client.task(TaskId(number))] if number is not None else client.tasks()
     dockets = [docket for task in tasks for docket in read_dockets(client.contracts, task.task_id)]
-    now = client.contracts.client.block().timestamp
+    now = client.contracts.client.pending_time()
     data = {"disputes": [docket_json(client, docket, now) for docket in dockets]}
     if not dockets:
         where = "There is no dispute" if number is None else f"Task {number} has no dispute"

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from eth_account.datastructures import SignedTransaction
 from eth_account.signers.local import LocalAccount
@@ -21,6 +21,8 @@ GAS_CAP = 1 << 24  # EIP-7825: no transaction may use more
 TIP_WEI = 1_000_000_000
 BUMP_NUMERATOR, BUMP_DENOMINATOR = 9, 8  # +12.5 %: the least that every pool accepts as a replacement
 MAX_BUMPS = 8
+RECEIPT_LAG_S: Final = 2.0
+"""How long after a nonce is used up the receipt of what used it may still be on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +104,19 @@ class Sender:
             signed = self._sign(call, gas, nonce, fees)
             pooled = self._submit(signed, first=not hashes)
             hashes.append(bytes(signed.hash))
-            receipt = self._wait(hashes) if pooled else None
+            receipt = self._wait(hashes, self._bump_after_s) if pooled else None
             if receipt is not None:
                 return receipt
             try:
-                # A nonce that is used up by none of ours was taken by another program with this account.
-                nonce = max(nonce, self._nonce())
+                unused = self._nonce()
+                if unused > nonce:
+                    # Used up: perhaps by one of ours, whose receipt may come after the state that counts it.
+                    # To send again before that is known would do twice what was asked for once.
+                    receipt = self._wait(hashes, RECEIPT_LAG_S)
+                    if receipt is not None:
+                        return receipt
+                    # By another program with this account, then.
+                    nonce = unused
                 fees = fees.raised(self._client.block().base_fee, pooled=pooled)
             except ServiceUnreachable:
                 fees = fees.raised(0, pooled=pooled)
@@ -146,8 +155,8 @@ class Sender:
                 log.warning("the chain did not answer to a transaction; it may have arrived")
         return True
 
-    def _wait(self, hashes: list[bytes]) -> dict[str, Any] | None:
-        give_up = time.monotonic() + self._bump_after_s
+    def _wait(self, hashes: list[bytes], patience_s: float) -> dict[str, Any] | None:
+        give_up = time.monotonic() + patience_s
         while True:
             for tx_hash in hashes:
                 try:

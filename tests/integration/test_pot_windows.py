@@ -9,6 +9,7 @@ import pytest
 
 from anvil.chain import AnvilOptions, AnvilProcess, fresh_chain_id
 from pot.cli import main
+from pot.funding import PERMIT_LIFE_S
 from protocol.chain.client import ChainClient
 from protocol.chain.draws import check_draw
 from protocol.chain.events import CommitteeDrawn, EventReader, TaskCreated
@@ -169,3 +170,15 @@ def test_post__what_the_network_cannot_carry__is_refused_before_signing(
     status, error = pot("task", "post", draft(network, **choices), "--yes")
     assert (status, said in error["message"]) == (2, True), error
     assert network.contracts.market.task_count() == before
+
+
+def test_quiet_chain__nobody_has_mined_since__posting_and_closing_go_by_the_next_blocks_time(
+    pot: Pot, network: PotNetwork
+) -> None:
+    """The newest block may be hours old: a permit dated by it is over before it is used, and a task whose
+    deadline has passed seems to run."""
+    client, task = network.contracts.client, post(pot, network)
+    client.rpc("evm_increaseTime", PERMIT_LIFE_S + 60)
+    post(pot, network)
+    client.rpc("evm_increaseTime", network.contracts.market.task(task).deadline - client.pending_time() + 1)
+    assert pot("task", "close", str(task))[0] == 0

@@ -1,8 +1,10 @@
 """Transactions on a real chain that drops them, stops mining, raises its fees, or says no."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -14,6 +16,7 @@ from protocol.chain.contract import Call
 from protocol.chain.sender import Receipt, Sender
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address, TaskId, parse_address
+from tests.support.miner_network import eventually
 from tests.support.pot_network import PotNetwork
 
 SOON_S = 0.4
@@ -105,9 +108,14 @@ def test_send__stays_unmined__both_fees_rise_by_an_eighth(network: PotNetwork, c
     account = funded(network)
     client.rpc("evm_setAutomine", False)
     sending = Background(Sender(client, account, bump_after_s=SOON_S), call(network))
-    first = wait_for_pool(client, parse_address(account.address))
-    threading.Event().wait(2.5 * SOON_S)
-    later = wait_for_pool(client, parse_address(account.address))
+    address = parse_address(account.address)
+    first = wait_for_pool(client, address)
+
+    def replaced() -> Any:
+        pooled = wait_for_pool(client, address)
+        return pooled if pooled["hash"] != first["hash"] else None
+
+    later = eventually(replaced, "a dearer transaction")
     for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
         assert int(later[name], 16) * 8 >= int(first[name], 16) * 9
     client.rpc("anvil_mine", "0x1")
@@ -124,7 +132,7 @@ def test_stop__a_send_waits__it_ends_at_once_and_no_other_begins(
     wait_for_pool(client, parse_address(account.address))
     sender.stop()
     with pytest.raises(ServiceUnreachable, match="is ending"):
-        sending.result(timeout_s=2)
+        sending.result(timeout_s=10)
     with pytest.raises(ServiceUnreachable, match="is ending"):
         sender.send(call(network))
 
@@ -213,6 +221,24 @@ def test_send__endpoint_fails_while_waiting__the_receipt_still_arrives(
     flaky = Flaky(client.rpc_url)
     assert Sender(flaky, funded(network)).send(call(network)).gas_used > 0
     assert flaky.failures == 0
+
+
+def test_send__mined_before_its_receipt_is_told__is_not_sent_again(
+    network: PotNetwork, client: ChainClient
+) -> None:
+    """The state may count a transaction before its receipt is there: what was asked for once happens once."""
+
+    class Lagging(ChainClient):
+        silent_until = 0.0
+
+        def receipt(self, tx_hash: bytes) -> dict[str, object] | None:
+            self.silent_until = self.silent_until or time.monotonic() + 3 * SOON_S
+            return super().receipt(tx_hash) if time.monotonic() >= self.silent_until else None
+
+    account = funded(network)
+    lagging = Lagging(client.rpc_url)
+    assert Sender(lagging, account, bump_after_s=SOON_S).send(call(network)).gas_used > 0
+    assert client.quantity("eth_getTransactionCount", account.address, "latest") == 1
 
 
 def test_send__account_without_coin__is_told_so(network: PotNetwork, client: ChainClient) -> None:
