@@ -195,7 +195,7 @@ def _run(n: int, folder: Path, troubles: list[str], seed: int) -> Chaos:
     return committee
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("n", "troubles"),
     [(4, ["kill", "freeze", "cut", "kill all", "none"]), (7, ["kill", "cut"])],

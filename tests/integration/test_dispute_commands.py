@@ -49,8 +49,8 @@ def reach_verdict(world: CourtWorld, pot: Pot, task: TaskId) -> None:
     world.until_dispute(task, 1, DisputeStatus.DECIDED)
 
     def done() -> bool:
-        due: list[str] = pot("disputes", str(task))[1]["disputes"][0]["next"]
-        return not due
+        dispute = pot("disputes", str(task))[1]["disputes"][0]
+        return dispute["status"] == "decided" and not dispute["next"]
 
     eventually(done, "everything that is due to be done")
 

@@ -220,6 +220,7 @@ def test_dispute__blob_withheld__nobody_signs_anything(world: CourtWorld) -> Non
     world.start_court(task)
     challenge(world, task, record, CaseKind.CONTRIBUTION, 0)
     end_joining(world, task)
+    eventually(lambda: is_drawn(world, task), "the court to be drawn")
     time.sleep(3.0)
     assert contracts.appeals.dispute(task, 1).status is DisputeStatus.OPEN
     path.write_bytes(hidden)

@@ -89,7 +89,7 @@ def test_anvil__killed_with_a_state_file__comes_back_at_the_same_address_with_it
 def _state_head(path: Path) -> str:
     try:
         number = json.loads(path.read_text("utf-8"))["block"]["number"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
     return f'"{number if isinstance(number, str) else hex(number)}"'
 

@@ -28,7 +28,7 @@ from tests.support.rounds import train_round
 from worker.training.checkpoint import initial_checkpoint
 
 CERTIFIED_S = 30.0
-STOP_S = 6.0
+STOP_S = 9.5
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from worker.preflight import miner_checks
 from worker.training.codec import decode
 from worker.training.models import layout_of
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 PEAK_MEMORY_MB = 600
 
@@ -47,7 +47,7 @@ def test_miner__killed_in_mid_job__does_the_job_after_its_restart_and_once(
     before = len(network.coordinator.contributions)
     # The late adversary holds its job for longer than the test lasts.
     with network.miner("killed", adversary="late", visibility_timeout_s=1) as miner:
-        network.send(miner, network.job(fence=5))
+        network.send(miner, network.job(fence=5), lease_s=120)
         client = redis.Redis(unix_socket_path=str(broker.socket))
         queue = queue_of(parse_address(miner.account.address))
         eventually(lambda: client.hlen("unacked") and not client.llen(queue), "the job in the miner's hands")
@@ -55,7 +55,8 @@ def test_miner__killed_in_mid_job__does_the_job_after_its_restart_and_once(
         miner.signal(signal.SIGKILL)
         miner.settings["adversary"] = None
         miner.start()
-        eventually(lambda: len(network.coordinator.contributions) > before, "the contribution")
+        # The first look for what was not acknowledged comes ten seconds after the worker has connected.
+        eventually(lambda: len(network.coordinator.contributions) > before, "the contribution", 60)
         eventually(lambda: not client.hlen("unacked"), "the acknowledgement")
     assert [body["fence"] for body in network.coordinator.contributions[before:]] == [5]
 
@@ -107,10 +108,12 @@ def test_miner__broker_down_when_its_job_is_done__takes_jobs_again(
     network: MinerNetwork, broker: RedisProcess
 ) -> None:
     with network.miner("acknowledging") as miner:
-        network.coordinator.answers[:] = [503]
+        refusals = 10**6
+        network.coordinator.answers[:] = [503] * refusals
         network.send(miner, network.job(fence=55))
-        eventually(lambda: not network.coordinator.answers, "the job in the miner's hands")
+        eventually(lambda: len(network.coordinator.answers) < refusals, "the job in the miner's hands")
         broker.kill()
+        network.coordinator.answers.clear()
         try:
             eventually(lambda: network.coordinator.last_fence() == 55, "the contribution")
             miner.wait_for("Connection to broker lost")

@@ -28,7 +28,7 @@ from worker.training.data import load_dataset
 from worker.training.parts import Opening
 from worker.training.replay import ShardSite, replay_shard
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")

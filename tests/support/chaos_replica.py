@@ -54,9 +54,10 @@ class ChainedApplication(TinyApplication):
         self._chain = ChainFile(folder.parent / "chain.txt")
 
     def decided(self, task: int, decided: Decided) -> None:
-        super().decided(task, decided)
         assert self.host is not None
+        # First: who has read that all have decided looks here.
         self._chain.publish(decided.seq, value_digest(decided.value).hex())
+        super().decided(task, decided)
         if decided.seq > FINALITY:
             self.host.finalized(task, decided.seq - FINALITY)
 

@@ -39,9 +39,9 @@ class CommitteeClient:
         self.seen: list[Frame] = []
         self._asked = b""
         for endpoint in endpoints:
-            link = connect(endpoint, compression=None, open_timeout=5, proxy=None, legacy=True)
+            link = connect(endpoint, compression=None, open_timeout=30, proxy=None, legacy=True)
             link.send(encode_frame(Hello(domain=domain, address="", nonce=secrets.token_bytes(32))))
-            assert isinstance(decode_frame(link.recv(timeout=5)), Welcome)
+            assert isinstance(decode_frame(link.recv(timeout=30)), Welcome)
             self._links.append(link)
 
     def ask(self, task: int, seq: int, value: bytes) -> None:

@@ -4,6 +4,7 @@ others, real nodes on real sockets, are the court."""
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ VALIDATORS = 11
 COMMITTEE = 4
 COURT_TERM_S = 600
 WINDOW_S = 300
+BLOCK_S = 0.2
 PASSWORD = "secret"
 
 
@@ -239,7 +241,7 @@ class CourtWorld:
             "blob_url": (self.folder / "blobs").as_uri(),
             "state_dir": self.folder / "state" / name,
             "port": self.ports[name],
-            "view_timeout_ticks": 10,
+            "view_timeout_ticks": 30,
         }
 
     def stop_nodes(self) -> None:
@@ -247,11 +249,15 @@ class CourtWorld:
         self.nodes = Nodes()
 
     def until_dispute(self, task: TaskId, number: int, status: int, timeout_s: float = 60.0) -> None:
-        """Wait for the status of a dispute, while blocks are mined as on a live chain."""
-        appeals = self.contracts.appeals
+        """Wait for the status of a dispute, while blocks are mined as on a live chain, and not so fast that
+        those who follow it have time for nothing else."""
+        appeals, mined_at = self.contracts.appeals, 0.0
 
         def reached() -> bool:
-            self.mine(1)
+            nonlocal mined_at
+            if time.monotonic() - mined_at >= BLOCK_S:
+                self.mine(1)
+                mined_at = time.monotonic()
             return appeals.dispute(task, number).status == status
 
         eventually(reached, f"dispute {number} of task {task} to reach status {status}", timeout_s)

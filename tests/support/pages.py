@@ -55,6 +55,7 @@ def listening(app: FastAPI) -> Iterator[str]:
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive(), "the server has ended"
             threading.Event().wait(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:

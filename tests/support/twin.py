@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection
 
 from eth_account.signers.local import LocalAccount
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from protocol.certificate import RoundCertificate
@@ -22,7 +23,7 @@ class Twin:
     def __init__(self, account: LocalAccount, domain: Domain, endpoints: Collection[str]) -> None:
         self._signer = KeySigner(bytes(account.key))
         self._domain = domain
-        self._links = [self._link(endpoint) for endpoint in endpoints]
+        self._links = {endpoint: self._link(endpoint) for endpoint in endpoints}
 
     def reply(
         self, members: tuple[Address, ...], task: TaskId, seq: int, certificate: RoundCertificate
@@ -44,13 +45,17 @@ class Twin:
         return Request(task=task, seq=seq, value=certificate.encode())
 
     def say(self, *messages: Message) -> None:
-        """To everybody it is linked to."""
+        """To everybody it is linked to; a link that was refused, as by who does not know yet that it is a
+        member, is made anew for the next time."""
         frame = encode_frame(Bundle(bodies=tuple(encode(message) for message in messages)))
-        for link in self._links:
-            link.send(frame)
+        for endpoint, link in self._links.items():
+            try:
+                link.send(frame)
+            except ConnectionClosed:
+                self._links[endpoint] = self._link(endpoint)
 
     def close(self) -> None:
-        for link in self._links:
+        for link in self._links.values():
             link.close()
 
     def _link(self, endpoint: str) -> ClientConnection:
