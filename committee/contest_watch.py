@@ -37,6 +37,7 @@ class ContestWatch:
         if latest.hash == self._seen:
             return []
         count = self._contracts.contest.count(latest.number)
+        self._forget_beyond(count)
         for number in range(self._known + 1, count + 1):
             if len(self._running) >= MAX_CONTESTS:
                 log.warning("contest %s is not followed yet, %s others are", number, MAX_CONTESTS)
@@ -48,6 +49,12 @@ class ContestWatch:
             self._retire(view)
         self._seen = latest.hash
         return views
+
+    def _forget_beyond(self, count: int) -> None:
+        """A chain that went back gives their numbers to other contests."""
+        self._known = min(self._known, count)
+        self._running = [number for number in self._running if number <= count]
+        self._closed_at = {number: at for number, at in self._closed_at.items() if number <= count}
 
     def _read(self, contest_id: int) -> ContestView:
         view = read_contest(self._contracts, contest_id, None)

@@ -40,7 +40,7 @@ from protocol.blobs import open_blob_store
 from protocol.chain.contracts import Contracts
 from protocol.chain.heads import HeadBell
 from protocol.chain.local import is_local
-from protocol.errors import ConfigurationError, ServiceUnreachable
+from protocol.errors import ConfigurationError, Refused, ServiceUnreachable
 from protocol.ids import Address
 from protocol.pauses import Pauses
 from worker.training.data import DatasetCache
@@ -158,7 +158,7 @@ class Coordinator:
                     continue
                 news, seen = seen != indexer.head, indexer.head
                 pause = self._heads.pause_s(pauses.after(news=news))
-            except (ServiceUnreachable, CursorMoved) as error:
+            except (ServiceUnreachable, Refused, CursorMoved) as error:
                 log.warning("index waits", why=str(error))
                 self._stopping.wait(RETRY_S)
                 continue

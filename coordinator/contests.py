@@ -49,13 +49,16 @@ class ContestsLoop:
     def turn(self) -> None:
         """Every open contest once. Raises ServiceUnreachable, Refused."""
         read_contest_specs(self._ctx)
-        if self._queues.lost(self._ctx.now_s()):
-            self._sent.clear()
+        self._queues.look(self._ctx.now_s(), self._sent.clear)
         newest = self._contracts.contest.count()
+        self._over = {number for number in self._over if number <= newest}
         for contest_id in range(max(1, newest - MAX_OPEN + 1), newest + 1):
             if contest_id in self._over:
                 continue
-            if self._contracts.contest.contest(contest_id).status is not ContestStatus.OPEN:
+            status = self._contracts.contest.contest(contest_id).status
+            if status is ContestStatus.NONE:
+                continue  # a server that lags behind the one that counted
+            if status is not ContestStatus.OPEN:
                 self._forget(contest_id)
                 continue
             self._tell(contest_id, self._contracts.contest.params(contest_id))

@@ -14,11 +14,13 @@ from worker.contests import ContestMiner
 from worker.jobs import ShardMiner
 
 CONNECT_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 4.0
+"""Longer than the second after which the broker answers that there is no job."""
 
 
 class JobRequest(Request):  # type: ignore[misc]
-    """A job in hand. Raises the broker's error when its acknowledgement fails, so that the worker connects
-    anew.
+    """A job in hand. Raises the broker's error when its acknowledgement or rejection fails, so that the
+    worker connects anew.
 
     Celery logs such an error and goes on. The job then counts as in hand for ever, and a worker that takes
     one at a time never takes another.
@@ -29,6 +31,11 @@ class JobRequest(Request):  # type: ignore[misc]
     def acknowledge(self) -> None:
         if not self.acknowledged:
             self.message.ack()
+            self.acknowledged = True
+
+    def reject(self, requeue: bool = False) -> None:
+        if not self.acknowledged:
+            self.message.reject(requeue)
             self.acknowledged = True
 
 
@@ -64,6 +71,11 @@ def create_app(broker_url: str, miner: Address, visibility_timeout_s: int) -> Ce
         broker_transport_options={
             "visibility_timeout": visibility_timeout_s,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            # A broker that hangs, or whose host is gone, is given up like one that refuses.
+            "socket_timeout": ANSWER_TIMEOUT_S,
+            "socket_keepalive": True,
+            # Every look for what was not acknowledged counts, not every tenth: once in ten seconds.
+            "unacked_restore_throttle": 1,
         },
     )
     celery_signals.setup_logging.connect(_keep_logging, weak=False)

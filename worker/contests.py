@@ -1,6 +1,7 @@
 """A miner's process in contests: jobs say when to train, a thread of its own watches for what to reveal."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,6 +95,10 @@ class RevealThread(threading.Thread):
                 contestant.reveal_due()
             except PotError as error:
                 log.warning("reveals wait", why=str(error))
+            except Exception:
+                # What is not revealed in time is lost with its stake, and a full disk may have room again.
+                with suppress(OSError):
+                    log.exception("reveals failed")
         if contestant is not None:
             contestant.journal.close()
 

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -72,8 +73,17 @@ class HeartbeatThread(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        while not self._stopping.wait(self.beat_once()):
+        while not self._stopping.wait(self._beat_whatever_happens()):
             pass
+
+    def _beat_whatever_happens(self) -> float:
+        """A miner without signs of life gets no work, so a defect here must not end them."""
+        try:
+            return self.beat_once()
+        except Exception:
+            with suppress(OSError):  # the log itself, on a disk that is full
+                log.exception("heartbeat failed")
+            return self._pace.failed()
 
     def beat_once(self) -> float:
         """Post one and return the pause after it; a failure is logged and is nobody's end."""

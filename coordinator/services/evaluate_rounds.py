@@ -3,7 +3,7 @@
 from coordinator.services.context import Context
 from coordinator.services.ledgers import spec_of
 from coordinator.store.work_tables import Round
-from protocol.errors import PotError
+from protocol.errors import PotError, ServiceUnreachable
 from protocol.ids import Sha256
 from worker.training.checkpoint import load_checkpoint
 from worker.training.evaluate import Evaluation, evaluate
@@ -31,6 +31,8 @@ def _evaluate(ctx: Context, row: Round) -> Evaluation | None:
         dataset = ctx.datasets.get(spec.dataset, lambda: ctx.blobs.get(spec.dataset_sha256))
         blob = ctx.blobs.get(Sha256(row.model), spec.limits.max_blob_bytes)
         return evaluate(spec, load_checkpoint(spec, blob), dataset)
+    except ServiceUnreachable:
+        raise
     except PotError:
         # A figure for people: without dataset or checkpoint the page shows none, and nothing else depends on
         # it.

@@ -4,7 +4,7 @@ from coordinator.domain.lifecycle import TaskEvent, TaskStatus
 from coordinator.services.context import Context
 from coordinator.store.chain_tables import Task
 from coordinator.store.unit_of_work import Transaction
-from protocol.blobs import BlobMissing
+from protocol.blobs import BlobCorrupt, BlobMissing
 from protocol.errors import InvalidInput, PotError, ServiceUnreachable, VerificationFailed
 from protocol.ids import Sha256, TaskId, sha256
 from protocol.spec import MAX_SPEC_BYTES, TaskSpec
@@ -60,7 +60,7 @@ def _read_spec(ctx: Context, task: Task) -> None:
         checkpoint = initial_checkpoint(spec)
         if sha256(checkpoint) != task.genesis_model:
             raise InvalidInput("The genesis model on the chain is not the one the spec leads to.")
-    except BlobMissing as error:
+    except (BlobMissing, BlobCorrupt) as error:
         _note(ctx, task_id, f"waiting for the spec: {error}", None)
         return
     except ServiceUnreachable:

@@ -8,14 +8,17 @@ from typing import Final, Self
 from pot.client import Client
 from pot.disputes.bringing import require_right
 from pot.disputes.challenge import Challenge, bring, faults_of, moment
+from protocol.blobs import BlobCorrupt, BlobMissing
 from protocol.chain.events import CertificateAccepted, EventReader
-from protocol.errors import PotError, Refused
+from protocol.errors import PotError, Refused, ServiceUnreachable
 from protocol.ids import TaskId
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 5.0
 STOP_S: Final = 2.0
+OVER: Final = frozenset({"FaultSettled", "WindowClosed"})
+"""Why there is nothing left to appeal against."""
 
 
 class FaultWatch:
@@ -54,16 +57,24 @@ class FaultWatch:
         """Look at the certificates since the last time; the first time at all of them. Raises what chain and
         blob store raise; nothing is lost then."""
         contracts = self._client.contracts
-        first = contracts.deployment.block if self._next_block is None else self._next_block
-        latest = contracts.client.block().number
+        first, latest = contracts.deployment.block, contracts.client.block().number
+        # A chain that went back may hold other certificates in blocks that were read.
+        if self._next_block is not None and self._next_block <= latest + 1:
+            first = self._next_block
         if latest < first:
             return
         events = EventReader(contracts).read(first, latest)
         declaring = [
             e for e in events if isinstance(e, CertificateAccepted) and any(e.certificate.faults_root)
         ]
+        failed: PotError | None = None
         for task_id in sorted({event.task_id for event in declaring}):
-            self._look_at(task_id)
+            try:
+                self._look_at(task_id)
+            except PotError as error:
+                failed = error
+        if failed is not None:
+            raise failed
         self._next_block = latest + 1
 
     def _look_at(self, task_id: TaskId) -> None:
@@ -71,13 +82,15 @@ class FaultWatch:
             return
         try:
             found = faults_of(self._client, task_id, miner=self._client.address, place=None)
-        except Refused:
-            return  # the window is closed, or the fault settled
+        except Refused as error:
+            if error.reason in OVER:
+                return
+            raise
         for challenge in found:
             key = (task_id, challenge.matter.leaf_hash)
             if key not in self._told:
-                self._told.add(key)
                 self._answer(challenge)
+                self._told.add(key)
 
     def _answer(self, challenge: Challenge) -> None:
         number, shard, _ = challenge.place
@@ -90,6 +103,8 @@ class FaultWatch:
         try:
             require_right(self._client, challenge)
             brought = bring(self._client, challenge)
+        except (ServiceUnreachable, BlobMissing, BlobCorrupt):
+            raise  # says nothing about the fault, and there is one chance to appeal: tried again
         except PotError as error:
             log.warning("%s: a fault is declared, no appeal is brought: %s", name, error)
             return

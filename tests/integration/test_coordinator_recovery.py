@@ -189,6 +189,23 @@ def test_spec__published_late__the_task_starts_when_it_arrives(tmp_path: Path) -
         assert task_of(made).status == "running"
 
 
+def test_spec__torn_for_a_while__the_task_waits_and_starts_when_it_is_whole(tmp_path: Path) -> None:
+    """What is not what its name says is the store's fault, and no word of the poster's."""
+    with world(tmp_path) as made:
+        made.advance_epoch()
+        name = made.spec.hash.hex()
+        path = tmp_path / "blobs" / name[:2] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(made.spec.blob[:100])
+        made.mine(made.created())
+        made.beat()
+        made.drive()
+        assert (task_of(made).status, task_of(made).note[:20]) == ("waiting", "waiting for the spec")
+        path.write_bytes(made.spec.blob)
+        made.drive()
+        assert task_of(made).status == "running"
+
+
 def test_spec__other_money_than_on_the_chain__the_task_is_unusable_and_says_why(tmp_path: Path) -> None:
     with world(tmp_path) as made:
         made.advance_epoch()

@@ -9,9 +9,11 @@ import pytest
 from pot.audit.audit import audit_task
 from pot.cli import main
 from pot.client import Client
+from pot.disputes import appealing
 from pot.disputes.appealing import FaultWatch
 from pot.settings import load_settings
 from protocol.chain.appeals import DisputeStatus
+from protocol.errors import ServiceUnreachable
 from protocol.ids import TaskId
 from tests.support.court_world import CourtWorld, court_world
 from tests.support.miner_network import eventually
@@ -146,9 +148,32 @@ def test_fault_watch__fault_declared__tells_the_command_or_appeals(
     assert f"`pot miner appeal {task} --round 1 --shard 1`" in caplog.text
     assert world.contracts.appeals.disputes_of(task) == 0
     watch = FaultWatch(client, appeal=True)
+    with monkeypatch.context() as away:
+        away.setattr(appealing, "require_right", unreachable)
+        with pytest.raises(ServiceUnreachable):
+            watch.check()
     watch.check()
     watch.check()
     assert world.contracts.appeals.dispute(task, 1).cases == 1
+
+
+def unreachable(*_: object) -> None:
+    raise ServiceUnreachable("the blob store", "s3://gone", "refused")
+
+
+def test_fault_watch__chain_went_back__finds_what_was_certified_below_where_it_was(
+    world: CourtWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rpc = world.contracts.client.rpc
+    monkeypatch.chdir(world.folder)
+    task, before = world.post(), rpc("evm_snapshot")
+    watch = FaultWatch(Client(load_settings({"keystore": "miner-2"}), role="miner"), appeal=False)
+    world.mine(50)
+    watch.check()
+    rpc("evm_revert", before)
+    world.blame(task, 1)
+    watch.check()
+    assert f"`pot miner appeal {task} --round 1 --shard 1`" in caplog.text
 
 
 def test_audit__court_that_lies__is_found(world: CourtWorld, pot: Pot) -> None:

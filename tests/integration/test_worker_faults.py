@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import redis
 
@@ -55,7 +56,7 @@ def test_miner__killed_in_mid_job__does_the_job_after_its_restart_and_once(
         miner.signal(signal.SIGKILL)
         miner.settings["adversary"] = None
         miner.start()
-        # The first look for what was not acknowledged comes ten seconds after the worker has connected.
+        # A look for what was not acknowledged comes every ten seconds.
         eventually(lambda: len(network.coordinator.contributions) > before, "the contribution", 60)
         eventually(lambda: not client.hlen("unacked"), "the acknowledgement")
     assert [body["fence"] for body in network.coordinator.contributions[before:]] == [5]
@@ -121,6 +122,28 @@ def test_miner__broker_down_when_its_job_is_done__takes_jobs_again(
             broker.start()
         network.send(miner, network.job(shard=ShardNo(1), fence=56))
         eventually(lambda: network.coordinator.last_fence() == 56, "the contribution after it")
+
+
+def test_miner__broker_hangs_when_its_job_is_done__takes_jobs_again(
+    network: MinerNetwork, broker: RedisProcess
+) -> None:
+    """As when its host is gone: nobody refuses, and nobody answers."""
+    with network.miner("waiting") as miner:
+        refusals = 10**6
+        network.coordinator.answers[:] = [503] * refusals
+        network.send(miner, network.job(fence=65))
+        eventually(lambda: len(network.coordinator.answers) < refusals, "the job in the miner's hands")
+        # The program itself, which runs on a leash.
+        (server,) = psutil.Process(broker.pid).children()
+        server.suspend()
+        network.coordinator.answers.clear()
+        try:
+            eventually(lambda: network.coordinator.last_fence() == 65, "the contribution")
+            eventually(lambda: "Connection to broker lost" in miner.log, "the end of patience", 90)
+        finally:
+            server.resume()
+        network.send(miner, network.job(shard=ShardNo(1), fence=66))
+        eventually(lambda: network.coordinator.last_fence() == 66, "the contribution after it", 60)
 
 
 def test_lazy_miner__on_the_network__delivers_signed_zeros(network: MinerNetwork) -> None:

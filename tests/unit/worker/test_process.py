@@ -1,10 +1,12 @@
 """The edges of the process: what is imported when, the Celery settings, the configuration, the heartbeat."""
 
+import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.unit.worker.parts import ACCOUNT, DOMAIN, NOW_S, Clock
 from worker.api_client import CoordinatorClient
 from worker.app import create_app, lease_end
 from worker.config import MinerConfig
+from worker.contests import ContestMiner, RevealThread
 from worker.heartbeat import LONGEST_PAUSE_S, HeartbeatThread, Pace
 
 MINER = parse_address(ACCOUNT.address)
@@ -119,7 +122,7 @@ def test_coordinator_client__nobody_there__gives_up_within_its_bound() -> None:
 class Sink:
     """Takes beats, or raises ``error``."""
 
-    def __init__(self, error: PotError | None = None) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.beats: list[dict[str, Any]] = []
 
@@ -146,6 +149,44 @@ def test_heartbeat__while_running__posts_signed_times_until_stopped() -> None:
     assert Heartbeat.verified(sink.beats[0], DOMAIN) == Heartbeat(
         miner=MINER, time_s=int(NOW_S), device="cpu"
     )
+
+
+def test_heartbeat__defect_or_full_disk__ends_no_signs_of_life() -> None:
+    sink = Sink(OSError("No space left on device"))
+    beating = thread(sink)
+    beating.start()
+    time.sleep(0.05)
+    sink.error = None
+    eventually(lambda: sink.beats, "a beat", timeout_s=5)
+    beating.stop()
+
+
+class Contests:
+    """A ContestMiner whose disk is full for the first looks."""
+
+    def __init__(self) -> None:
+        self.failures, self.looks, self.journal = 3, 0, self
+
+    def contestant(self) -> Any:
+        return self
+
+    def reveal_due(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        self.looks += 1
+
+    def close(self) -> None:
+        """The journal's."""
+
+
+def test_reveals__disk_full_for_a_while__go_on_when_it_has_room() -> None:
+    contests = Contests()
+    reveals = RevealThread(cast(ContestMiner, contests), 0.01)
+    reveals.start()
+    eventually(lambda: contests.looks, "a look", timeout_s=5)
+    reveals.stop()
+    assert not reveals.is_alive()
 
 
 @pytest.mark.parametrize("error", [Refused("no"), ServiceUnreachable("the coordinator", "http://x", "gone")])
