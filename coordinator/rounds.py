@@ -83,8 +83,7 @@ class RoundsLoop:
         self._starting = any(task.status == TaskStatus.WAITING for task in rows)
         self._paused = {task: until for task, until in self._paused.items() if until > now_s}
         done = [self._drive(task, note) for task, note in tasks.items() if task not in self._paused]
-        if self._queues.lost(now_s):
-            send_again(ctx)
+        self._queues.look(now_s, lambda: send_again(ctx))
         send_jobs(ctx)
         self._sweeper.sweep(now_s)
         return not all(done)

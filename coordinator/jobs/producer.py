@@ -39,8 +39,8 @@ class JobProducer:
         self._send(ENTER_CONTEST, miner, job.to_json(), expires_s)
 
     def broker_run(self) -> str:
-        """Which run of the broker this is; empty where it does not say. Another run has empty queues. Raises
-        ServiceUnreachable."""
+        """Which run of the broker this is; empty where it does not say. Another run has empty queues,
+        unless they are kept on disk. Raises ServiceUnreachable."""
         return self._ask(self._read_run)
 
     def _read_run(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from protocol.chain.contracts import Contracts
 from protocol.chain.decoding import Decoded, contract_name, decode_call, decode_log
+from protocol.chain.sender import estimate_gas
 from protocol.errors import Refused, ServiceUnreachable
 from protocol.ids import Address, parse_address
 
@@ -170,4 +171,4 @@ class Explorer:
     def simulate(self, sender: Address, to: Address, data: bytes, value: int) -> int:
         """Gas the call would take now. Raises Refused, decoded, when it would revert."""
         call = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value)}
-        return self._client.quantity("eth_estimateGas", call)
+        return estimate_gas(self._client, call)

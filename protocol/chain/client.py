@@ -76,10 +76,14 @@ class ChainClient:
 
     def pending_time(self) -> int:
         """The time of the block that the node would make now, Unix seconds: none that is still to come lies
-        before it. The newest block's where the node does not tell."""
-        raw = self.rpc("eth_getBlockByNumber", "pending", False)
+        before it. The newest block's where the node does not tell, or tells of an older one."""
+        newest = self.block().timestamp
+        try:
+            raw = self.rpc("eth_getBlockByNumber", "pending", False)
+        except Refused:
+            return newest
         with self._sense():
-            return self.block().timestamp if raw is None else int(raw["timestamp"], 16)
+            return newest if raw is None else max(newest, int(raw["timestamp"], 16))
 
     def block(self, number: int | str = "latest") -> BlockRef:
         """The block's reference. Raises Refused when there is no such block."""

@@ -4,6 +4,7 @@ sentences."""
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,18 @@ BUMP_NUMERATOR, BUMP_DENOMINATOR = 9, 8  # +12.5 %: the least that every pool ac
 MAX_BUMPS = 8
 RECEIPT_LAG_S: Final = 2.0
 """How long after a nonce is used up the receipt of what used it may still be on its way."""
+
+
+def estimate_gas(client: ChainClient, call: dict[str, Any]) -> int:
+    """Gas of ``call`` in the block to come: on a quiet chain the newest one may be hours old, and what is due
+    by the clock is not due in it. In the newest one where the node makes no block to come. Raises Refused,
+    decoded, when the call would revert; ServiceUnreachable."""
+    try:
+        return client.quantity("eth_estimateGas", call, "pending")
+    except Refused as error:
+        if "pending" not in str(error):
+            raise
+        return client.quantity("eth_estimateGas", call)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +91,7 @@ class Sender:
     def estimate(self, call: Call) -> int:
         """The gas ``call`` would use. Raises Refused, decoded, when it would revert."""
         request = {"from": self.address, "to": call.to, "data": "0x" + call.data.hex()}
-        return self._client.quantity("eth_estimateGas", request)
+        return estimate_gas(self._client, request)
 
     def send(self, call: Call) -> Receipt:
         """Send and wait until mined. Raises Refused when it reverts (before or after sending),
@@ -107,19 +120,17 @@ class Sender:
             receipt = self._wait(hashes, self._bump_after_s) if pooled else None
             if receipt is not None:
                 return receipt
-            try:
-                unused = self._nonce()
-                if unused > nonce:
-                    # Used up: perhaps by one of ours, whose receipt may come after the state that counts it.
-                    # To send again before that is known would do twice what was asked for once.
-                    receipt = self._wait(hashes, RECEIPT_LAG_S)
-                    if receipt is not None:
-                        return receipt
-                    # By another program with this account, then.
-                    nonce = unused
-                fees = fees.raised(self._client.block().base_fee, pooled=pooled)
-            except ServiceUnreachable:
-                fees = fees.raised(0, pooled=pooled)
+            unused, base = nonce, 0
+            with suppress(ServiceUnreachable):
+                unused, base = self._nonce(), self._client.block().base_fee
+            if unused > nonce:
+                # Used up: perhaps by one of ours, whose receipt may come after the state that counts it. To
+                # send again before that is known would do twice what was asked for once.
+                receipt = self._wait(hashes, max(RECEIPT_LAG_S, self._bump_after_s))
+                if receipt is not None:
+                    return receipt
+                nonce = unused  # by another program with this account, then
+            fees = fees.raised(base, pooled=pooled)
         raise ServiceUnreachable("the chain", self._client.rpc_url, f"{call.label} was not mined in time")
 
     def _nonce(self) -> int:

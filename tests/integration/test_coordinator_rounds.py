@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from coordinator.blob_cache import BlobCache
 from coordinator.domain.leases import Verdict
 from coordinator.domain.liveness import SHORTEST_PAUSE_S, patience_s
 from coordinator.jobs.queue_watch import LOOK_EVERY_S
 from coordinator.rounds import RoundsLoop
 from coordinator.services.accept_contribution import HandedIn, accept_contribution
+from coordinator.services.evaluate_rounds import evaluate_rounds
 from coordinator.services.handle_committee import handle_answer, handle_attestation, handle_fault_report
-from coordinator.services.send_jobs import send_jobs
+from coordinator.services.send_jobs import send_again, send_jobs
 from coordinator.store.work_tables import ContributionRow, LeaseRow
 from coordinator.views import task_detail
 from protocol.attestation import Attestation, ReplayEvidence
@@ -187,27 +189,50 @@ def test_broker__away__leases_wait_in_the_outbox_and_do_not_run_out(w: World) ->
     assert len(w.queue.jobs) == len(before)
 
 
-def test_broker__another_run_of_it__is_sent_the_same_jobs_and_not_those_that_ran_out(w: World) -> None:
+def test_broker__another_run_of_it__is_sent_the_same_jobs_with_a_whole_lease(on_each_database: World) -> None:
+    w = on_each_database
     loop = RoundsLoop(w.ctx, 1.0, 1.0, lambda seconds: None)
     loop.turn()
-    first, second = [(job.shard, job.fence) for _, job in w.queue.jobs]
+    sent = [(job.shard, job.fence) for _, job in w.queue.jobs]
     w.pass_time(LOOK_EVERY_S)
     loop.turn()
-    assert len(w.queue.jobs) == 2
-    with w.store.write() as tx:
-        lease = tx.shards.lease(TASK, 1, first[0])
-        assert lease is not None
-        assert lease.sent_s is not None
-        lease.sent_s -= lease.lease_s
+    assert [(job.shard, job.fence) for _, job in w.queue.jobs] == sent
     w.queue.jobs.clear()
     w.queue.run = "second"
-    w.pass_time(LOOK_EVERY_S)
+    w.pass_time(w.leases()[0].lease_s - 2)
     loop.turn()
-    again = [(job.shard, job.fence) for _, job in w.queue.jobs]
-    assert second in again
-    assert first not in again
-    # The one that had run out went to somebody else.
-    assert {shard for shard, _ in again} == {first[0], second[0]}
+    assert [(job.shard, job.fence) for _, job in w.queue.jobs] == sent
+    assert [lease.sent_s for lease in w.leases()] == [w.clock_s] * len(sent)
+
+
+def test_send_again__a_lease_that_has_run_out__is_not_renewed(on_each_database: World) -> None:
+    w = on_each_database
+    assert send_jobs(w.ctx)
+    first, second = w.leases()
+    with w.store.write() as tx:
+        lease = tx.shards.lease(TASK, 1, first.shard)
+        assert lease is not None
+        lease.sent_s = over = w.clock_s - lease.lease_s
+    send_again(w.ctx)
+    assert {lease.shard: lease.sent_s for lease in w.leases()} == {first.shard: over, second.shard: None}
+
+
+def test_evaluation__blob_store_away__is_made_when_it_is_back(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> bytes:
+        raise ServiceUnreachable("the blob store", "s3://gone", "refused")
+
+    fill(w)
+    with monkeypatch.context() as away:
+        away.setattr(BlobCache, "get", gone)
+        with pytest.raises(ServiceUnreachable):
+            evaluate_rounds(w.ctx)
+    assert evaluate_rounds(w.ctx) == 1
+    with w.store.read() as tx:
+        row = tx.rounds.get(TASK, 1)
+        assert row is not None
+        assert row.total
 
 
 def faulty_round(w: World) -> tuple[ContributionRow, bytes]:

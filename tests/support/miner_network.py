@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -177,7 +177,10 @@ class HttpCoordinator:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status = owner.answers.pop(0) if owner.answers and self.path == "/contributions" else 202
+                status = 202
+                if self.path == "/contributions":
+                    with suppress(IndexError):
+                        status = owner.answers.pop(0)
                 if status < 300:
                     owner.received.append(Received(self.path, body))
                 self._answer(status)
