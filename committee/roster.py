@@ -10,7 +10,7 @@ from committee.errors import LogCorrupt, ValueUnusable
 from committee.host import MAX_INSTANCES, Host
 from committee.prosecution import Prosecution
 from committee.session import TaskSession, is_past
-from committee.state import Crypto, EndorsementDigest, ReplicaConfig
+from committee.state import Crypto, Decided, EndorsementDigest, ReplicaConfig
 from committee.verify import Checker
 from protocol.bls import BlsSecret
 from protocol.certificate import RoundCertificate
@@ -134,7 +134,11 @@ class Roster:
         self._sessions[task] = session
         try:
             self._host.add(self._replica_config(task, members, index), self._crypto(task, members))
-            self._prosecution.open(history, self._host.replica(task).evidence)
+            replica = self._host.replica(task)
+            self._prosecution.open(history, replica.evidence)
+            # A chain that went back while we were down has lost what the log holds for final: posted again.
+            for decision in replica.log.final_decisions(history.certificates):
+                session.decided(Decided.of(decision))
         except LogCorrupt as error:
             # What was signed for this task is not known any more, so nothing is signed for it; slashes are
             # still owed.

@@ -184,6 +184,10 @@ class Decided(Struct, frozen=True, gc=False, array_like=True):
     signers: tuple[int, ...]
     endorsements: tuple[bytes, ...]
 
+    @classmethod
+    def of(cls, decision: Decision) -> "Decided":
+        return cls(decision.seq, decision.value, decision.signers, decision.endorsements)
+
 
 class Rejected(Struct, frozen=True, gc=False, array_like=True):
     """``members`` have signed that the proposed value is false (this replica among them, if it did)."""
@@ -258,7 +262,7 @@ class Effects:
 
     def decide(self, decision: Decision) -> None:
         self.some = True
-        self.decided.append(Decided(decision.seq, decision.value, decision.signers, decision.endorsements))
+        self.decided.append(Decided.of(decision))
 
     def reject(self, seq: int, digest: bytes, members: tuple[int, ...]) -> None:
         self.some = True
