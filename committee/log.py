@@ -193,7 +193,9 @@ class Log:
 
     def final_decisions(self, above: int) -> tuple[Decision, ...]:
         """Of the decisions that count as final, those of numbers greater than ``above`` that are kept."""
-        kept = {**self._archive, **({} if self.highest is None else {self.highest.seq: self.highest})}
+        kept = dict(self._archive)
+        if self.highest is not None:
+            kept[self.highest.seq] = self.highest
         return tuple(kept[seq] for seq in sorted(kept) if above < seq <= self.finalized)
 
     def add_decision(self, decision: Decision) -> None:

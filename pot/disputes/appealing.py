@@ -51,6 +51,9 @@ class FaultWatch:
                 self.check()
             except PotError as error:
                 log.warning("the chain is searched for faults again later: %s", error)
+            except Exception:
+                # Whoever does not appeal in time has lost its stake: a defect must not end the watch.
+                log.exception("the search for faults failed")
             self._stopping.wait(self._poll_s)
 
     def check(self) -> None:

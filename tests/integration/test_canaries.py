@@ -7,25 +7,19 @@ from collections.abc import Iterator
 import pytest
 from msgspec import structs
 
-from anvil.network import LocalNetwork, NetworkPlan
-from anvil.programs import Services
-from protocol.blobs import open_blob_store
+from anvil.network import NetworkPlan
 from protocol.canary_mark import canary_root, canary_salt, mark_of
 from protocol.chain.canaries import CanaryPlan
 from protocol.chain.canary_events import MemberAccused, MemberCleared, MemberPunished, SeedCommitted
-from protocol.chain.client import ChainClient
-from protocol.chain.contracts import Contracts
 from protocol.chain.history import TaskHistory
 from protocol.chain.market import TaskParams
 from protocol.chain.sender import Sender
 from protocol.ids import Address, TaskId, Wei, parse_address
-from protocol.keystore import open_keystore
 from protocol.ledger import TaskLedger
 from protocol.policy import default_policy
 from protocol.segment import SegmentRecord
 from protocol.signing import KeySigner
-from tests.integration.test_validators import Stage
-from tests.support.committee_client import CommitteeClient
+from tests.integration.test_validators import Stage, staged
 from tests.support.miner_network import digits, digits_spec
 from tests.support.rounds import train_round
 from worker.canary import canary_of
@@ -44,25 +38,9 @@ SOON_S = 90.0
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str]]:
     """A network, and the name of the validator that looks at nothing."""
-    local = LocalNetwork(tmp_path_factory.mktemp("net"), attached=True, say=lambda line: None)
-    try:
-        file = local.build(NetworkPlan(miners=2, wrong_validators=(LAZY,)))
-        services = Services(local.layout, file)
-        for name in VALIDATORS:
-            local.layout.state(name).mkdir(mode=0o700, parents=True)
-            local.supervisor.start(services.validator(name))
-        for name in VALIDATORS:
-            local.await_service(name, file)
-        stage = Stage(
-            network=local,
-            contracts=Contracts.at(ChainClient(file.rpc_url), file.deployment),
-            blobs=open_blob_store(file.blob_url),
-            accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
-            client=CommitteeClient(file.deployment.domain.separator, list(file.endpoints.values())),
-        )
-        yield stage, next(name for name, kind in file.adversaries.items() if kind == LAZY)
-    finally:
-        local.supervisor.stop()
+    plan = NetworkPlan(miners=2, wrong_validators=(LAZY,))
+    with staged(tmp_path_factory.mktemp("net"), plan) as stage:
+        yield stage, stage.wrong(LAZY)
 
 
 def address(stage: Stage, name: str) -> Address:

@@ -11,18 +11,11 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from anvil.network import LocalNetwork, NetworkPlan
-from anvil.programs import Services
-from protocol.blobs import open_blob_store
 from protocol.certificate import RoundCertificate
-from protocol.chain.client import ChainClient
-from protocol.chain.contracts import Contracts
 from protocol.chain.events import EquivocationProven, EventReader
 from protocol.ids import Address, TaskId, parse_address, sha256
-from protocol.keystore import open_keystore
 from protocol.segment import SegmentRecord
-from tests.integration.test_validators import Stage
-from tests.support.committee_client import CommitteeClient
+from tests.integration.test_validators import Stage, staged
 from tests.support.twin import Twin
 
 HONEST = ("validator-1", "validator-2", "validator-3")
@@ -35,26 +28,8 @@ ENDS_S = 15.0
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Three of four validators run; nobody listens at the fourth one's endpoint."""
-    network = LocalNetwork(tmp_path_factory.mktemp("net"), attached=True, say=lambda line: None)
-    try:
-        file = network.build(NetworkPlan(miners=2))
-        services = Services(network.layout, file)
-        for name in HONEST:
-            network.layout.state(name).mkdir(mode=0o700, parents=True)
-            network.supervisor.start(services.validator(name))
-        for name in HONEST:
-            network.await_service(name, file)
-        yield Stage(
-            network=network,
-            contracts=Contracts.at(ChainClient(file.rpc_url), file.deployment),
-            blobs=open_blob_store(file.blob_url),
-            accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
-            client=CommitteeClient(
-                file.deployment.domain.separator, [file.endpoints[name] for name in HONEST]
-            ),
-        )
-    finally:
-        network.supervisor.stop()
+    with staged(tmp_path_factory.mktemp("net"), names=HONEST) as running:
+        yield running
 
 
 def liar(stage: Stage) -> Twin:

@@ -1,14 +1,17 @@
 """Four real validator processes on a real chain certify the true, name the false, survive a kill."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import psutil
 import pytest
 from eth_account.signers.local import LocalAccount
 from msgspec import structs
 
+from anvil.layout import NetworkFile
 from anvil.network import LocalNetwork, NetworkPlan
 from anvil.programs import Services
 from protocol.blobs import BlobStore, open_blob_store
@@ -40,6 +43,14 @@ class Stage:
     blobs: BlobStore
     accounts: dict[str, LocalAccount]
     client: CommitteeClient
+
+    @property
+    def file(self) -> NetworkFile:
+        return NetworkFile.read(self.network.layout.network_file)
+
+    def wrong(self, kind: str) -> str:
+        """The name of the validator that misbehaves as ``kind`` says."""
+        return next(name for name, how in self.file.adversaries.items() if how == kind)
 
     def post(self) -> TaskId:
         """Fund a task of five rounds and two shards. Everybody looks at everything: luck must not decide
@@ -102,28 +113,44 @@ class Stage:
         read_task(self.contracts, self.blobs, task, at_least=last_round)
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    root = tmp_path_factory.mktemp("net")
-    network = LocalNetwork(root, attached=True, say=lambda line: None)
+@contextmanager
+def staged(
+    folder: Path,
+    plan: NetworkPlan | None = None,
+    names: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
+    """The validators ``names``, all of them if None, of a network with two miners' keys and no coordinator;
+    ``environment`` is added to theirs."""
+    network = LocalNetwork(folder, attached=True, say=lambda line: None)
     try:
-        file = network.build(NetworkPlan(miners=2))
-        services = Services(network.layout, file)
-        for name in sorted(file.endpoints):
+        file = network.build(plan or NetworkPlan(miners=2))
+        services, running = Services(network.layout, file), sorted(file.endpoints) if names is None else names
+        for name in running:
             network.layout.state(name).mkdir(mode=0o700, parents=True)
-            network.supervisor.start(services.validator(name))
-        for name in sorted(file.endpoints):
+            program = services.validator(name)
+            network.supervisor.start(
+                replace(program, environment={**program.environment, **(environment or {})})
+            )
+        for name in running:
             network.await_service(name, file)
-        contracts = Contracts.at(ChainClient(file.rpc_url), file.deployment)
         yield Stage(
             network=network,
-            contracts=contracts,
+            contracts=Contracts.at(ChainClient(file.rpc_url), file.deployment),
             blobs=open_blob_store(file.blob_url),
             accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
-            client=CommitteeClient(file.deployment.domain.separator, list(file.endpoints.values())),
+            client=CommitteeClient(
+                file.deployment.domain.separator, [file.endpoints[name] for name in running]
+            ),
         )
     finally:
         network.supervisor.stop()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("net")) as running:
+        yield running
 
 
 def test_validators__honest_rounds__are_certified_one_after_another(stage: Stage) -> None:

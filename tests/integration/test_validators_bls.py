@@ -2,25 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from anvil.network import LocalNetwork, NetworkPlan
-from anvil.programs import Services
 from protocol import bls
-from protocol.blobs import open_blob_store
 from protocol.bls import BlsSecret
-from protocol.chain.client import ChainClient
-from protocol.chain.contracts import Contracts, KeyBook
+from protocol.chain.contracts import KeyBook
 from protocol.chain.events import certificate_behind
 from protocol.chain.sender import Sender
 from protocol.errors import PeerMisbehaved, Refused
 from protocol.ids import TaskId, parse_address
-from protocol.keystore import open_keystore
-from tests.integration.test_validators import Stage
-from tests.support.committee_client import CommitteeClient
+from tests.integration.test_validators import Stage, staged
 
 
 def register(stage: Stage, name: str) -> None:
@@ -33,28 +25,8 @@ def register(stage: Stage, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    root: Path = tmp_path_factory.mktemp("net")
-    network = LocalNetwork(root, attached=True, say=lambda line: None)
-    try:
-        file = network.build(NetworkPlan(miners=2))
-        services = Services(network.layout, file)
-        for name in sorted(file.endpoints):
-            network.layout.state(name).mkdir(mode=0o700, parents=True)
-            program = services.validator(name)
-            network.supervisor.start(
-                replace(program, environment={**program.environment, "POT_AGGREGATE_FROM": "4"})
-            )
-        for name in sorted(file.endpoints):
-            network.await_service(name, file)
-        yield Stage(
-            network=network,
-            contracts=Contracts.at(ChainClient(file.rpc_url), file.deployment),
-            blobs=open_blob_store(file.blob_url),
-            accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
-            client=CommitteeClient(file.deployment.domain.separator, list(file.endpoints.values())),
-        )
-    finally:
-        network.supervisor.stop()
+    with staged(tmp_path_factory.mktemp("net"), environment={"POT_AGGREGATE_FROM": "4"}) as running:
+        yield running
 
 
 def certify(stage: Stage, rounds: int) -> list[bytes]:

@@ -7,21 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from anvil.network import LocalNetwork, NetworkPlan
-from anvil.programs import Services
+from anvil.network import NetworkPlan
 from pot.audit.audit import audit_task
 from pot.audit.report import AuditReport
 from protocol.attestation import Attestation
-from protocol.blobs import open_blob_store
-from protocol.chain.client import ChainClient
-from protocol.chain.contracts import Contracts
 from protocol.chain.market import TaskParams
 from protocol.chain.sender import Sender
 from protocol.ids import Address, TaskId, parse_address
-from protocol.keystore import open_keystore
 from protocol.ledger import TaskLedger
-from tests.integration.test_validators import CERTIFIED_S, Stage
-from tests.support.committee_client import CommitteeClient
+from tests.integration.test_validators import CERTIFIED_S, Stage, staged
 from tests.support.miner_network import digits, digits_spec
 from worker.training.checkpoint import initial_checkpoint
 
@@ -34,26 +28,9 @@ HEARD_S = 20.0
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, TaskId, Address]]:
     """A task of three rounds, all certified, each record with what was heard about the one before."""
-    local = LocalNetwork(tmp_path_factory.mktemp("net"), attached=True, say=lambda line: None)
-    try:
-        file = local.build(NetworkPlan(miners=2, wrong_validators=(LAZY,)))
-        services = Services(local.layout, file)
-        for name in sorted(file.endpoints):
-            local.layout.state(name).mkdir(mode=0o700, parents=True)
-            local.supervisor.start(services.validator(name))
-        for name in sorted(file.endpoints):
-            local.await_service(name, file)
-        stage = Stage(
-            network=local,
-            contracts=Contracts.at(ChainClient(file.rpc_url), file.deployment),
-            blobs=open_blob_store(file.blob_url),
-            accounts={name: open_keystore(path, file.password_file) for name, path in file.keystores.items()},
-            client=CommitteeClient(file.deployment.domain.separator, list(file.endpoints.values())),
-        )
-        lazy = next(name for name, kind in file.adversaries.items() if kind == LAZY)
-        yield stage, run(stage), parse_address(stage.accounts[lazy].address)
-    finally:
-        local.supervisor.stop()
+    plan = NetworkPlan(miners=2, wrong_validators=(LAZY,))
+    with staged(tmp_path_factory.mktemp("net"), plan) as stage:
+        yield stage, run(stage), parse_address(stage.accounts[stage.wrong(LAZY)].address)
 
 
 def post(stage: Stage) -> TaskId:

@@ -16,7 +16,7 @@ from protocol.contribution import SignedContribution
 from protocol.ids import RoundNo, ShardNo, parse_address
 from protocol.job import queue_of
 from protocol.keystore import open_keystore
-from tests.support.miner_network import MinerNetwork, eventually, open_network
+from tests.support.miner_network import Miner, MinerNetwork, eventually, open_network
 from worker.config import MinerConfig
 from worker.preflight import miner_checks
 from worker.training.codec import decode
@@ -105,14 +105,19 @@ def test_miner__broker_killed_and_restarted__takes_jobs_again(
         eventually(lambda: network.coordinator.last_fence() == 51, "the contribution")
 
 
+def hand_over(network: MinerNetwork, miner: Miner, fence: int) -> None:
+    """A job that ``miner`` has in hand until the coordinator's ``answers`` are cleared."""
+    refusals = 10**6
+    network.coordinator.answers[:] = [503] * refusals
+    network.send(miner, network.job(fence=fence))
+    eventually(lambda: len(network.coordinator.answers) < refusals, "the job in the miner's hands")
+
+
 def test_miner__broker_down_when_its_job_is_done__takes_jobs_again(
     network: MinerNetwork, broker: RedisProcess
 ) -> None:
     with network.miner("acknowledging") as miner:
-        refusals = 10**6
-        network.coordinator.answers[:] = [503] * refusals
-        network.send(miner, network.job(fence=55))
-        eventually(lambda: len(network.coordinator.answers) < refusals, "the job in the miner's hands")
+        hand_over(network, miner, fence=55)
         broker.kill()
         network.coordinator.answers.clear()
         try:
@@ -129,10 +134,7 @@ def test_miner__broker_hangs_when_its_job_is_done__takes_jobs_again(
 ) -> None:
     """As when its host is gone: nobody refuses, and nobody answers."""
     with network.miner("waiting") as miner:
-        refusals = 10**6
-        network.coordinator.answers[:] = [503] * refusals
-        network.send(miner, network.job(fence=65))
-        eventually(lambda: len(network.coordinator.answers) < refusals, "the job in the miner's hands")
+        hand_over(network, miner, fence=65)
         # The program itself, which runs on a leash.
         (server,) = psutil.Process(broker.pid).children()
         server.suspend()
